@@ -1,0 +1,1 @@
+//! Holds the package of examples together; see the files beside `Cargo.toml`.
