@@ -27,12 +27,8 @@ use crate::{LanguageFacts, LanguageTagError};
 /// # Examples
 ///
 /// ```
-/// use isogloss_core::LanguageTag;
-///
-/// let flores: LanguageTag = "swh_Latn".parse()?;
-/// let short: LanguageTag = "sw".parse()?;
-/// assert_eq!(flores, short);
-/// assert_eq!(short.as_str(), "sw-Latn");
+/// # use isogloss_core::LanguageTag;
+/// assert_eq!("swh_Latn".parse::<LanguageTag>()?, "sw".parse()?);
 /// # Ok::<(), isogloss_core::LanguageTagError>(())
 /// ```
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -114,11 +110,10 @@ fn canonicalize(text: &str) -> Option<LanguageTag> {
     LocaleExpander::new_extended().maximize(&mut likely);
     let mut canonical = locale.id.language.as_str().to_owned();
     let region = locale.id.region.filter(|_| has_region);
-    for subtag in [likely.script.map(|s| s.to_string()), region.map(|r| r.to_string())] {
-        if let Some(subtag) = subtag {
-            canonical.push('-');
-            canonical.push_str(&subtag);
-        }
+    let script = likely.script.map(|script| script.to_string());
+    for subtag in script.into_iter().chain(region.map(|region| region.to_string())) {
+        canonical.push('-');
+        canonical.push_str(&subtag);
     }
     Some(LanguageTag { canonical })
 }
