@@ -29,7 +29,7 @@ pub fn write_file_atomically(
     write(&mut buffer).and_then(|()| buffer.flush()).map_err(fail("write"))?;
     drop(buffer);
     temporary.as_file().sync_all().map_err(fail("sync"))?;
-    allow_reading(temporary.as_file()).map_err(fail("write"))?;
+    allow_reading(temporary.path(), 0o644).map_err(fail("write"))?;
     temporary.persist(path).map_err(|error| fail("rename")(error.error))?;
     sync_dir(parent).map_err(fail("sync"))
 }
@@ -76,22 +76,15 @@ fn parent_of(path: &Path) -> &Path {
 }
 
 /// Temporary files are private to their owner; the results of a run are not.
-fn allow_reading(file: &File) -> io::Result<()> {
+#[cfg_attr(not(unix), expect(unused_variables, reason = "modes are Unix's"))]
+fn allow_reading(path: &Path, mode: u32) -> io::Result<()> {
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = file;
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     Ok(())
 }
 
 fn sync_tree(dir: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
-    }
+    allow_reading(dir, 0o755)?;
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         if path.is_dir() { sync_tree(&path)? } else { File::open(&path)?.sync_all()? }

@@ -46,3 +46,10 @@ pub struct WriteError {
     /// What the operating system, or the caller's writer, said.
     pub source: io::Error,
 }
+
+impl WriteError {
+    /// For writers outside this crate that write into a directory or file of ours.
+    pub fn new(path: impl Into<PathBuf>, action: &'static str, source: io::Error) -> Self {
+        Self { path: path.into(), action, source }
+    }
+}

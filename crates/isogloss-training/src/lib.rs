@@ -1,1 +1,23 @@
 #![doc = include_str!("../README.md")]
+
+mod batches;
+mod bucketing;
+mod checkpoint;
+mod config;
+mod error;
+mod gradients;
+mod learning_rate;
+mod task;
+mod tokenized;
+mod trainer;
+
+pub use batches::{
+    Batches, ClassificationBatches, LabelledSequence, MlmBatches, RankingBatches, TlmBatches,
+};
+pub use bucketing::{BucketConfig, BucketState};
+pub use config::{AdamWSettings, TrainingConfig};
+pub use error::TrainingError;
+pub use learning_rate::{Decay, LearningRateConfig};
+pub use task::{ObjectiveTask, Task, TaskLoss};
+pub use tokenized::{TokenizedPairs, TokenizedTexts};
+pub use trainer::{LossRecord, Outcome, StopFlag, TrainedRun, Trainer};

@@ -1,0 +1,208 @@
+//! Checkpoints: a directory for each, whole or not there.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Tensor;
+use isogloss_core::{WriteError, write_dir_atomically};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::trainer::Window;
+use crate::{LossRecord, TrainingConfig, TrainingError};
+
+pub(crate) const STATE_FILE: &str = "state.json";
+pub(crate) const VERSION: u32 = 1;
+const MODEL_FILE: &str = "model.bpk";
+const OPTIMIZER_FILE: &str = "optimizer.bpk";
+const PREFIX: &str = "step-";
+
+/// Everything of a run but its tensors.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunState {
+    pub(crate) version: u32,
+    pub(crate) step: u64,
+    pub(crate) config: TrainingConfig,
+    pub(crate) tasks: Vec<TaskRecord>,
+    /// Ids and paths of the trainable parameters, hashed: an optimizer's moments are found by id.
+    pub(crate) parameters: String,
+    pub(crate) history: Vec<LossRecord>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskRecord {
+    pub(crate) name: String,
+    pub(crate) share: f64,
+    pub(crate) steps: u64,
+    pub(crate) window: Window,
+    pub(crate) state: Value,
+}
+
+pub(crate) fn write<M: Module>(
+    dir: &Path,
+    state: &RunState,
+    model: &M,
+    optimizer: &ModuleOptimizer,
+) -> Result<(), TrainingError> {
+    let path = dir.join(format!("{PREFIX}{:010}", state.step));
+    if path.exists() {
+        // Written when this step was reached before; equal runs write equal checkpoints.
+        return Ok(());
+    }
+    write_dir_atomically(&path, |tmp| {
+        let fail = |source| WriteError::new(&path, "write", source);
+        // Burnpack, because it keeps parameter ids, by which the optimizer knows its moments.
+        model.clone().save_file(tmp.join(MODEL_FILE)).map_err(|e| fail(io::Error::other(e)))?;
+        optimizer.save(tmp.join(OPTIMIZER_FILE)).map_err(|e| fail(io::Error::other(e)))?;
+        let json = serde_json::to_vec(state).map_err(|e| fail(e.into()))?;
+        let mut file = File::create(tmp.join(STATE_FILE)).map_err(fail)?;
+        file.write_all(&json).map_err(fail)
+    })
+    .map_err(TrainingError::Write)
+}
+
+/// Checkpoint directories under `dir`, oldest first.
+fn all(dir: &Path) -> Result<Vec<PathBuf>, TrainingError> {
+    let read = |source| TrainingError::Read { path: dir.to_owned(), source };
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(read(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(read)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(step) = name.strip_prefix(PREFIX).and_then(|step| step.parse::<u64>().ok()) {
+            found.push((step, path));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+pub(crate) fn newest(dir: &Path) -> Result<Option<PathBuf>, TrainingError> {
+    Ok(all(dir)?.pop())
+}
+
+pub(crate) fn remove_old(dir: &Path, keep: usize) -> Result<(), TrainingError> {
+    let all = all(dir)?;
+    for path in &all[..all.len().saturating_sub(keep)] {
+        fs::remove_dir_all(path).map_err(|source| WriteError::new(path, "remove", source))?;
+    }
+    Ok(())
+}
+
+/// Reads a state and checks that it is of a run with this configuration and these tasks.
+pub(crate) fn read_state(
+    dir: &Path,
+    config: &TrainingConfig,
+    tasks: &[TaskRecord],
+) -> Result<RunState, TrainingError> {
+    let path = dir.join(STATE_FILE);
+    let file =
+        File::open(&path).map_err(|source| TrainingError::Read { path: path.clone(), source })?;
+    let invalid = |fault: String| TrainingError::Checkpoint { path: path.clone(), fault };
+    let value: Value = serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| invalid(format!("{error}, expected a run's state")))?;
+    if value["version"] != VERSION {
+        return Err(invalid(format!("`version` is {}, expected {VERSION}", value["version"])));
+    }
+    let other_run = |field: String, found: String, expected: String| TrainingError::OtherRun {
+        path: path.clone(),
+        field,
+        found,
+        expected,
+    };
+    let here = serde_json::to_value(config).map_err(|error| invalid(error.to_string()))?;
+    if let Some((field, found, expected)) = first_difference("config", &value["config"], &here) {
+        return Err(other_run(field, found, expected));
+    }
+    let state: RunState = serde_json::from_value(value)
+        .map_err(|error| invalid(format!("{error}, expected a run's state")))?;
+    let names = |tasks: &[TaskRecord]| -> Vec<String> {
+        tasks.iter().map(|task| format!("{} ({:.4})", task.name, task.share)).collect()
+    };
+    let (found, expected) = (names(&state.tasks), names(tasks));
+    if found != expected {
+        return Err(other_run("tasks".into(), found.join(", "), expected.join(", ")));
+    }
+    Ok(state)
+}
+
+/// The first place where two values differ, with both.
+fn first_difference(path: &str, found: &Value, expected: &Value) -> Option<(String, String, String)> {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            let keys = expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
+            keys.into_iter().find_map(|key| {
+                let (found, expected) = (found.get(key), expected.get(key));
+                let null = &Value::Null;
+                first_difference(
+                    &format!("{path}.{key}"),
+                    found.unwrap_or(null),
+                    expected.unwrap_or(null),
+                )
+            })
+        }
+        _ if found == expected => None,
+        _ => Some((path.to_owned(), found.to_string(), expected.to_string())),
+    }
+}
+
+pub(crate) fn read_model<M: Module>(dir: &Path, model: M) -> Result<M, TrainingError> {
+    let path = dir.join(MODEL_FILE);
+    model.try_load_file(&path).map_err(|error| TrainingError::Checkpoint {
+        path,
+        fault: format!("{error}, expected the parameters of this model"),
+    })
+}
+
+pub(crate) fn read_optimizer(
+    dir: &Path,
+    optimizer: ModuleOptimizer,
+) -> Result<ModuleOptimizer, TrainingError> {
+    let path = dir.join(OPTIMIZER_FILE);
+    optimizer.load(&path).map_err(|error| TrainingError::Checkpoint {
+        path,
+        fault: format!("{error}, expected an optimizer's state"),
+    })
+}
+
+/// Ids and paths of the trainable parameters, as 16 hexadecimal digits.
+pub(crate) fn parameter_fingerprint<M: Module>(model: &M) -> String {
+    let mut hash = Fingerprint { path: Vec::new(), hash: 0xcbf2_9ce4_8422_2325 };
+    model.visit(&mut hash);
+    format!("{:016x}", hash.hash)
+}
+
+struct Fingerprint {
+    path: Vec<String>,
+    hash: u64,
+}
+
+impl ModuleVisitor for Fingerprint {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
+        let line = format!("{} {}\n", param.id.val(), self.path.join("."));
+        // FNV-1a, which stays what it is between releases of the standard library.
+        self.hash = line.bytes().fold(self.hash, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    }
+}

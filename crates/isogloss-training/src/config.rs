@@ -1,0 +1,171 @@
+//! What a training run does, in numbers.
+
+use isogloss_core::Seed;
+use serde::{Deserialize, Serialize};
+
+use crate::{LearningRateConfig, TrainingError};
+
+/// The hyperparameters of a run that do not depend on what it trains on.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TrainingConfig {
+    /// Optimizer steps. Default: 1,000.
+    pub steps: u64,
+    /// Batches whose gradients make one step. Their losses are summed and divided once by the
+    /// number of their targets, so a short batch weighs no more than it holds. Default: 1.
+    pub accumulation: usize,
+    /// The learning rate at each step.
+    pub learning_rate: LearningRateConfig,
+    /// The optimizer.
+    pub optimizer: AdamWSettings,
+    /// The L2 norm, over all gradients together, to which a larger one is scaled down. `None`
+    /// leaves it. Default: 1.
+    pub max_grad_norm: Option<f64>,
+    /// Steps between checkpoints. `None` writes one at the end only. Default: `None`.
+    pub checkpoint_every: Option<u64>,
+    /// How many checkpoints stay on disk; the newest always does. Default: 2.
+    pub keep_checkpoints: usize,
+    /// Steps over which a loss is averaged before it enters the history. Default: 20.
+    pub record_every: u64,
+    /// The seed of dropout; data has its own. Default: 0.
+    pub seed: Seed,
+}
+
+/// AdamW with weight decay on matrices and embeddings, and none on biases and normalisations.
+///
+/// ```text
+/// m ← β₁m + (1-β₁)g     v ← β₂v + (1-β₂)g²     θ ← θ(1 - lr·λ) - lr · m̂ / (√v̂ + ε)
+/// ```
+///
+/// # Source
+///
+/// Loshchilov and Hutter (2019), <https://arxiv.org/abs/1711.05101>.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AdamWSettings {
+    /// β₁, in `[0, 1)`. Default: 0.9.
+    pub beta_1: f32,
+    /// β₂, in `[0, 1)`. Default: 0.98, that of RoBERTa.
+    pub beta_2: f32,
+    /// ε, above 0. Default: 1e-8.
+    pub epsilon: f32,
+    /// λ, at least 0. Default: 0.01.
+    pub weight_decay: f32,
+}
+
+impl TrainingConfig {
+    /// The defaults, for a number of steps.
+    pub fn new(steps: u64) -> Self {
+        Self { steps, ..Self::default() }
+    }
+
+    /// Sets the learning rate.
+    #[must_use]
+    pub fn with_learning_rate(mut self, learning_rate: LearningRateConfig) -> Self {
+        self.learning_rate = learning_rate;
+        self
+    }
+
+    /// Sets how many batches make one step.
+    #[must_use]
+    pub fn with_accumulation(mut self, accumulation: usize) -> Self {
+        self.accumulation = accumulation;
+        self
+    }
+
+    /// Sets the steps between checkpoints.
+    #[must_use]
+    pub fn with_checkpoint_every(mut self, steps: u64) -> Self {
+        self.checkpoint_every = Some(steps);
+        self
+    }
+
+    /// Sets the steps over which a loss is averaged for the history.
+    #[must_use]
+    pub fn with_record_every(mut self, steps: u64) -> Self {
+        self.record_every = steps;
+        self
+    }
+
+    /// Sets the optimizer's settings.
+    #[must_use]
+    pub fn with_optimizer(mut self, optimizer: AdamWSettings) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// Sets the seed of dropout.
+    #[must_use]
+    pub fn with_seed(mut self, seed: Seed) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Refuses what no run can be made of.
+    pub(crate) fn check(&self) -> Result<(), TrainingError> {
+        let fault = |field, found: String, expected| {
+            Err(TrainingError::Config { field, found, expected })
+        };
+        if self.accumulation == 0 {
+            return fault("accumulation", "0".into(), "at least 1");
+        }
+        if self.checkpoint_every == Some(0) {
+            return fault("checkpoint_every", "0".into(), "at least 1");
+        }
+        if self.keep_checkpoints == 0 {
+            return fault("keep_checkpoints", "0".into(), "at least 1");
+        }
+        if self.record_every == 0 {
+            return fault("record_every", "0".into(), "at least 1");
+        }
+        if let Some(norm) = self.max_grad_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
+            return fault("max_grad_norm", norm.to_string(), "a finite number above 0");
+        }
+        let AdamWSettings { beta_1, beta_2, epsilon, weight_decay } = self.optimizer;
+        for (field, beta) in [("optimizer.beta_1", beta_1), ("optimizer.beta_2", beta_2)] {
+            if !(0.0..1.0).contains(&beta) {
+                return fault(field, beta.to_string(), "0 <= beta < 1");
+            }
+        }
+        if !(epsilon.is_finite() && epsilon > 0.0) {
+            return fault("optimizer.epsilon", epsilon.to_string(), "a finite number above 0");
+        }
+        if !(weight_decay.is_finite() && weight_decay >= 0.0) {
+            return fault("optimizer.weight_decay", weight_decay.to_string(), "at least 0");
+        }
+        self.learning_rate.check(self.steps)
+    }
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            steps: 1_000,
+            accumulation: 1,
+            learning_rate: LearningRateConfig::default(),
+            optimizer: AdamWSettings::default(),
+            max_grad_norm: Some(1.0),
+            checkpoint_every: None,
+            keep_checkpoints: 2,
+            record_every: 20,
+            seed: Seed::new(0),
+        }
+    }
+}
+
+impl AdamWSettings {
+    /// Sets λ.
+    #[must_use]
+    pub fn with_weight_decay(mut self, weight_decay: f32) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+}
+
+impl Default for AdamWSettings {
+    fn default() -> Self {
+        Self { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-8, weight_decay: 0.01 }
+    }
+}

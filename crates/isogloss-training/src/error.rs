@@ -1,0 +1,104 @@
+//! What can go wrong while a model trains.
+
+use std::io;
+use std::path::PathBuf;
+
+use isogloss_core::{LanguageTag, WriteError};
+use thiserror::Error;
+
+/// Why a run could not start, go on, or be resumed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// A field of a configuration is outside its range.
+    #[error("`{field}` is {found}, expected {expected}")]
+    Config {
+        /// The field, with the path to it.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+
+    /// There is nothing to train.
+    #[error("no {what}, expected at least one")]
+    Nothing {
+        /// What is missing: tasks, trainable parameters, texts.
+        what: &'static str,
+    },
+
+    /// The loss or the gradients are not numbers any more. The model was not updated with them.
+    #[error(
+        "step {step}: {what} of `{task}` is {found}, expected a finite number (the last good \
+         checkpoint is {})",
+        checkpoint.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+    )]
+    NotFinite {
+        /// The step that failed, counted from 1.
+        step: u64,
+        /// The task whose batch it was.
+        task: String,
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// Its value.
+        found: f64,
+        /// The newest checkpoint, which is from before this step.
+        checkpoint: Option<PathBuf>,
+    },
+
+    /// A batch could not be made.
+    #[error("cannot make a batch for `{task}`")]
+    Batch {
+        /// The task it was for.
+        task: String,
+        /// What was wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A text could not be turned into ids.
+    #[error("text {index} of `{language}` cannot be encoded")]
+    Encode {
+        /// The language of the text.
+        language: LanguageTag,
+        /// Its place, counted from 0.
+        index: usize,
+        /// What the encoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A file of a checkpoint could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// A file of a checkpoint does not hold what it should.
+    #[error("{}: {fault}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what was expected.
+        fault: String,
+    },
+
+    /// The checkpoint is of another run.
+    #[error("{}: `{field}` is {found} there and {expected} here (a resumed run keeps its configuration)", path.display())]
+    OtherRun {
+        /// The checkpoint's state file.
+        path: PathBuf,
+        /// The first field that differs.
+        field: String,
+        /// Its value in the checkpoint.
+        found: String,
+        /// Its value in this run.
+        expected: String,
+    },
+
+    /// A checkpoint could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}

@@ -1,0 +1,87 @@
+//! What a run trains on: batches, and the loss of a model on them.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use isogloss_transformer::Objective;
+use serde_json::Value;
+
+use crate::{Batches, TrainingError};
+
+/// The loss of one batch, before it is divided by anything.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TaskLoss {
+    /// The sum over targets. `[1]`
+    pub sum: Tensor<1>,
+    /// How many targets there are.
+    pub targets: usize,
+}
+
+/// A stream of losses: the unit of which a run's mixture is made.
+///
+/// A [`Trainer`](crate::Trainer) holds several, each with a weight, and every step takes all its
+/// batches from one of them.
+pub trait Task<M> {
+    /// How the task is called in histories and errors.
+    fn name(&self) -> &str;
+
+    /// Draws the next batch and computes the loss of `model` on it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Batch`] where the batch cannot be made.
+    fn next_loss(&mut self, model: &M, device: &Device) -> Result<TaskLoss, TrainingError>;
+
+    /// Where the stream stands, and what it is a stream of.
+    fn state(&self) -> Value;
+
+    /// Goes to where [`state`](Task::state) was taken.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says how the state differs, where it is not of this stream.
+    fn restore(&mut self, state: Value) -> Result<(), String>;
+}
+
+/// Batches from one place, an objective from another.
+#[derive(Debug)]
+pub struct ObjectiveTask<O, B> {
+    name: String,
+    objective: O,
+    batches: B,
+}
+
+impl<O, B> ObjectiveTask<O, B> {
+    /// Puts the two together under a name.
+    pub fn new(name: impl Into<String>, objective: O, batches: B) -> Self {
+        Self { name: name.into(), objective, batches }
+    }
+}
+
+impl<M, O, B> Task<M> for ObjectiveTask<O, B>
+where
+    M: Module,
+    O: Objective<M>,
+    B: Batches<Batch = O::Batch>,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn next_loss(&mut self, model: &M, device: &Device) -> Result<TaskLoss, TrainingError> {
+        let batch = self
+            .batches
+            .next_batch(device)
+            .map_err(|source| TrainingError::Batch { task: self.name.clone(), source })?;
+        let loss = self.objective.loss(model, &batch);
+        Ok(TaskLoss { sum: loss.sum, targets: loss.count })
+    }
+
+    fn state(&self) -> Value {
+        self.batches.state()
+    }
+
+    fn restore(&mut self, state: Value) -> Result<(), String> {
+        self.batches.restore(state)
+    }
+}

@@ -1,0 +1,407 @@
+//! The training loop.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use isogloss_core::{Progress, ProgressEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{self, RunState, TaskRecord};
+use crate::gradients::scale_and_clip;
+use crate::{AdamWSettings, Task, TrainingConfig, TrainingError};
+
+/// Trains a model on a weighted mixture of tasks, and writes checkpoints it can resume from.
+///
+/// Each step takes its batches from one task. Which one follows from the weights alone: the task
+/// that is furthest behind its share is next, so that after `t` steps each has had its share to
+/// within one step for two tasks, and nearly so for more.
+///
+/// A run that is interrupted at any step and resumed gives the bits of an uninterrupted one (on a
+/// device whose sums do not depend on timing, such as Flex): a checkpoint holds the model with its
+/// parameter ids, the optimizer's moments, the place of every data stream, and the step. The
+/// learning rate and dropout's random numbers are functions of the step and need no state.
+///
+/// # Examples
+///
+/// See the front page of the crate.
+pub struct Trainer<M> {
+    // Invariant: the configuration was checked; there is a task and a trainable parameter.
+    config: TrainingConfig,
+    model: M,
+    optimizer: ModuleOptimizer,
+    tasks: Vec<WeightedTask<M>>,
+    device: Device,
+    checkpoints: Option<PathBuf>,
+    step: u64,
+    history: Vec<LossRecord>,
+}
+
+struct WeightedTask<M> {
+    task: Box<dyn Task<M>>,
+    /// The share of steps, of all tasks together 1.
+    share: f64,
+    steps: u64,
+    window: Window,
+}
+
+/// What a task's losses were since the history was last written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Window {
+    sum: f64,
+    targets: u64,
+}
+
+/// The mean loss of a task over some steps.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LossRecord {
+    /// The last of the steps, counted from 1.
+    pub step: u64,
+    /// The task.
+    pub task: String,
+    /// The loss for each target, in nats for cross-entropies.
+    pub loss: f64,
+    /// Over how many targets.
+    pub targets: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// All steps were taken.
+    Finished,
+    /// Somebody asked it to stop; it can be resumed if it has a place for checkpoints.
+    Interrupted,
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TrainedRun<M> {
+    /// The model after the last step, on the training device.
+    pub model: M,
+    /// Whether it got to the end.
+    pub outcome: Outcome,
+    /// Steps taken, those before a resumption included.
+    pub steps: u64,
+    /// Mean losses, in the order of the steps.
+    pub history: Vec<LossRecord>,
+}
+
+/// A request to stop after the current step, from a signal handler or another thread.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// A flag that nobody has raised.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the run to stop.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl<M: Module> Trainer<M> {
+    /// Makes a trainer for a model whose parameters are on `device`, an autodiff one.
+    ///
+    /// Parameters that do not require gradients stay as they are and get no optimizer state.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Config`] for a field out of its range or a weight that is not above 0,
+    /// [`TrainingError::Nothing`] without a task or a trainable parameter.
+    pub fn try_new(
+        config: TrainingConfig,
+        model: M,
+        tasks: Vec<(Box<dyn Task<M>>, f64)>,
+        device: &Device,
+    ) -> Result<Self, TrainingError> {
+        config.check()?;
+        if tasks.is_empty() {
+            return Err(TrainingError::Nothing { what: "task" });
+        }
+        let mut trainable = Trainable::default();
+        model.visit(&mut trainable);
+        if trainable.ids.is_empty() {
+            return Err(TrainingError::Nothing { what: "trainable parameter" });
+        }
+        if let Some((_, weight)) = tasks.iter().find(|(_, w)| !(w.is_finite() && *w > 0.0)) {
+            return Err(TrainingError::Config {
+                field: "tasks.weight",
+                found: weight.to_string(),
+                expected: "a finite number above 0",
+            });
+        }
+        let total: f64 = tasks.iter().map(|(_, weight)| weight).sum();
+        let weighted = |(task, weight)| WeightedTask {
+            task,
+            share: weight / total,
+            steps: 0,
+            window: Window::default(),
+        };
+        Ok(Self {
+            optimizer: optimizer(config.optimizer)?,
+            config,
+            model,
+            tasks: tasks.into_iter().map(weighted).collect(),
+            device: device.clone(),
+            checkpoints: None,
+            step: 0,
+            history: Vec::new(),
+        })
+    }
+
+    /// Writes checkpoints into directories `step-…` under `dir`, and at the end of the run.
+    #[must_use]
+    pub fn with_checkpoints(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.checkpoints = Some(dir.into());
+        self
+    }
+
+    /// Goes on from the newest checkpoint, where there is one; says from which step.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::OtherRun`] where the checkpoint is of another configuration or other data,
+    /// [`TrainingError::Checkpoint`] or [`TrainingError::Read`] where it cannot be read.
+    pub fn resume(mut self) -> Result<(Self, u64), TrainingError> {
+        let newest = match &self.checkpoints {
+            Some(dir) => checkpoint::newest(dir)?,
+            None => None,
+        };
+        let Some(dir) = newest else { return Ok((self, 0)) };
+        let state = checkpoint::read_state(&dir, &self.config, &self.task_records())?;
+        let state_file = dir.join(checkpoint::STATE_FILE);
+        self.model = checkpoint::read_model(&dir, self.model)?;
+        if state.parameters != checkpoint::parameter_fingerprint(&self.model) {
+            return Err(TrainingError::Checkpoint {
+                path: state_file,
+                fault: "trainable parameters differ from those of the model, expected the same \
+                        ones frozen"
+                    .to_owned(),
+            });
+        }
+        self.optimizer = checkpoint::read_optimizer(&dir, self.optimizer)?;
+        for (weighted, record) in self.tasks.iter_mut().zip(state.tasks) {
+            let other_run = |fault| TrainingError::Checkpoint {
+                path: state_file.clone(),
+                fault: format!("task `{}`: {fault}", record.name),
+            };
+            weighted.task.restore(record.state).map_err(other_run)?;
+            weighted.steps = record.steps;
+            weighted.window = record.window;
+        }
+        self.step = state.step;
+        self.history = state.history;
+        Ok((self, state.step))
+    }
+
+    /// Takes the steps that are left.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::NotFinite`] where a loss or gradient is not a number: no update is made
+    /// from it and checkpoints stay. [`TrainingError::Batch`] and [`TrainingError::Write`] as they
+    /// occur.
+    pub fn run(
+        mut self,
+        stop: &StopFlag,
+        progress: &dyn Progress,
+    ) -> Result<TrainedRun<M>, TrainingError> {
+        const TASK: &str = "training";
+        let total = Some(self.config.steps);
+        progress.report(ProgressEvent::Started { task: TASK, total, unit: "steps" });
+        let mut outcome = Outcome::Finished;
+        while self.step < self.config.steps {
+            if stop.is_raised() {
+                outcome = Outcome::Interrupted;
+                break;
+            }
+            let (next, note) = self.take_step()?;
+            self = next;
+            let due = self.config.checkpoint_every.is_some_and(|every| self.step % every == 0);
+            if due && self.step < self.config.steps {
+                self.write_checkpoint()?;
+            }
+            progress.report(ProgressEvent::Advanced { task: TASK, done: self.step, note: &note });
+        }
+        self.write_checkpoint()?;
+        progress.report(ProgressEvent::Finished { task: TASK });
+        Ok(TrainedRun {
+            model: self.model,
+            outcome,
+            steps: self.step,
+            history: self.history,
+        })
+    }
+
+    /// One update; also says, for a person, how it went.
+    fn take_step(mut self) -> Result<(Self, String), TrainingError> {
+        let step = self.step + 1;
+        let chosen = self.furthest_behind(step);
+        // Dropout depends on the step alone, so the generator's state is not part of a checkpoint.
+        self.device.seed(self.config.seed.derive("dropout").at(step).value());
+
+        let weighted = &mut self.tasks[chosen];
+        let mut accumulator = GradientsAccumulator::new();
+        let (mut sum, mut targets) = (0.0, 0_u64);
+        for _ in 0..self.config.accumulation {
+            let loss = weighted.task.next_loss(&self.model, &self.device)?;
+            if loss.targets == 0 {
+                continue;
+            }
+            targets += loss.targets as u64;
+            sum += f64::from(loss.sum.clone().into_scalar::<f32>());
+            let gradients = GradientsParams::from_grads(loss.sum.backward(), &self.model);
+            accumulator.accumulate(&self.model, gradients);
+        }
+        let mut note = String::new();
+        if targets > 0 {
+            let mean = sum / targets as f64;
+            let not_finite = |what, found| TrainingError::NotFinite {
+                step,
+                task: weighted.task.name().to_owned(),
+                what,
+                found,
+                checkpoint: self.checkpoints.as_deref().and_then(newest_or_none),
+            };
+            if !mean.is_finite() {
+                return Err(not_finite("loss", mean));
+            }
+            let (gradients, norm) = scale_and_clip(
+                &self.model,
+                accumulator.grads(),
+                1.0 / targets as f64,
+                self.config.max_grad_norm,
+            );
+            if !norm.is_finite() {
+                return Err(not_finite("gradient norm", norm));
+            }
+            note = format!("{} {mean:.3}", weighted.task.name());
+            weighted.window.sum += sum;
+            weighted.window.targets += targets;
+            let rate = self.config.learning_rate.at(step, self.config.steps);
+            self.model = self.optimizer.step(rate, self.model, gradients);
+        }
+        self.tasks[chosen].steps += 1;
+        self.step = step;
+        if step % self.config.record_every == 0 || step == self.config.steps {
+            self.record();
+        }
+        Ok((self, note))
+    }
+
+    /// The task whose steps lag most behind its share; the first of equals.
+    fn furthest_behind(&self, step: u64) -> usize {
+        let lag = |task: &WeightedTask<M>| task.share * step as f64 - task.steps as f64;
+        let mut chosen = 0;
+        for (index, task) in self.tasks.iter().enumerate() {
+            // A tie up to rounding goes to the first, or shares such as 1/3 would drift.
+            if lag(task) > lag(&self.tasks[chosen]) + 1e-9 {
+                chosen = index;
+            }
+        }
+        chosen
+    }
+
+    fn record(&mut self) {
+        for weighted in &mut self.tasks {
+            let Window { sum, targets } = std::mem::take(&mut weighted.window);
+            if targets > 0 {
+                self.history.push(LossRecord {
+                    step: self.step,
+                    task: weighted.task.name().to_owned(),
+                    loss: sum / targets as f64,
+                    targets,
+                });
+            }
+        }
+    }
+
+    fn write_checkpoint(&self) -> Result<(), TrainingError> {
+        let Some(dir) = &self.checkpoints else { return Ok(()) };
+        let state = RunState {
+            version: checkpoint::VERSION,
+            step: self.step,
+            config: self.config.clone(),
+            tasks: self.task_records(),
+            parameters: checkpoint::parameter_fingerprint(&self.model),
+            history: self.history.clone(),
+        };
+        checkpoint::write(dir, &state, &self.model, &self.optimizer)?;
+        checkpoint::remove_old(dir, self.config.keep_checkpoints)
+    }
+
+    fn task_records(&self) -> Vec<TaskRecord> {
+        let record = |weighted: &WeightedTask<M>| TaskRecord {
+            name: weighted.task.name().to_owned(),
+            share: weighted.share,
+            steps: weighted.steps,
+            window: weighted.window,
+            state: weighted.task.state(),
+        };
+        self.tasks.iter().map(record).collect()
+    }
+}
+
+impl<M> fmt::Debug for Trainer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.tasks.iter().map(|weighted| weighted.task.name()).collect();
+        f.debug_struct("Trainer")
+            .field("config", &self.config)
+            .field("tasks", &names)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The newest checkpoint, for an error that is about something else.
+fn newest_or_none(dir: &Path) -> Option<PathBuf> {
+    checkpoint::newest(dir).ok().flatten()
+}
+
+fn optimizer(settings: AdamWSettings) -> Result<ModuleOptimizer, TrainingError> {
+    let AdamWSettings { beta_1, beta_2, epsilon, weight_decay } = settings;
+    let config = AdamWConfig::new()
+        .with_beta_1(beta_1)
+        .with_beta_2(beta_2)
+        .with_epsilon(epsilon)
+        .with_weight_decay(weight_decay);
+    // By role, as Burn names it: biases, and the gain and shift of a normalisation.
+    let no_decay = ParamGroup::from_regex(r"(^|\.)(bias|gamma|beta)$").map_err(|error| {
+        TrainingError::Config {
+            field: "optimizer.no_decay",
+            found: error.to_string(),
+            expected: "a regular expression",
+        }
+    })?;
+    let without_decay = config.clone().with_weight_decay(0.0).build();
+    Ok(config.init().with_group(no_decay, without_decay, None))
+}
+
+/// The ids of the parameters that take gradients.
+#[derive(Default)]
+struct Trainable {
+    ids: Vec<u64>,
+}
+
+impl ModuleVisitor for Trainable {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() {
+            self.ids.push(param.id.val());
+        }
+    }
+}
