@@ -118,7 +118,7 @@ impl Buckets {
         state: BucketState,
         length: impl Fn(&Draw) -> usize,
     ) -> Result<(), String> {
-        self.stream.restore(state.stream.clone()).map_err(|error| error.to_string())?;
+        self.stream.restore(&state.stream).map_err(|error| error.to_string())?;
         self.window_start = state.stream;
         self.windows = state.windows;
         if state.windows == 0 {

@@ -67,6 +67,22 @@ pub enum TrainingError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
+    /// A text is longer than its layout lets it be, and would be cut.
+    #[error(
+        "text {index} of `{language}` has {found} tokens, expected at most {limit} (split long \
+         texts, or raise `max_side_tokens`)"
+    )]
+    TooLong {
+        /// The language of the text.
+        language: LanguageTag,
+        /// Its place, counted from 0.
+        index: usize,
+        /// Its tokens.
+        found: usize,
+        /// The most that fit.
+        limit: usize,
+    },
+
     /// A file of a checkpoint could not be read.
     #[error("cannot read {}", path.display())]
     Read {

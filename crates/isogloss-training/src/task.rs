@@ -17,6 +17,13 @@ pub struct TaskLoss {
     pub targets: usize,
 }
 
+impl TaskLoss {
+    /// A sum over `targets` targets; with none, the batch is skipped.
+    pub fn new(sum: Tensor<1>, targets: usize) -> Self {
+        Self { sum, targets }
+    }
+}
+
 /// A stream of losses: the unit of which a run's mixture is made.
 ///
 /// A [`Trainer`](crate::Trainer) holds several, each with a weight, and every step takes all its
@@ -74,7 +81,7 @@ where
             .next_batch(device)
             .map_err(|source| TrainingError::Batch { task: self.name.clone(), source })?;
         let loss = self.objective.loss(model, &batch);
-        Ok(TaskLoss { sum: loss.sum, targets: loss.count })
+        Ok(TaskLoss::new(loss.sum, loss.count))
     }
 
     fn state(&self) -> Value {

@@ -1,6 +1,7 @@
 //! Texts as ids: encoded once, kept flat.
 
 use isogloss_core::LanguageTag;
+use isogloss_sampling::TextSource;
 use isogloss_tokenization::TextEncoder;
 
 use crate::TrainingError;
@@ -38,6 +39,24 @@ impl TokenizedTexts {
         Ok(Self { language, ids, ends })
     }
 
+    /// Cuts every text that has more than `limit` tokens, which is at least 1, into pieces of that
+    /// many and a rest, so that none is lost.
+    #[must_use]
+    pub fn split_long(mut self, limit: usize) -> Self {
+        let limit = limit.max(1);
+        let mut ends = vec![0];
+        for bounds in self.ends.windows(2) {
+            let mut start = bounds[0];
+            while bounds[1] - start > limit {
+                start += limit;
+                ends.push(start);
+            }
+            ends.push(bounds[1]);
+        }
+        self.ends = ends;
+        self
+    }
+
     /// The language of the texts.
     pub fn language(&self) -> &LanguageTag {
         &self.language
@@ -62,6 +81,16 @@ impl TokenizedTexts {
     pub fn get(&self, index: usize) -> Option<&[u32]> {
         let (start, end) = (*self.ends.get(index)?, *self.ends.get(index + 1)?);
         Some(&self.ids[start..end])
+    }
+
+    /// The texts for which `keep` holds.
+    fn retain(self, keep: &[bool]) -> Self {
+        let (mut ids, mut ends) = (Vec::new(), vec![0]);
+        for (text, _) in self.iter().zip(keep).filter(|(_, keep)| **keep) {
+            ids.extend_from_slice(text);
+            ends.push(ids.len());
+        }
+        Self { language: self.language, ids, ends }
     }
 
     /// All texts in their order.
@@ -110,6 +139,17 @@ impl TokenizedPairs {
         self.len() == 0
     }
 
+    /// Leaves out each pair that has a side of more than `limit` tokens, and says how many they
+    /// were: unlike a text, a pair cannot be cut in the same place on both sides.
+    #[must_use]
+    pub fn without_long(self, limit: usize) -> (Self, usize) {
+        let keep: Vec<bool> =
+            self.sides[0].iter().zip(self.sides[1].iter()).map(|(x, y)| x.len().max(y.len()) <= limit).collect();
+        let removed = keep.iter().filter(|keep| !**keep).count();
+        let sides = self.sides.map(|side| side.retain(&keep));
+        (Self { sides }, removed)
+    }
+
     /// Source and target.
     pub fn sides(&self) -> &[TokenizedTexts; 2] {
         &self.sides
@@ -118,5 +158,26 @@ impl TokenizedPairs {
     /// The ids of the `index`-th pair, or `None` past the end.
     pub fn get(&self, index: usize) -> Option<[&[u32]; 2]> {
         Some([self.sides[0].get(index)?, self.sides[1].get(index)?])
+    }
+}
+
+impl TextSource for TokenizedTexts {
+    fn language(&self) -> &LanguageTag {
+        &self.language
+    }
+
+    fn text_count(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+/// Pairs are sampled by their second side, which with English as a pivot tells them apart.
+impl TextSource for TokenizedPairs {
+    fn language(&self) -> &LanguageTag {
+        &self.sides[1].language
+    }
+
+    fn text_count(&self) -> u64 {
+        self.len() as u64
     }
 }

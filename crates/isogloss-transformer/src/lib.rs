@@ -1,1 +1,45 @@
 #![doc = include_str!("../README.md")]
+
+mod stand_in;
+mod adapter_sites;
+mod attention;
+mod batch;
+mod checkpoint;
+mod classification;
+mod config;
+mod cross_entropy;
+mod encoder;
+mod error;
+mod initialization;
+mod layer;
+mod masking;
+mod mlm;
+mod objective;
+mod pooling;
+mod ranking;
+mod sequence;
+mod xlm_roberta;
+
+pub use batch::{DeviceBatch, EncoderBatch};
+pub use checkpoint::{Checkpoint, load_checkpoint, save_checkpoint};
+pub use classification::{
+    ClassificationBatch, ClassificationHead, ClassificationObjective, ClassifierConfig,
+    SequenceClassifier,
+};
+pub use config::EncoderConfig;
+pub use cross_entropy::{cross_entropy, decoder_cross_entropy};
+pub use encoder::{Embeddings, Encoder, HasEncoder};
+pub use error::{
+    BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError, TensorFault,
+};
+pub use layer::{EncoderLayer, SelfAttention};
+pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingVocabulary};
+pub use mlm::{MlmScores, MaskedLanguageModel, MaskedSequence, MlmBatch, MlmHead, MlmObjective};
+pub use objective::{LossSum, Objective};
+pub use pooling::{Pooling, l2_normalize};
+pub use ranking::{
+    RankingBatch, RankingConfig, RankingObjective, ranking_loss_of_cosines,
+    translation_ranking_loss,
+};
+pub use sequence::{FramedSequence, SequenceInput, SequenceLayout};
+pub use xlm_roberta::load_xlm_roberta;

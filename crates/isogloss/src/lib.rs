@@ -1,1 +1,18 @@
 #![doc = include_str!("../README.md")]
+
+pub use isogloss_core as core;
+pub use isogloss_corpus as corpus;
+pub use isogloss_evaluation as evaluation;
+pub use isogloss_governance as governance;
+pub use isogloss_peft as peft;
+pub use isogloss_sampling as sampling;
+pub use isogloss_tokenization as tokenization;
+pub use isogloss_training as training;
+pub use isogloss_transformer as transformer;
+
+/// The tensor framework, in the version whose types are in our interfaces.
+pub use burn;
+
+mod device;
+
+pub use device::{DeviceError, compiled_in, device};

@@ -1,0 +1,32 @@
+//! The device that tensor tests run on.
+
+use burn::tensor::{Device, Tensor};
+
+/// The device that the environment variable `ISOGLOSS_TEST_DEVICE` names; `flex` without one.
+///
+/// # Panics
+///
+/// Where the name is of no device that the tests were built with, or where the device multiplies
+/// matrices wrongly, as some drivers do without a word: a test on it would prove nothing.
+pub fn device() -> Device {
+    let name = std::env::var("ISOGLOSS_TEST_DEVICE").unwrap_or_else(|_| "flex".to_owned());
+    let device = match name.as_str() {
+        "flex" => Device::flex(),
+        #[cfg(feature = "ndarray")]
+        #[expect(deprecated, reason = "the backend is offered for as long as Burn has it")]
+        "ndarray" => Device::ndarray(),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        _ => panic!("ISOGLOSS_TEST_DEVICE is `{name}`, which the tests were not built with"),
+    };
+    let n = 20;
+    let host: Vec<f32> = (0..n * n).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
+    let matrix = Tensor::<1>::from_floats(host.as_slice(), &device).reshape([n, n]);
+    let product: Vec<f32> = matrix.clone().matmul(matrix).into_data().iter().collect();
+    let expected: Vec<f32> = (0..n * n)
+        .map(|place| (0..n).map(|k| host[place / n * n + k] * host[k * n + place % n]).sum())
+        .collect();
+    // Sums of 20 products of numbers below 1, in any order.
+    crate::assert_close(&product, &expected, 1e-4);
+    device
+}

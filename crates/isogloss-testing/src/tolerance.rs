@@ -1,0 +1,33 @@
+//! Comparing numbers that need not be equal to the last bit.
+
+/// Asserts that two slices differ by `tolerance` at most, everywhere.
+///
+/// # Panics
+///
+/// Otherwise, with the worst place; a NaN differs from everything.
+pub fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "number of values");
+    let difference = |i: usize| (found[i] - expected[i]).abs();
+    let worst = (0..found.len()).reduce(|worst, i| {
+        if difference(i) <= difference(worst) || difference(worst).is_nan() { worst } else { i }
+    });
+    if let Some(i) = worst {
+        assert!(
+            difference(i) <= tolerance,
+            "value {i} is {}, expected {} to within {tolerance}",
+            found[i],
+            expected[i],
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "value 1 is NaN")]
+    fn a_nan_is_never_close() {
+        assert_close(&[1.0, f32::NAN], &[1.0, 1.0], 1e9);
+    }
+}

@@ -1,0 +1,350 @@
+//! Batches for each objective: drawn, framed, masked, padded, moved to the device.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use isogloss_core::Seed;
+use isogloss_sampling::{Draw, MixtureStream};
+use isogloss_transformer::{
+    ClassificationBatch, EncoderConfig, Masking, MaskedSequence, MlmBatch, RankingBatch,
+    SequenceInput, SequenceLayout,
+};
+use serde_json::Value;
+
+use crate::bucketing::Buckets;
+use crate::{BucketConfig, BucketState, TokenizedPairs, TokenizedTexts, TrainingError};
+
+/// Why a batch could not be made.
+type BatchFault = Box<dyn Error + Send + Sync>;
+
+/// An endless stream of batches that can be stopped and gone on with.
+pub trait Batches {
+    /// What an objective computes a loss on.
+    type Batch;
+
+    /// The next batch, on `device`.
+    ///
+    /// # Errors
+    ///
+    /// What the batch's own check says.
+    fn next_batch(&mut self, device: &Device) -> Result<Self::Batch, BatchFault>;
+
+    /// Where the stream stands, and what it is a stream of.
+    fn state(&self) -> Value;
+
+    /// Goes to where [`state`](Batches::state) was taken.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says how the state differs, where it is not of this stream.
+    fn restore(&mut self, state: Value) -> Result<(), String>;
+}
+
+/// How texts become rows: the model they are for, their delimiters, the size of a batch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Framing {
+    /// The shape of the model.
+    pub encoder: EncoderConfig,
+    /// The delimiters.
+    pub layout: SequenceLayout,
+    /// The size of a batch.
+    pub buckets: BucketConfig,
+}
+
+impl Framing {
+    /// Puts the three together.
+    pub fn new(encoder: EncoderConfig, layout: SequenceLayout, buckets: BucketConfig) -> Self {
+        Self { encoder, layout, buckets }
+    }
+}
+
+/// A stream's place as JSON and back.
+macro_rules! bucket_state {
+    ($length:expr) => {
+        fn state(&self) -> Value {
+            // A state is numbers and names, which JSON always has.
+            serde_json::to_value(self.buckets.state()).unwrap_or_default()
+        }
+
+        fn restore(&mut self, state: Value) -> Result<(), String> {
+            let state: BucketState =
+                serde_json::from_value(state).map_err(|error| error.to_string())?;
+            let Self { buckets, texts, .. } = self;
+            let length: fn(&_, &Draw) -> usize = $length;
+            buckets.restore(state, |draw| length(texts, draw))
+        }
+    };
+}
+
+/// Single sentences with masked tokens, for masked language modelling.
+///
+/// Masks are dynamic: they follow from the seed, the language, the text and how often it has come,
+/// and so never from the place in a batch.
+#[derive(Clone, Debug)]
+pub struct MlmBatches {
+    // Invariant: as many as the stream has languages; each text fits the layout.
+    texts: Arc<Vec<TokenizedTexts>>,
+    buckets: Buckets,
+    framing: Framing,
+    masking: Masking,
+    seed: Seed,
+}
+
+/// Pairs of sentences with masked tokens on both sides, for translation language modelling.
+#[derive(Clone, Debug)]
+pub struct TlmBatches {
+    texts: Arc<Vec<TokenizedPairs>>,
+    buckets: Buckets,
+    framing: Framing,
+    masking: Masking,
+    seed: Seed,
+}
+
+/// Pairs of sentences, each side by itself, for translation ranking.
+///
+/// The other pairs of a batch are the wrong answers. Where two pairs of a batch share a side, as
+/// one English text with two translations does, neither is held against the other.
+#[derive(Clone, Debug)]
+pub struct RankingBatches {
+    texts: Arc<Vec<TokenizedPairs>>,
+    buckets: Buckets,
+    framing: Framing,
+}
+
+/// A text as ids, with its class.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LabelledSequence {
+    /// Ids without special tokens.
+    pub ids: Vec<u32>,
+    /// The class, counted from 0.
+    pub class: usize,
+}
+
+/// Sentences with their classes, in an order that changes with each epoch.
+#[derive(Clone, Debug)]
+pub struct ClassificationBatches {
+    texts: Arc<Vec<LabelledSequence>>,
+    buckets: Buckets,
+    framing: Framing,
+    n_classes: usize,
+}
+
+impl MlmBatches {
+    /// Batches of the texts that `stream` draws, whose languages are in the order of `texts`.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::TooLong`] with the first text that the layout would cut (see
+    /// [`TokenizedTexts::split_long`]); [`TrainingError::Config`] for an empty batch.
+    pub fn try_new(
+        texts: Arc<Vec<TokenizedTexts>>,
+        stream: MixtureStream,
+        masking: Masking,
+        framing: Framing,
+        seed: Seed,
+    ) -> Result<Self, TrainingError> {
+        for texts in texts.iter() {
+            check_lengths(texts, &framing)?;
+        }
+        let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
+        Ok(Self { texts, buckets, framing, masking, seed: seed.derive("mask") })
+    }
+}
+
+impl Batches for MlmBatches {
+    type Batch = MlmBatch;
+
+    fn next_batch(&mut self, device: &Device) -> Result<MlmBatch, BatchFault> {
+        let Self { texts, buckets, framing, masking, seed } = self;
+        let rows: Vec<MaskedSequence> = buckets
+            .next_batch(|draw| text_length(texts, draw))
+            .iter()
+            .map(|draw| {
+                let framed = framing.layout.sentence(text_at(texts, draw)).input;
+                masked(framed, masking, example_seed(*seed, draw))
+            })
+            .collect();
+        Ok(MlmBatch::try_new(&framing.encoder, &rows, device)?)
+    }
+
+    bucket_state!(|texts: &Arc<Vec<TokenizedTexts>>, draw| text_length(texts, draw));
+}
+
+impl TlmBatches {
+    /// Batches of the pairs that `stream` draws, whose languages are in the order of `texts`. Which
+    /// side comes first is drawn too.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`MlmBatches::try_new`].
+    pub fn try_new(
+        texts: Arc<Vec<TokenizedPairs>>,
+        stream: MixtureStream,
+        masking: Masking,
+        framing: Framing,
+        seed: Seed,
+    ) -> Result<Self, TrainingError> {
+        check_pairs(&texts, &framing)?;
+        let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
+        Ok(Self { texts, buckets, framing, masking, seed: seed.derive("mask") })
+    }
+}
+
+impl Batches for TlmBatches {
+    type Batch = MlmBatch;
+
+    fn next_batch(&mut self, device: &Device) -> Result<MlmBatch, BatchFault> {
+        let Self { texts, buckets, framing, masking, seed } = self;
+        let rows: Vec<MaskedSequence> = buckets
+            .next_batch(|draw| pair_length(texts, draw))
+            .iter()
+            .map(|draw| {
+                let [source, target] = pair_at(texts, draw);
+                let seed = example_seed(*seed, draw);
+                let framed = if seed.derive("side").value() % 2 == 0 {
+                    framing.layout.pair(source, target)
+                } else {
+                    framing.layout.pair(target, source)
+                };
+                masked(framed.input, masking, seed)
+            })
+            .collect();
+        Ok(MlmBatch::try_new(&framing.encoder, &rows, device)?)
+    }
+
+    bucket_state!(|texts: &Arc<Vec<TokenizedPairs>>, draw| pair_length(texts, draw));
+}
+
+impl RankingBatches {
+    /// Batches of the pairs that `stream` draws, whose languages are in the order of `texts`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`MlmBatches::try_new`].
+    pub fn try_new(
+        texts: Arc<Vec<TokenizedPairs>>,
+        stream: MixtureStream,
+        framing: Framing,
+        seed: Seed,
+    ) -> Result<Self, TrainingError> {
+        check_pairs(&texts, &framing)?;
+        let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
+        Ok(Self { texts, buckets, framing })
+    }
+}
+
+impl Batches for RankingBatches {
+    type Batch = RankingBatch;
+
+    fn next_batch(&mut self, device: &Device) -> Result<RankingBatch, BatchFault> {
+        let Self { texts, buckets, framing } = self;
+        let draws = buckets.next_batch(|draw| pair_length(texts, draw));
+        let side = |side: usize| -> Vec<SequenceInput> {
+            let ids = |draw| pair_at(texts, draw)[side];
+            draws.iter().map(|draw| framing.layout.sentence(ids(draw)).input).collect()
+        };
+        let (x, y) = (side(0), side(1));
+        // The number of the first pair with the same source: equal sources mean the same.
+        let meanings: Vec<u64> = (0_u64..)
+            .zip(&x)
+            .map(|(place, row)| x.iter().position(|first| first == row).map_or(place, |p| p as u64))
+            .collect();
+        let rows = [x.as_slice(), y.as_slice()];
+        Ok(RankingBatch::try_new(&framing.encoder, rows, Some(&meanings), device)?)
+    }
+
+    bucket_state!(|texts: &Arc<Vec<TokenizedPairs>>, draw| pair_length(texts, draw));
+}
+
+impl ClassificationBatches {
+    /// Batches of the texts that `stream`, which has one language, draws.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`MlmBatches::try_new`].
+    pub fn try_new(
+        texts: Arc<Vec<LabelledSequence>>,
+        stream: MixtureStream,
+        n_classes: usize,
+        framing: Framing,
+        seed: Seed,
+    ) -> Result<Self, TrainingError> {
+        let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
+        Ok(Self { texts, buckets, framing, n_classes })
+    }
+}
+
+impl Batches for ClassificationBatches {
+    type Batch = ClassificationBatch;
+
+    fn next_batch(&mut self, device: &Device) -> Result<ClassificationBatch, BatchFault> {
+        let Self { texts, buckets, framing, n_classes } = self;
+        let draws = buckets.next_batch(|draw| labelled_length(texts, draw));
+        let text = |draw: &Draw| labelled_at(texts, draw);
+        let rows: Vec<SequenceInput> =
+            draws.iter().map(|draw| framing.layout.sentence(text(draw).0).input).collect();
+        let classes: Vec<usize> = draws.iter().map(|draw| text(draw).1).collect();
+        Ok(ClassificationBatch::try_new(&framing.encoder, &rows, &classes, *n_classes, device)?)
+    }
+
+    bucket_state!(|texts: &Arc<Vec<LabelledSequence>>, draw| labelled_length(texts, draw));
+}
+
+/// A stream draws from as many texts as it was told; where that is more than there are, the text
+/// is empty, and the batch is refused.
+fn place(draw: &Draw) -> usize {
+    usize::try_from(draw.index).unwrap_or(usize::MAX)
+}
+
+fn text_at<'a>(texts: &'a [TokenizedTexts], draw: &Draw) -> &'a [u32] {
+    texts.get(draw.language).and_then(|texts| texts.get(place(draw))).unwrap_or_default()
+}
+
+fn text_length(texts: &[TokenizedTexts], draw: &Draw) -> usize {
+    text_at(texts, draw).len() + 2
+}
+
+fn pair_at<'a>(texts: &'a [TokenizedPairs], draw: &Draw) -> [&'a [u32]; 2] {
+    texts.get(draw.language).and_then(|texts| texts.get(place(draw))).unwrap_or_default()
+}
+
+fn pair_length(texts: &[TokenizedPairs], draw: &Draw) -> usize {
+    let [source, target] = pair_at(texts, draw);
+    source.len() + target.len() + 4
+}
+
+fn labelled_at<'a>(texts: &'a [LabelledSequence], draw: &Draw) -> (&'a [u32], usize) {
+    texts.get(place(draw)).map_or((&[], 0), |text| (&text.ids, text.class))
+}
+
+fn labelled_length(texts: &[LabelledSequence], draw: &Draw) -> usize {
+    labelled_at(texts, draw).0.len() + 2
+}
+
+fn masked(sequence: SequenceInput, masking: &Masking, seed: Seed) -> MaskedSequence {
+    let masked = masking.mask_tokens(&sequence.ids, seed);
+    MaskedSequence::new(sequence, masked)
+}
+
+fn example_seed(seed: Seed, draw: &Draw) -> Seed {
+    seed.at(draw.language as u64).at(draw.epoch).at(draw.index)
+}
+
+fn check_lengths(texts: &TokenizedTexts, framing: &Framing) -> Result<(), TrainingError> {
+    let limit = framing.layout.max_side_tokens;
+    match texts.iter().position(|ids| ids.len() > limit) {
+        None => Ok(()),
+        Some(index) => Err(TrainingError::TooLong {
+            language: texts.language().clone(),
+            index,
+            found: texts.get(index).map_or(0, <[u32]>::len),
+            limit,
+        }),
+    }
+}
+
+fn check_pairs(pairs: &[TokenizedPairs], framing: &Framing) -> Result<(), TrainingError> {
+    pairs.iter().flat_map(TokenizedPairs::sides).try_for_each(|side| check_lengths(side, framing))
+}

@@ -1,0 +1,99 @@
+//! A model and a task so small that every number can be followed: a linear regression with dropout.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use isogloss_core::Seed;
+use isogloss_training::{Task, TaskLoss, TrainingError};
+use rand::RngExt;
+use serde_json::{Value, json};
+
+#[derive(Module, Debug)]
+pub(crate) struct Regression {
+    up: Linear,
+    norm: LayerNorm,
+    dropout: Dropout,
+    down: Linear,
+}
+
+impl Regression {
+    pub(crate) fn new(dropout: f64, device: &Device) -> Self {
+        device.seed(11);
+        Self {
+            up: LinearConfig::new(4, 8).init(device),
+            norm: LayerNormConfig::new(8).init(device),
+            dropout: DropoutConfig::new(dropout).init(),
+            down: LinearConfig::new(8, 1).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.down.forward(self.dropout.forward(self.norm.forward(self.up.forward(x)).tanh()))
+    }
+}
+
+/// Rows drawn by a counter; the target is the sum of a row.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    pub(crate) name: &'static str,
+    pub(crate) rows: usize,
+    pub(crate) drawn: u64,
+    /// At this draw the loss is not a number.
+    pub(crate) breaks_at: Option<u64>,
+    /// At this draw the process is gone, as by `kill -9`.
+    pub(crate) aborts_at: Option<u64>,
+}
+
+impl Sums {
+    pub(crate) fn new(name: &'static str, rows: usize) -> Self {
+        Self { name, rows, drawn: 0, breaks_at: None, aborts_at: None }
+    }
+}
+
+impl Task<Regression> for Sums {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn next_loss(
+        &mut self,
+        model: &Regression,
+        device: &Device,
+    ) -> Result<TaskLoss, TrainingError> {
+        let mut rng = Seed::new(5).derive(self.name).at(self.drawn).rng();
+        self.drawn += 1;
+        if self.aborts_at == Some(self.drawn) {
+            std::process::abort();
+        }
+        let rows: Vec<f32> = (0..self.rows * 4).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let x = Tensor::<1>::from_floats(rows.as_slice(), device).reshape([self.rows, 4]);
+        let target = x.clone().sum_dim(1);
+        let mut sum = (model.forward(x) - target).square().sum();
+        if self.breaks_at == Some(self.drawn) {
+            sum = sum * f32::NAN;
+        }
+        Ok(TaskLoss::new(sum, self.rows))
+    }
+
+    fn state(&self) -> Value {
+        json!({ "drawn": self.drawn })
+    }
+
+    fn restore(&mut self, state: Value) -> Result<(), String> {
+        self.drawn = state["drawn"].as_u64().ok_or("`drawn` is missing, expected a number")?;
+        Ok(())
+    }
+}
+
+/// The bits of every parameter, in the order of the module.
+pub(crate) fn bits(model: &impl Module) -> Vec<u32> {
+    struct Bits(Vec<u32>);
+    impl ModuleVisitor for Bits {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(param.val().into_data().iter::<f32>().map(f32::to_bits));
+        }
+    }
+    let mut bits = Bits(Vec::new());
+    model.visit(&mut bits);
+    bits.0
+}

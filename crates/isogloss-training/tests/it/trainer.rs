@@ -1,0 +1,150 @@
+//! The loop: what it learns, what it refuses, what it reports.
+
+use burn::module::Module;
+use isogloss_testing::device;
+use isogloss_training::{
+    AdamWSettings, LearningRateConfig, Outcome, StopFlag, Task, Trainer, TrainingConfig,
+};
+
+use crate::regression::{Regression, Sums, bits};
+
+fn config(steps: u64) -> TrainingConfig {
+    TrainingConfig::new(steps).with_learning_rate(LearningRateConfig::new(2e-2))
+}
+
+fn tasks(tasks: Vec<(Sums, f64)>) -> Vec<(Box<dyn Task<Regression>>, f64)> {
+    tasks.into_iter().map(|(task, weight)| (Box::new(task) as Box<_>, weight)).collect()
+}
+
+#[test]
+fn a_model_learns_and_its_history_shows_it() {
+    let device = device().autodiff();
+    let model = Regression::new(0.0, &device);
+    let run = Trainer::try_new(config(200), model, tasks(vec![(Sums::new("sum", 32), 1.0)]), &device)
+        .unwrap()
+        .run(&StopFlag::new(), &())
+        .unwrap();
+    assert_eq!((run.outcome, run.steps, run.history.len()), (Outcome::Finished, 200, 10));
+    let (first, last) = (&run.history[0], &run.history[9]);
+    assert!(last.loss < 0.05 * first.loss, "{} -> {}", first.loss, last.loss);
+    assert_eq!((last.step, last.task.as_str(), last.targets), (200, "sum", 20 * 32));
+}
+
+#[test]
+fn two_half_batches_make_the_step_of_a_whole_one() {
+    // The halves hold 8 rows each and the whole the same 16, so the gradients are equal up to the
+    // order of a sum: 1e-5 absolute on weights below 1.
+    struct Halves(Sums, usize);
+    impl Task<Regression> for Halves {
+        fn name(&self) -> &str {
+            "halves"
+        }
+        fn next_loss(
+            &mut self,
+            model: &Regression,
+            device: &burn::tensor::Device,
+        ) -> Result<isogloss_training::TaskLoss, isogloss_training::TrainingError> {
+            let mut loss = self.0.next_loss(model, device)?;
+            for _ in 1..self.1 {
+                let more = self.0.next_loss(model, device)?;
+                loss = isogloss_training::TaskLoss::new(
+                    loss.sum + more.sum,
+                    loss.targets + more.targets,
+                );
+            }
+            Ok(loss)
+        }
+        fn state(&self) -> serde_json::Value {
+            self.0.state()
+        }
+        fn restore(&mut self, state: serde_json::Value) -> Result<(), String> {
+            self.0.restore(state)
+        }
+    }
+    let device = device().autodiff();
+    let train = |together: usize, accumulation: usize| {
+        let task: Box<dyn Task<Regression>> = Box::new(Halves(Sums::new("sum", 8), together));
+        let run = Trainer::try_new(
+            config(3).with_accumulation(accumulation),
+            Regression::new(0.0, &device),
+            vec![(task, 1.0)],
+            &device,
+        );
+        run.unwrap().run(&StopFlag::new(), &()).unwrap().model
+    };
+    let (whole, halves) = (bits(&train(2, 1)), bits(&train(1, 2)));
+    for (whole, halves) in whole.into_iter().zip(halves) {
+        let (whole, halves) = (f32::from_bits(whole), f32::from_bits(halves));
+        assert!((whole - halves).abs() < 1e-5, "{whole} {halves}");
+    }
+}
+
+#[test]
+fn tasks_take_their_shares_of_the_steps() {
+    let device = device().autodiff();
+    let mixture = vec![(Sums::new("often", 2), 3.0), (Sums::new("seldom", 2), 1.0)];
+    let run = Trainer::try_new(
+        config(8).with_record_every(1),
+        Regression::new(0.0, &device),
+        tasks(mixture),
+        &device,
+    );
+    let run = run.unwrap().run(&StopFlag::new(), &()).unwrap();
+    let order: Vec<_> = run.history.iter().map(|record| record.task.as_str()).collect();
+    assert_eq!(order.iter().filter(|task| **task == "often").count(), 6, "{order:?}");
+    assert_eq!(order[..4].iter().filter(|task| **task == "seldom").count(), 1, "{order:?}");
+}
+
+#[test]
+fn frozen_parameters_stay_and_a_model_without_others_is_refused() {
+    let device = device().autodiff();
+    let frozen = Regression::new(0.0, &device).freeze();
+    let error = Trainer::try_new(config(1), frozen, tasks(vec![(Sums::new("s", 2), 1.0)]), &device);
+    assert_eq!(error.unwrap_err().to_string(), "no trainable parameter, expected at least one");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let device = device().autodiff();
+    let mut task = Sums::new("sum", 4);
+    task.breaks_at = Some(8);
+    let run = Trainer::try_new(
+        config(20).with_checkpoint_every(5),
+        Regression::new(0.1, &device),
+        tasks(vec![(task, 1.0)]),
+        &device,
+    );
+    let error = run.unwrap().with_checkpoints(dir.path()).run(&StopFlag::new(), &()).unwrap_err();
+    let checkpoint = dir.path().join("step-0000000005");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "step 8: loss of `sum` is NaN, expected a finite number (the last good checkpoint is \
+             {})",
+            checkpoint.display()
+        ),
+    );
+    assert!(checkpoint.join("model.bpk").is_file());
+}
+
+#[test]
+fn a_field_out_of_its_range_is_named() {
+    let device = device().autodiff();
+    let message = |config: TrainingConfig| {
+        let tasks = tasks(vec![(Sums::new("sum", 4), 1.0)]);
+        Trainer::try_new(config, Regression::new(0.0, &device), tasks, &device)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(message(config(1).with_accumulation(0)), "`accumulation` is 0, expected at least 1");
+    assert_eq!(
+        message(config(1).with_optimizer(AdamWSettings::default().with_weight_decay(-1.0))),
+        "`optimizer.weight_decay` is -1, expected at least 0",
+    );
+    let rate = LearningRateConfig::new(1e-3).with_warmup_steps(9);
+    assert_eq!(
+        message(TrainingConfig::new(8).with_learning_rate(rate)),
+        "`learning_rate.warmup_steps` is 9, expected no more than `steps`",
+    );
+}

@@ -1,0 +1,251 @@
+//! Classification of whole sequences.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, Linear};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use isogloss_core::Seed;
+use serde::{Deserialize, Serialize};
+
+use crate::initialization::Initialization;
+use crate::{
+    BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
+    HasEncoder, LossSum, Objective, Pooling, SequenceInput, cross_entropy,
+};
+use crate::batch::to_i32;
+
+/// The shape of a [`SequenceClassifier`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ClassifierConfig {
+    /// The encoder under the head.
+    pub encoder: EncoderConfig,
+    /// How many classes there are.
+    pub n_classes: usize,
+    /// How hidden states become the vector that is classified. Default the first token, as XLM-R.
+    pub pooling: Pooling,
+}
+
+impl ClassifierConfig {
+    /// A classifier into `n_classes` classes.
+    pub const fn new(encoder: EncoderConfig, n_classes: usize) -> Self {
+        Self { encoder, n_classes, pooling: Pooling::Cls }
+    }
+
+    /// Sets the pooling.
+    #[must_use]
+    pub fn with_pooling(self, pooling: Pooling) -> Self {
+        Self { pooling, ..self }
+    }
+
+    /// Builds encoder and head with fresh weights; see [`EncoderConfig::try_init`].
+    ///
+    /// # Errors
+    ///
+    /// [`EncoderConfigError`], naming each field that is out of its range.
+    pub fn try_init(
+        &self,
+        device: &Device,
+        seed: Seed,
+    ) -> Result<SequenceClassifier, EncoderConfigError> {
+        let encoder = self.encoder.try_init(device, seed)?;
+        SequenceClassifier::try_from_encoder(encoder, self.n_classes, self.pooling, seed, device)
+    }
+
+    /// Checks every field.
+    pub(crate) fn try_check(&self) -> Result<(), EncoderConfigError> {
+        let mut faults = match self.encoder.try_check() {
+            Ok(()) => Vec::new(),
+            Err(error) => error.faults,
+        };
+        check_n_classes(&mut faults, self.n_classes);
+        if faults.is_empty() { Ok(()) } else { Err(EncoderConfigError { faults }) }
+    }
+}
+
+fn check_n_classes(faults: &mut Vec<ConfigFault>, n_classes: usize) {
+    ConfigFault::check(faults, n_classes >= 2, "n_classes", n_classes, "at least 2");
+}
+
+/// Turns a pooled vector into scores of classes.
+///
+/// ```text
+/// z = output(drop(tanh(dense(drop(h)))))
+/// ```
+///
+/// # Source
+///
+/// The head of RoBERTa and XLM-R.
+#[derive(Module, Debug)]
+pub struct ClassificationHead {
+    pub(crate) dense: Linear,
+    pub(crate) output: Linear,
+    dropout: Dropout,
+}
+
+impl ClassificationHead {
+    pub(crate) fn new(
+        config: &EncoderConfig,
+        n_classes: usize,
+        init: &Initialization<'_>,
+    ) -> Self {
+        let d_model = config.d_model;
+        Self {
+            dense: init.linear("head.dense", [d_model, d_model]),
+            output: init.linear("head.output", [d_model, n_classes]),
+            dropout: DropoutConfig::new(config.dropout).init(),
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// - `pooled`: `[batch, d_model]`
+    /// - returns: `[batch, n_classes]`, unnormalised
+    pub fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
+        let hidden = self.dense.forward(self.dropout.forward(pooled)).tanh();
+        self.output.forward(self.dropout.forward(hidden))
+    }
+}
+
+/// An encoder with a head that tells classes apart.
+#[derive(Module, Debug)]
+pub struct SequenceClassifier {
+    pub(crate) encoder: Encoder,
+    pub(crate) head: ClassificationHead,
+    n_classes: usize,
+    #[module(skip)]
+    pooling: Pooling,
+}
+
+impl SequenceClassifier {
+    /// Puts a fresh head on an encoder that was trained before.
+    ///
+    /// # Errors
+    ///
+    /// [`EncoderConfigError`], where there are fewer than two classes.
+    pub fn try_from_encoder(
+        encoder: Encoder,
+        n_classes: usize,
+        pooling: Pooling,
+        seed: Seed,
+        device: &Device,
+    ) -> Result<Self, EncoderConfigError> {
+        let mut faults = Vec::new();
+        check_n_classes(&mut faults, n_classes);
+        if !faults.is_empty() {
+            return Err(EncoderConfigError { faults });
+        }
+        let config = encoder.config();
+        let init = Initialization::seeded(config.initializer_std, seed, device);
+        let head = ClassificationHead::new(config, n_classes, &init);
+        Ok(Self { encoder, head, n_classes, pooling })
+    }
+
+    /// A model to load into.
+    pub(crate) fn blank(config: &ClassifierConfig, device: &Device) -> Self {
+        let init = Initialization::blank(device);
+        Self {
+            encoder: Encoder::new(&config.encoder, &init),
+            head: ClassificationHead::new(&config.encoder, config.n_classes, &init),
+            n_classes: config.n_classes,
+            pooling: config.pooling,
+        }
+    }
+
+    /// The shape of this classifier.
+    pub fn config(&self) -> ClassifierConfig {
+        ClassifierConfig::new(self.encoder.config().clone(), self.n_classes)
+            .with_pooling(self.pooling)
+    }
+
+    /// Takes the head off.
+    pub fn into_encoder(self) -> Encoder {
+        self.encoder
+    }
+
+    /// The scores of the classes.
+    ///
+    /// # Shapes
+    ///
+    /// - returns: `[batch, n_classes]`, unnormalised
+    pub fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
+        self.head.forward(self.encoder.embed(batch, self.pooling, None))
+    }
+
+    /// The most probable class of each row, on the host.
+    pub fn predict(&self, batch: &DeviceBatch) -> Vec<usize> {
+        let classes = self.forward(batch).argmax(1).into_data();
+        classes.iter::<i64>().map(|class| usize::try_from(class).unwrap_or_default()).collect()
+    }
+
+    /// The probability of each class in each row. `[batch, n_classes]`
+    pub fn probabilities(&self, batch: &DeviceBatch) -> Tensor<2> {
+        activation::softmax(self.forward(batch), 1)
+    }
+
+    /// The cross-entropy of the right classes.
+    pub fn loss(&self, batch: &ClassificationBatch) -> LossSum {
+        cross_entropy(self.forward(&batch.input), batch.classes.clone())
+    }
+}
+
+impl HasEncoder for SequenceClassifier {
+    fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+}
+
+/// Sequences with their classes, on a device.
+#[derive(Clone, Debug)]
+pub struct ClassificationBatch {
+    // Invariant: one class for each row, below the number of classes.
+    input: DeviceBatch,
+    classes: Tensor<1, Int>,
+}
+
+impl ClassificationBatch {
+    /// Checks rows and classes, pads the rows and moves both to a device.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], with the row and the token.
+    pub fn try_new(
+        config: &ClassifierConfig,
+        rows: &[SequenceInput],
+        classes: &[u32],
+        device: &Device,
+    ) -> Result<Self, BatchError> {
+        let batch = EncoderBatch::try_new(&config.encoder, rows)?;
+        let (found, expected) = (classes.len(), rows.len());
+        if found != expected {
+            return Err(BatchError::Rows { what: "classes", found, expected });
+        }
+        let n_classes = config.n_classes;
+        if let Some(sequence) = classes.iter().position(|&class| class as usize >= n_classes) {
+            let found = classes[sequence];
+            return Err(BatchError::Class { sequence, found, n_classes });
+        }
+        let classes: Vec<i32> = classes.iter().copied().map(to_i32).collect();
+        Ok(Self {
+            input: batch.to_device(device),
+            classes: Tensor::from_data(TensorData::new(classes, [expected]), device),
+        })
+    }
+
+    /// The sequences.
+    pub fn input(&self) -> &DeviceBatch {
+        &self.input
+    }
+}
+
+/// Classification, as an [`Objective`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClassificationObjective;
+
+impl Objective<SequenceClassifier> for ClassificationObjective {
+    type Batch = ClassificationBatch;
+
+    fn loss(&self, model: &SequenceClassifier, batch: &ClassificationBatch) -> LossSum {
+        model.loss(batch)
+    }
+}

@@ -1,0 +1,296 @@
+//! What can be wrong with configurations, batches and checkpoints.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
+
+use isogloss_core::WriteError;
+use thiserror::Error;
+
+/// One field of a configuration whose value is not allowed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConfigFault {
+    /// The field, as it is written in a file.
+    pub field: &'static str,
+    /// The value found.
+    pub found: String,
+    /// What is allowed in its place.
+    pub expected: String,
+}
+
+impl ConfigFault {
+    /// Adds a fault to `faults` unless `holds`.
+    pub(crate) fn check(
+        faults: &mut Vec<Self>,
+        holds: bool,
+        field: &'static str,
+        found: impl ToString,
+        expected: impl Into<String>,
+    ) {
+        if !holds {
+            faults.push(Self { field, found: found.to_string(), expected: expected.into() });
+        }
+    }
+}
+
+impl Display for ConfigFault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is `{}`, expected {}", self.field, self.found, self.expected)
+    }
+}
+
+/// Why a configuration describes no encoder or classifier: every fault of it.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("encoder configuration: {}", joined(faults))]
+#[non_exhaustive]
+pub struct EncoderConfigError {
+    /// The faults, in the order of the fields.
+    pub faults: Vec<ConfigFault>,
+}
+
+/// Why a configuration describes no masking: every fault of it.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("masking configuration: {}", joined(faults))]
+#[non_exhaustive]
+pub struct MaskingConfigError {
+    /// The faults, in the order of the fields.
+    pub faults: Vec<ConfigFault>,
+}
+
+/// Why sequences do not make a batch. Sequences and tokens are counted from 0.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// There is no sequence.
+    #[error("batch of 0 sequences, expected at least 1")]
+    Empty,
+
+    /// A sequence has no token.
+    #[error("sequence {sequence}: 0 tokens, expected at least 1")]
+    EmptySequence {
+        /// Which sequence.
+        sequence: usize,
+    },
+
+    /// Two lists that go together differ in length.
+    #[error("sequence {sequence}: {found} {what}, expected {expected}")]
+    Length {
+        /// Which sequence.
+        sequence: usize,
+        /// What there should be as many of.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+
+    /// A number is beyond a table's rows.
+    #[error("sequence {sequence}, token {token}: {what} {found}, expected less than {limit}")]
+    OutOfRange {
+        /// Which sequence.
+        sequence: usize,
+        /// Which token of it.
+        token: usize,
+        /// What the number is: `id`, `position`, `language`, `label` or `masked position`.
+        what: &'static str,
+        /// The number.
+        found: u64,
+        /// The number of rows.
+        limit: usize,
+    },
+
+    /// A row is of a class that the model does not have.
+    #[error("sequence {sequence}: class {found}, expected less than {n_classes}")]
+    Class {
+        /// Which sequence.
+        sequence: usize,
+        /// The class.
+        found: u32,
+        /// How many classes there are.
+        n_classes: usize,
+    },
+
+    /// The padding id stands among real tokens.
+    #[error("sequence {sequence}, token {token}: id {pad_id} is padding, expected a real token")]
+    Padding {
+        /// Which sequence.
+        sequence: usize,
+        /// Which token of it.
+        token: usize,
+        /// The id.
+        pad_id: u32,
+    },
+
+    /// Languages are given to a model without language embeddings, or missing for one with them.
+    #[error(
+        "sequence {sequence}: languages are {}, expected {} (the model has {n_languages} language embeddings)",
+        given_or_not(*given),
+        given_or_not(!*given)
+    )]
+    Languages {
+        /// Which sequence.
+        sequence: usize,
+        /// Whether they were given.
+        given: bool,
+        /// How many the model knows.
+        n_languages: usize,
+    },
+
+    /// Two parts of a batch should have one row for each sequence and do not.
+    #[error("{what}: {found} rows, expected {expected}")]
+    Rows {
+        /// Which part.
+        what: &'static str,
+        /// Its rows.
+        found: usize,
+        /// The rows of the other part.
+        expected: usize,
+    },
+}
+
+/// What is wrong with one tensor of a checkpoint.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TensorFault {
+    /// The model has it, the file does not.
+    Missing {
+        /// The tensor's path.
+        name: String,
+    },
+    /// The file has it, the model does not.
+    Unexpected {
+        /// The tensor's path.
+        name: String,
+    },
+    /// Both have it, with other dimensions.
+    Shape {
+        /// The tensor's path.
+        name: String,
+        /// Its shape in the model.
+        expected: Vec<usize>,
+        /// Its shape in the file.
+        found: Vec<usize>,
+    },
+    /// Both have it, with another type of number.
+    DType {
+        /// The tensor's path.
+        name: String,
+        /// Its type in the model.
+        expected: String,
+        /// Its type in the file.
+        found: String,
+    },
+    /// The file has it, and its numbers cannot be read.
+    Unreadable {
+        /// The tensor's path.
+        name: String,
+        /// What the reader said.
+        message: String,
+    },
+}
+
+impl Display for TensorFault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { name } => write!(f, "`{name}` is missing"),
+            Self::Unexpected { name } => write!(f, "`{name}` is unexpected"),
+            Self::Shape { name, expected, found } => {
+                write!(f, "`{name}` has shape {found:?}, expected {expected:?}")
+            }
+            Self::DType { name, expected, found } => {
+                write!(f, "`{name}` is {found}, expected {expected}")
+            }
+            Self::Unreadable { name, message } => {
+                write!(f, "`{name}` cannot be read: {message}")
+            }
+        }
+    }
+}
+
+/// Why a model could not be saved or loaded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The directory could not be put in its place.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+
+    /// A file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
+    /// `config.json` is not a configuration of this kind of model.
+    #[error("{}: not a configuration of a {kind}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The kind of model that was asked for.
+        kind: &'static str,
+        /// What the JSON reader said.
+        source: serde_json::Error,
+    },
+
+    /// `config.json` is of another kind of model.
+    #[error("{}: `model` is `{found}`, expected `{expected}`", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// The kind found.
+        found: String,
+        /// The kind asked for.
+        expected: String,
+    },
+
+    /// `config.json` holds values that no model can have.
+    #[error("{}", path.display())]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// Which values.
+        source: EncoderConfigError,
+    },
+
+    /// The file of tensors could not be read or written.
+    #[error("{}: {message}", path.display())]
+    Tensors {
+        /// The file.
+        path: PathBuf,
+        /// What the reader or writer of tensors said.
+        message: String,
+    },
+
+    /// Tensors of the file and of the model are not the same.
+    #[error("{}: {}", path.display(), joined(faults))]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// All differences, in the order of names.
+        faults: Vec<TensorFault>,
+    },
+
+    /// The model carries tensors that its configuration does not account for.
+    #[error(
+        "{}: the model has tensors that its configuration does not: {} (merge or detach adapters first)",
+        path.display(),
+        names.join(", ")
+    )]
+    AdapterAttached {
+        /// The directory that was to be written.
+        path: PathBuf,
+        /// The tensors.
+        names: Vec<String>,
+    },
+}
+
+fn joined<T: Display>(faults: &[T]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn given_or_not(given: bool) -> &'static str {
+    if given { "given" } else { "absent" }
+}

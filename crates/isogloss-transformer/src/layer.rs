@@ -1,0 +1,119 @@
+//! One layer of the encoder: attention, feed-forward, and the places where adapters sit.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, LayerNorm};
+use burn::tensor::{Tensor, activation};
+use crate::stand_in::{LinearSite, ResidualSite};
+
+use crate::EncoderConfig;
+use crate::attention::attend;
+use crate::initialization::Initialization;
+
+/// Self-attention: four projections, each a site for an adapter.
+#[derive(Module, Debug)]
+pub struct SelfAttention {
+    pub(crate) query: LinearSite,
+    pub(crate) key: LinearSite,
+    pub(crate) value: LinearSite,
+    pub(crate) output: LinearSite,
+    dropout: Dropout,
+    n_heads: usize,
+}
+
+impl SelfAttention {
+    fn new(config: &EncoderConfig, path: &str, init: &Initialization<'_>) -> Self {
+        let d_model = config.d_model;
+        let linear = |name: &str| {
+            LinearSite::new(init.linear(&format!("{path}.{name}"), [d_model, d_model]))
+        };
+        Self {
+            query: linear("query"),
+            key: linear("key"),
+            value: linear("value"),
+            output: linear("output"),
+            dropout: DropoutConfig::new(config.attention_dropout).init(),
+            n_heads: config.n_heads,
+        }
+    }
+
+    /// Lets every token look at every other of its row.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch · seq, d_model]`, the rows of `[batch, seq]` one after the other
+    /// - `key_bias`: `[batch, 1, 1, seq]`
+    /// - returns: as `x`
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        [batch, seq]: [usize; 2],
+        key_bias: Option<&Tensor<4>>,
+    ) -> Tensor<2> {
+        let [tokens, d_model] = x.dims();
+        let d_head = d_model / self.n_heads;
+        let heads = |x: Tensor<2>| {
+            x.reshape([batch, seq, self.n_heads, d_head]).swap_dims(1, 2) // [batch, heads, seq, d_head]
+        };
+        // The scale goes into the queries, which are smaller than the scores.
+        let scale = (d_head as f64).sqrt().recip();
+        let q = heads(self.query.forward(x.clone()).mul_scalar(scale));
+        let k = heads(self.key.forward(x.clone()));
+        let v = heads(self.value.forward(x));
+        let context = attend(q, k, v, key_bias.cloned(), &self.dropout);
+        self.output.forward(context.swap_dims(1, 2).reshape([tokens, d_model]))
+    }
+}
+
+/// A post-LN layer, as in BERT, XLM and XLM-R.
+///
+/// ```text
+/// x ← LN(x + drop(attention(x)))
+/// x ← LN(x + drop(down(gelu(up(x)))))
+/// ```
+///
+/// # Source
+///
+/// Vaswani et al. (2017), "Attention Is All You Need", section 3,
+/// <https://arxiv.org/abs/1706.03762>; GELU in its exact form, as in XLM-R.
+#[derive(Module, Debug)]
+pub struct EncoderLayer {
+    pub(crate) attention: SelfAttention,
+    pub(crate) attention_norm: LayerNorm,
+    pub(crate) up: LinearSite,
+    pub(crate) down: LinearSite,
+    pub(crate) adapter: ResidualSite,
+    pub(crate) output_norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl EncoderLayer {
+    pub(crate) fn new(config: &EncoderConfig, path: &str, init: &Initialization<'_>) -> Self {
+        let (d_model, d_ff) = (config.d_model, config.d_ff);
+        let norm = || init.layer_norm(d_model, config.layer_norm_eps);
+        Self {
+            attention: SelfAttention::new(config, &format!("{path}.attention"), init),
+            attention_norm: norm(),
+            up: LinearSite::new(init.linear(&format!("{path}.up"), [d_model, d_ff])),
+            down: LinearSite::new(init.linear(&format!("{path}.down"), [d_ff, d_model])),
+            adapter: ResidualSite::new(d_model),
+            output_norm: norm(),
+            dropout: DropoutConfig::new(config.dropout).init(),
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// As those of attention.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        dims: [usize; 2],
+        key_bias: Option<&Tensor<4>>,
+    ) -> Tensor<2> {
+        let attended = self.dropout.forward(self.attention.forward(x.clone(), dims, key_bias));
+        let x = self.attention_norm.forward(x + attended);
+        let inner = activation::gelu(self.up.forward(x.clone())); // [batch · seq, d_ff]
+        let hidden = self.dropout.forward(self.down.forward(inner));
+        self.output_norm.forward(self.adapter.forward(hidden, x))
+    }
+}

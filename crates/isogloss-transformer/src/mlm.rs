@@ -1,0 +1,298 @@
+//! Masked language modelling: the head, the model, its batches and its loss.
+
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use isogloss_core::Seed;
+
+use crate::batch::to_i32;
+use crate::initialization::Initialization;
+use crate::{
+    BatchError, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError, HasEncoder,
+    LossSum, MaskedExample, Objective, SequenceInput, decoder_cross_entropy,
+};
+
+/// Turns hidden states into scores of the vocabulary, with the word embedding as its last matrix.
+///
+/// ```text
+/// z = LN(gelu(dense h)) Eᵀ + b
+/// ```
+///
+/// # Source
+///
+/// The head of RoBERTa and XLM-R; tying after Press and Wolf (2017), "Using the Output Embedding to
+/// Improve Language Models", <https://arxiv.org/abs/1608.05859>.
+#[derive(Module, Debug)]
+pub struct MlmHead {
+    pub(crate) dense: Linear,
+    pub(crate) norm: LayerNorm,
+    pub(crate) bias: Param<Tensor<1>>,
+}
+
+impl MlmHead {
+    pub(crate) fn new(config: &EncoderConfig, init: &Initialization<'_>) -> Self {
+        Self {
+            dense: init.linear("head.dense", [config.d_model, config.d_model]),
+            norm: init.layer_norm(config.d_model, config.layer_norm_eps),
+            bias: init.zeros(config.vocab_size),
+        }
+    }
+
+    /// The scores of the vocabulary at the chosen positions only.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[batch, seq, d_model]`
+    /// - `flat_positions`: `[n_masked]`, each `row · seq + token`
+    /// - `word_embedding`: `[vocab_size, d_model]`
+    /// - returns: `[n_masked, vocab_size]`, unnormalised
+    pub fn forward(
+        &self,
+        hidden: Tensor<3>,
+        flat_positions: &Tensor<1, Int>,
+        word_embedding: Tensor<2>,
+    ) -> Tensor<2> {
+        let transformed = self.transform(hidden, flat_positions);
+        transformed.matmul(word_embedding.transpose()) + self.bias.val().unsqueeze::<2>()
+    }
+
+    /// What is multiplied with the embedding. `[n_masked, d_model]`
+    fn transform(&self, hidden: Tensor<3>, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
+        let chosen = hidden.flatten::<2>(0, 1).select(0, flat_positions.clone());
+        self.norm.forward(activation::gelu(self.dense.forward(chosen)))
+    }
+}
+
+/// A sequence in which some tokens were hidden, and what they were.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MaskedSequence {
+    /// The sequence as the model reads it.
+    pub input: SequenceInput,
+    /// The tokens to predict, by their place in the sequence.
+    pub positions: Vec<usize>,
+    /// The ids that stood there.
+    pub labels: Vec<u32>,
+}
+
+impl MaskedSequence {
+    /// Puts the masked ids into the sequence that they were masked in.
+    pub fn new(sequence: SequenceInput, masked: MaskedExample) -> Self {
+        Self {
+            input: SequenceInput { ids: masked.input_ids, ..sequence },
+            positions: masked.positions,
+            labels: masked.labels,
+        }
+    }
+}
+
+/// A batch of masked sequences on its device, of single sentences (MLM) or of pairs (TLM).
+#[derive(Clone, Debug)]
+pub struct MlmBatch {
+    // Invariant: `flat_positions` are below `batch · seq` and `labels` below `vocab_size`; both have
+    // one entry for each masked token.
+    input: DeviceBatch,
+    flat_positions: Tensor<1, Int>,
+    labels: Tensor<1, Int>,
+    masked_per_row: Vec<usize>,
+}
+
+impl MlmBatch {
+    /// Checks the rows, pads them and moves them to a device.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], with the row and the token.
+    pub fn try_new(
+        config: &EncoderConfig,
+        rows: &[MaskedSequence],
+        device: &Device,
+    ) -> Result<Self, BatchError> {
+        let inputs: Vec<_> = rows.iter().map(|row| row.input.clone()).collect();
+        let batch = EncoderBatch::try_new(config, &inputs)?;
+        let (mut flat_positions, mut labels) = (Vec::new(), Vec::new());
+        for (sequence, row) in rows.iter().enumerate() {
+            let (found, expected) = (row.labels.len(), row.positions.len());
+            if found != expected {
+                return Err(BatchError::Length { sequence, what: "labels", found, expected });
+            }
+            for (&position, &label) in row.positions.iter().zip(&row.labels) {
+                let checks = [
+                    ("masked position", position as u64, row.input.len()),
+                    ("label", label.into(), config.vocab_size),
+                ];
+                for (what, found, limit) in checks {
+                    if found >= limit as u64 {
+                        let token = position;
+                        return Err(BatchError::OutOfRange { sequence, token, what, found, limit });
+                    }
+                }
+                flat_positions.push((sequence * batch.seq_len() + position) as i64);
+                labels.push(to_i32(label));
+            }
+        }
+        let n_masked = labels.len();
+        Ok(Self {
+            input: batch.to_device(device),
+            flat_positions: Tensor::from_data(TensorData::new(flat_positions, [n_masked]), device),
+            labels: Tensor::from_data(TensorData::new(labels, [n_masked]), device),
+            masked_per_row: rows.iter().map(|row| row.positions.len()).collect(),
+        })
+    }
+
+    /// The sequences.
+    pub fn input(&self) -> &DeviceBatch {
+        &self.input
+    }
+
+    /// The masked places, each `row · seq + token`. `[n_masked]`
+    pub fn flat_positions(&self) -> &Tensor<1, Int> {
+        &self.flat_positions
+    }
+
+    /// The ids that stood there. `[n_masked]`
+    pub fn labels(&self) -> &Tensor<1, Int> {
+        &self.labels
+    }
+
+    /// How many tokens of each row are to be predicted.
+    pub fn masked_per_row(&self) -> &[usize] {
+        &self.masked_per_row
+    }
+
+    /// How many tokens are to be predicted.
+    pub fn count(&self) -> usize {
+        self.masked_per_row.iter().sum()
+    }
+}
+
+/// An encoder with a head that predicts hidden words.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::Device;
+/// use isogloss_core::Seed;
+/// use isogloss_transformer::{
+///     EncoderConfig, MaskedLanguageModel, MaskedSequence, MlmBatch, SequenceInput,
+/// };
+///
+/// let device = Device::flex();
+/// let config = EncoderConfig::new(10).with_d_model(8).with_n_layers(1).with_n_heads(2);
+/// let model = MaskedLanguageModel::try_init(&config, &device, Seed::new(1))?;
+/// let row = MaskedSequence {
+///     input: SequenceInput::new(vec![0, 5, 9, 2]),
+///     positions: vec![2],
+///     labels: vec![6],
+/// };
+/// let batch = MlmBatch::try_new(&config, &[row], &device)?;
+/// let loss: f32 = model.loss(&batch).mean().into_scalar();
+/// assert!((loss - 10_f32.ln()).abs() < 0.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct MaskedLanguageModel {
+    pub(crate) encoder: Encoder,
+    pub(crate) head: MlmHead,
+}
+
+impl MaskedLanguageModel {
+    /// Builds the model with fresh weights; see [`EncoderConfig::try_init`].
+    ///
+    /// # Errors
+    ///
+    /// [`EncoderConfigError`], naming each field that is out of its range.
+    pub fn try_init(
+        config: &EncoderConfig,
+        device: &Device,
+        seed: Seed,
+    ) -> Result<Self, EncoderConfigError> {
+        let init = Initialization::seeded(config.initializer_std, seed, device);
+        Ok(Self { encoder: config.try_init(device, seed)?, head: MlmHead::new(config, &init) })
+    }
+
+    /// Puts a fresh head on an encoder.
+    pub fn from_encoder(encoder: Encoder, seed: Seed, device: &Device) -> Self {
+        let config = encoder.config();
+        let init = Initialization::seeded(config.initializer_std, seed, device);
+        let head = MlmHead::new(config, &init);
+        Self { encoder, head }
+    }
+
+    /// Takes the head off.
+    pub fn into_encoder(self) -> Encoder {
+        self.encoder
+    }
+
+    /// The head.
+    pub fn head(&self) -> &MlmHead {
+        &self.head
+    }
+
+    /// The loss at the masked tokens; the same for MLM and TLM, which differ in what a row holds.
+    ///
+    /// # Source
+    ///
+    /// Devlin et al. (2019), "BERT", section 3.1, <https://arxiv.org/abs/1810.04805>; TLM: Lample and
+    /// Conneau (2019), section 3.3, <https://arxiv.org/abs/1901.07291>.
+    pub fn loss(&self, batch: &MlmBatch) -> LossSum {
+        if batch.count() == 0 {
+            return LossSum::zero(&batch.labels.device());
+        }
+        let hidden = self.encoder.forward(&batch.input);
+        let transformed = self.head.transform(hidden, &batch.flat_positions);
+        let (word_embedding, bias) = (self.encoder.word_embedding(), self.head.bias.val());
+        decoder_cross_entropy(&transformed, &word_embedding, &bias, &batch.labels)
+    }
+
+    /// The scores of the vocabulary at the masked tokens. `[n_masked, vocab_size]`
+    ///
+    /// Their number must not be 0.
+    pub fn logits(&self, batch: &MlmBatch) -> Tensor<2> {
+        let hidden = self.encoder.forward(&batch.input);
+        self.head.forward(hidden, &batch.flat_positions, self.encoder.word_embedding())
+    }
+
+    /// How well each masked token is predicted, in the order of the batch.
+    pub fn score(&self, batch: &MlmBatch) -> MlmScores {
+        if batch.count() == 0 {
+            return MlmScores { log_probabilities: Vec::new(), is_first: Vec::new() };
+        }
+        let logits = self.logits(batch);
+        let labels = batch.labels.clone().unsqueeze_dim::<2>(1);
+        let first = logits.clone().argmax(1);
+        let is_first = first.equal(labels.clone()).into_data();
+        let chosen = activation::log_softmax(logits, 1).gather(1, labels).into_data();
+        MlmScores {
+            log_probabilities: chosen.iter::<f32>().collect(),
+            is_first: is_first.iter::<bool>().collect(),
+        }
+    }
+}
+
+/// What [`MaskedLanguageModel::score`] finds out, on the host.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MlmScores {
+    /// The natural logarithm of the probability of each label.
+    pub log_probabilities: Vec<f32>,
+    /// Whether the label has the highest score of all.
+    pub is_first: Vec<bool>,
+}
+
+impl HasEncoder for MaskedLanguageModel {
+    fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+}
+
+/// Masked and translation language modelling, as an [`Objective`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MlmObjective;
+
+impl Objective<MaskedLanguageModel> for MlmObjective {
+    type Batch = MlmBatch;
+
+    fn loss(&self, model: &MaskedLanguageModel, batch: &MlmBatch) -> LossSum {
+        model.loss(batch)
+    }
+}

@@ -1,0 +1,226 @@
+//! Translation ranking: a sentence should be nearest to its own translation.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig,
+    EncoderConfigError, HasEncoder, LossSum, Objective, Pooling, SequenceInput, cross_entropy, l2_normalize,
+};
+
+/// The margin and the scale of [`translation_ranking_loss`], and where its vectors come from.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RankingConfig {
+    /// What a true pair's cosine is lowered by. Default 0.3, as in LaBSE.
+    pub margin: f64,
+    /// What cosines are multiplied by before the softmax. Default 20; LaBSE's formula has 1.
+    pub scale: f64,
+    /// How hidden states become a vector. Default the mean.
+    pub pooling: Pooling,
+    /// How many layers to read through; `None`, the default, for all.
+    pub n_layers: Option<usize>,
+}
+
+impl Default for RankingConfig {
+    fn default() -> Self {
+        Self { margin: 0.3, scale: 20.0, pooling: Pooling::Mean, n_layers: None }
+    }
+}
+
+impl RankingConfig {
+    /// Sets the margin.
+    #[must_use]
+    pub const fn with_margin(self, margin: f64) -> Self {
+        Self { margin, ..self }
+    }
+
+    /// Sets the scale.
+    #[must_use]
+    pub const fn with_scale(self, scale: f64) -> Self {
+        Self { scale, ..self }
+    }
+
+    /// Sets the pooling.
+    #[must_use]
+    pub const fn with_pooling(self, pooling: Pooling) -> Self {
+        Self { pooling, ..self }
+    }
+
+    /// Reads the hidden states after `n_layers` layers.
+    #[must_use]
+    pub const fn with_n_layers(self, n_layers: usize) -> Self {
+        Self { n_layers: Some(n_layers), ..self }
+    }
+
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`EncoderConfigError`], naming each field that is out of its range.
+    pub fn try_init(&self) -> Result<RankingObjective, EncoderConfigError> {
+        let mut faults = Vec::new();
+        let (margin, scale) = (self.margin, self.scale);
+        let holds = (0.0..2.0).contains(&margin);
+        ConfigFault::check(&mut faults, holds, "margin", margin, "at least 0 and less than 2");
+        let holds = scale.is_finite() && scale > 0.0;
+        ConfigFault::check(&mut faults, holds, "scale", scale, "a finite number above 0");
+        if faults.is_empty() {
+            Ok(RankingObjective { config: *self })
+        } else {
+            Err(EncoderConfigError { faults })
+        }
+    }
+}
+
+/// The loss of ranking each translation above the others of the batch, in both directions.
+///
+/// ```text
+/// S = x̂ ŷᵀ        L(S) = Σᵢ -log softmaxⱼ(s · (Sᵢⱼ - m · 1[i = j]))ᵢ        L = L(S) + L(Sᵀ)
+/// ```
+///
+/// `x̂`, `ŷ` rows scaled to length 1, `m` the margin, `s` the scale. The count is the number of pairs,
+/// so the mean is the sum of the two directions' means.
+///
+/// # Shapes
+///
+/// - `x`, `y`: `[n, d]` with `n` at least 1, row `i` of one the translation of row `i` of the other
+/// - `duplicates`: `[n, n]`, added to the scores: 0, and a large negative number where `i` and `j`
+///   mean the same although they are not the same pair, and so must not count as wrong
+///
+/// # Source
+///
+/// Yang et al. (2019), "Improving Multilingual Sentence Embedding using Bi-directional Dual Encoder
+/// with Additive Margin Softmax", equations 3–5, <https://arxiv.org/abs/1902.08564>; Feng et al. (2022),
+/// "Language-agnostic BERT Sentence Embedding", section 3.1, <https://arxiv.org/abs/2007.01852>. The
+/// scale is not in the latter's formula.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use isogloss_transformer::{RankingConfig, translation_ranking_loss};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, 0.0], [0.0, 1.0]], &device);
+/// let config = RankingConfig::default().with_margin(0.0).with_scale(1.0);
+/// let loss: f32 = translation_ranking_loss(x.clone(), x, None, &config).mean().into_scalar();
+/// // Cosines 1 and 0: twice ln(1 + e⁻¹).
+/// assert!((loss - 0.626_523).abs() < 1e-5);
+/// ```
+pub fn translation_ranking_loss(
+    x: Tensor<2>,
+    y: Tensor<2>,
+    duplicates: Option<Tensor<2>>,
+    config: &RankingConfig,
+) -> LossSum {
+    let cosines = l2_normalize(x).matmul(l2_normalize(y).transpose()); // [n, n]
+    ranking_loss_of_cosines(cosines, duplicates, config)
+}
+
+/// The same, of cosines that are at hand.
+///
+/// # Shapes
+///
+/// - `cosines`, `duplicates`: `[n, n]`, with `n` at least 1
+pub fn ranking_loss_of_cosines(
+    cosines: Tensor<2>,
+    duplicates: Option<Tensor<2>>,
+    config: &RankingConfig,
+) -> LossSum {
+    let (count, device) = (cosines.dims()[0], cosines.device());
+    let mut scores = cosines * config.scale;
+    if config.margin > 0.0 {
+        scores = scores - Tensor::eye(count, &device) * (config.margin * config.scale);
+    }
+    if let Some(duplicates) = duplicates {
+        scores = scores + duplicates;
+    }
+    let targets = Tensor::<1, Int>::arange(0..count as i64, &device);
+    let forwards = cross_entropy(scores.clone(), targets.clone());
+    let backwards = cross_entropy(scores.transpose(), targets);
+    LossSum::new(forwards.sum + backwards.sum, count)
+}
+
+/// Pairs of translations on their device.
+#[derive(Clone, Debug)]
+pub struct RankingBatch {
+    // Invariant: `x` and `y` have the same number of rows, and `duplicates` is `[rows, rows]`.
+    x: DeviceBatch,
+    y: DeviceBatch,
+    duplicates: Option<Tensor<2>>,
+}
+
+impl RankingBatch {
+    /// Checks both sides, pads them and moves them to a device.
+    ///
+    /// `meanings` says which pairs mean the same, by equal numbers: pairs of one meaning are not held
+    /// against each other. Where all differ, give `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], with the row and the token, or where the sides differ in length.
+    pub fn try_new(
+        config: &EncoderConfig,
+        [x, y]: [&[SequenceInput]; 2],
+        meanings: Option<&[u64]>,
+        device: &Device,
+    ) -> Result<Self, BatchError> {
+        let rows = |what, found: usize| {
+            let expected = x.len();
+            if found == expected { Ok(()) } else { Err(BatchError::Rows { what, found, expected }) }
+        };
+        rows("translations", y.len())?;
+        let mut duplicates = None;
+        if let Some(meanings) = meanings {
+            rows("meanings", meanings.len())?;
+            let n = meanings.len();
+            let bias: Vec<f32> = (0..n * n)
+                .map(|cell| (cell / n, cell % n))
+                .map(|(i, j)| if i != j && meanings[i] == meanings[j] { -1e9 } else { 0.0 })
+                .collect();
+            if bias.iter().any(|&bias| bias < 0.0) {
+                duplicates = Some(Tensor::from_data(TensorData::new(bias, [n, n]), device));
+            }
+        }
+        Ok(Self {
+            x: EncoderBatch::try_new(config, x)?.to_device(device),
+            y: EncoderBatch::try_new(config, y)?.to_device(device),
+            duplicates,
+        })
+    }
+
+    /// The two sides.
+    pub fn sides(&self) -> [&DeviceBatch; 2] {
+        [&self.x, &self.y]
+    }
+}
+
+/// Translation ranking, as an [`Objective`] of any model with an encoder.
+#[derive(Clone, Copy, Debug)]
+pub struct RankingObjective {
+    // Invariant: margin and scale are in range.
+    config: RankingConfig,
+}
+
+impl RankingObjective {
+    /// The margin, the scale and the pooling.
+    pub fn config(&self) -> &RankingConfig {
+        &self.config
+    }
+
+    /// The vectors that the objective compares, before they are scaled to length 1. `[batch, d_model]`
+    pub fn embed(&self, encoder: &Encoder, batch: &DeviceBatch) -> Tensor<2> {
+        encoder.embed(batch, self.config.pooling, self.config.n_layers)
+    }
+}
+
+impl<M: HasEncoder> Objective<M> for RankingObjective {
+    type Batch = RankingBatch;
+
+    fn loss(&self, model: &M, batch: &RankingBatch) -> LossSum {
+        let [x, y] = batch.sides().map(|side| self.embed(model.encoder(), side));
+        translation_ranking_loss(x, y, batch.duplicates.clone(), &self.config)
+    }
+}

@@ -1,0 +1,47 @@
+//! Pooling: cases worked by hand.
+
+use burn::tensor::Tensor;
+use isogloss_transformer::{DeviceBatch, EncoderBatch, Pooling, SequenceInput, l2_normalize};
+
+use crate::tiny::{self, largest_difference, values};
+
+/// Rows of 3 and 2 tokens.
+fn batch() -> DeviceBatch {
+    let rows = [SequenceInput::new(vec![0, 5, 2]), SequenceInput::new(vec![0, 2])];
+    EncoderBatch::try_new(&tiny::config(), &rows).unwrap().to_device(&crate::device())
+}
+
+#[test]
+fn padding_has_no_part_in_a_sentence_vector() {
+    let hidden = Tensor::<3>::from_floats(
+        [
+            [[1.0, -4.0], [2.0, -5.0], [6.0, -9.0]],
+            [[1.0, -1.0], [3.0, -2.0], [99.0, 99.0]], // the last is padding
+        ],
+        &crate::device(),
+    );
+    for (pooling, expected) in [
+        (Pooling::Mean, [3.0, -6.0, 2.0, -1.5]),
+        (Pooling::Cls, [1.0, -4.0, 1.0, -1.0]),
+        (Pooling::Max, [6.0, -4.0, 3.0, -1.0]),
+    ] {
+        let pooled = values(pooling.forward(hidden.clone(), &batch()));
+        // Thirds in f32.
+        assert!(largest_difference(&pooled, &expected) < 1e-6, "{pooling:?}: {pooled:?}");
+    }
+}
+
+#[test]
+fn normalised_rows_have_length_one_and_zero_stays_zero() {
+    let vectors = Tensor::<2>::from_floats([[3.0, 4.0], [0.0, 0.0]], &crate::device());
+    let expected = [0.6, 0.8, 0.0, 0.0];
+    assert!(largest_difference(&values(l2_normalize(vectors)), &expected) < 1e-6);
+}
+
+#[test]
+fn a_row_of_zeros_takes_a_finite_gradient() {
+    let device = crate::device().autodiff();
+    let vectors = Tensor::<2>::zeros([1, 2], &device).require_grad();
+    let gradients = l2_normalize(vectors.clone()).sum().backward();
+    assert!(values(vectors.grad(&gradients).unwrap()).iter().all(|x| x.is_finite()));
+}
