@@ -1,6 +1,6 @@
 //! Where adapters may sit: the models' side of `isogloss-peft`.
 
-use crate::stand_in::{AdapterHost, SiteMut};
+use isogloss_peft::{AdapterHost, SiteMut};
 
 use crate::{Encoder, MaskedLanguageModel, SequenceClassifier};
 

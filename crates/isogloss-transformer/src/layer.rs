@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm};
 use burn::tensor::{Tensor, activation};
-use crate::stand_in::{LinearSite, ResidualSite};
+use isogloss_peft::{LinearSite, ResidualSite};
 
 use crate::EncoderConfig;
 use crate::attention::attend;

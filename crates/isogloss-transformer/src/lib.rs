@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod stand_in;
 mod adapter_sites;
 mod attention;
 mod batch;

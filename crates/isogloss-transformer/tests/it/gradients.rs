@@ -49,12 +49,7 @@ fn a_frozen_decoder_takes_no_gradient() {
 
 /// The loss of the tiny model as a function of one number in its word embedding.
 fn loss_with(device: &Device, cell: [usize; 2], step: f32) -> f64 {
-    let mut model = tiny::model(device);
-    let [row, column] = cell;
-    model = tiny::with_word_embedding(model, |table| {
-        let value = table.clone().slice([row..row + 1, column..column + 1]) + step;
-        table.slice_assign([row..row + 1, column..column + 1], value)
-    });
+    let model = tiny::with_step(tiny::model(device), cell, step);
     f64::from(values(model.loss(&tiny::batch(&tiny::rows(), device)).sum)[0])
 }
 

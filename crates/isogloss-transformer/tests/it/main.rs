@@ -16,9 +16,4 @@ mod tiny;
 mod training;
 mod xlm_roberta;
 
-use burn::tensor::Device;
-
-/// The device under test.
-fn device() -> Device {
-    Device::flex()
-}
+use isogloss_testing::device;

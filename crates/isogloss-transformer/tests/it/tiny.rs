@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "these are the tests' own, known to be valid")]
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
 use isogloss_transformer::{
-    EncoderConfig, MaskedLanguageModel, MaskedSequence, MlmBatch, SequenceInput,
+    EncoderConfig, HasEncoder, MaskedLanguageModel, MaskedSequence, MlmBatch, SequenceInput,
 };
 
 pub(crate) const SEED: Seed = Seed::new(3);
@@ -57,17 +57,37 @@ pub(crate) fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// The model with its word embedding changed.
-pub(crate) fn with_word_embedding(
+/// The model with `step` added to one number of its word embedding.
+pub(crate) fn with_step(
     model: MaskedLanguageModel,
-    change: fn(Tensor<2>, [usize; 2], f32) -> Tensor<2>,
     cell: [usize; 2],
     step: f32,
 ) -> MaskedLanguageModel {
-    struct Change {
+    struct Step {
         path: Vec<String>,
-        apply: Box<dyn Fn(Tensor<2>) -> Tensor<2>>,
+        place: usize,
+        step: f32,
     }
-    let _ = (change, cell, step);
-    model
+    impl ModuleMapper for Step {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if self.path.join(".") != "encoder.embeddings.word.weight" {
+                return param;
+            }
+            let (place, step) = (self.place, self.step);
+            param.map(|table| {
+                let (shape, device) = (table.shape(), table.device());
+                let mut numbers = values(table);
+                numbers[place] += step;
+                Tensor::from_data(TensorData::new(numbers, shape), &device)
+            })
+        }
+    }
+    let place = cell[0] * model.encoder().config().d_model + cell[1];
+    model.map(&mut Step { path: Vec::new(), place, step })
 }
