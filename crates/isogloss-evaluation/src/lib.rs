@@ -1,1 +1,26 @@
 #![doc = include_str!("../README.md")]
+
+mod bootstrap;
+mod classification;
+mod embedding;
+mod error;
+mod estimate;
+mod language_model;
+mod metric;
+mod palette;
+mod plot;
+mod report;
+mod report_html;
+mod report_text;
+mod retrieval;
+
+pub use bootstrap::{BootstrapConfig, PairedDifference};
+pub use classification::{ClassScore, ClassificationReport, MacroF1, Prediction};
+pub use embedding::EmbeddingMatrix;
+pub use error::EvaluationError;
+pub use estimate::Estimate;
+pub use language_model::{MaskedToken, PseudoPerplexity};
+pub use metric::{Mean, Metric, RatioOfSums};
+pub use plot::{BarSeries, Bars, Plot, Point, Scatter};
+pub use report::{Block, Cell, Report, Section, Table};
+pub use retrieval::{Retrieval, retrieve};

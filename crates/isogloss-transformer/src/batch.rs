@@ -111,10 +111,7 @@ impl EncoderBatch {
             positions: ints(&self.positions),
             languages: self.languages.as_ref().map(ints),
             key_bias,
-            mean_weights: Tensor::from_data(
-                TensorData::new(mean_weights, [batch, 1, seq]),
-                device,
-            ),
+            mean_weights: Tensor::from_data(TensorData::new(mean_weights, [batch, 1, seq]), device),
             lengths: self.lengths.clone(),
         }
     }

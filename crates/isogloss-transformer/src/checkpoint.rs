@@ -69,9 +69,9 @@ pub fn save_checkpoint<M: Checkpoint>(dir: &Path, model: &M) -> Result<(), Check
         })?;
         write_file_atomically(&path, |file| writeln!(file, "{json}"))?;
         let path = dir.join("model.safetensors");
-        model.save_into(&mut SafetensorsStore::from_file(&path)).map_err(|error| {
-            CheckpointError::Tensors { path, message: error.to_string() }
-        })
+        model
+            .save_into(&mut SafetensorsStore::from_file(&path))
+            .map_err(|error| CheckpointError::Tensors { path, message: error.to_string() })
     })
 }
 
@@ -85,8 +85,7 @@ pub fn load_checkpoint<M: Checkpoint>(dir: &Path, device: &Device) -> Result<M, 
     let path = dir.join("config.json");
     let json = fs::read_to_string(&path)
         .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
-    let not_ours =
-        |source| CheckpointError::Config { path: path.clone(), kind: M::KIND, source };
+    let not_ours = |source| CheckpointError::Config { path: path.clone(), kind: M::KIND, source };
     let file: ConfigFile<serde_json::Value> = serde_json::from_str(&json).map_err(not_ours)?;
     if file.model != M::KIND {
         let (found, expected) = (file.model, M::KIND.to_owned());

@@ -6,12 +6,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use isogloss_core::Seed;
 use serde::{Deserialize, Serialize};
 
+use crate::batch::to_i32;
 use crate::initialization::Initialization;
 use crate::{
     BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
     HasEncoder, LossSum, Objective, Pooling, SequenceInput, cross_entropy,
 };
-use crate::batch::to_i32;
 
 /// The shape of a [`SequenceClassifier`].
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -84,11 +84,7 @@ pub struct ClassificationHead {
 }
 
 impl ClassificationHead {
-    pub(crate) fn new(
-        config: &EncoderConfig,
-        n_classes: usize,
-        init: &Initialization<'_>,
-    ) -> Self {
+    pub(crate) fn new(config: &EncoderConfig, n_classes: usize, init: &Initialization<'_>) -> Self {
         let d_model = config.d_model;
         Self {
             dense: init.linear("head.dense", [d_model, d_model]),

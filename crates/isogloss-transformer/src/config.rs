@@ -19,7 +19,7 @@ use crate::{ConfigFault, Encoder, EncoderConfigError};
 ///
 /// let config = EncoderConfig::new(4000).with_d_model(128).with_n_layers(2);
 /// assert_eq!(config.d_ff, 512);
-/// assert_eq!(config.parameter_count(), 974_592);
+/// assert_eq!(config.parameter_count(), 974_336);
 /// ```
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

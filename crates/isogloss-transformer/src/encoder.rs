@@ -25,8 +25,7 @@ impl Embeddings {
         Self {
             word: table("word", config.vocab_size, Some(config.pad_id as usize)),
             position: table("position", config.max_positions, None),
-            language: (config.n_languages > 0)
-                .then(|| table("language", config.n_languages, None)),
+            language: (config.n_languages > 0).then(|| table("language", config.n_languages, None)),
             norm: init.layer_norm(config.d_model, config.layer_norm_eps),
             dropout: DropoutConfig::new(config.dropout).init(),
         }

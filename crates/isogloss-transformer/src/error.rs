@@ -23,7 +23,7 @@ impl ConfigFault {
         faults: &mut Vec<Self>,
         holds: bool,
         field: &'static str,
-        found: impl ToString,
+        found: impl ToString + Copy,
         expected: impl Into<String>,
     ) {
         if !holds {
@@ -225,7 +225,7 @@ pub enum CheckpointError {
     },
 
     /// `config.json` is not a configuration of this kind of model.
-    #[error("{}: not a configuration of a {kind}", path.display())]
+    #[error("{}: expected the configuration of `{kind}`", path.display())]
     Config {
         /// The file.
         path: PathBuf,

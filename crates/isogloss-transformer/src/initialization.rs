@@ -50,12 +50,7 @@ impl<'a> Initialization<'a> {
         Initializer::Zeros.init([size], self.device)
     }
 
-    fn normal(
-        &self,
-        path: &str,
-        shape: [usize; 2],
-        zero_row: Option<usize>,
-    ) -> Param<Tensor<2>> {
+    fn normal(&self, path: &str, shape: [usize; 2], zero_row: Option<usize>) -> Param<Tensor<2>> {
         let Some(seed) = self.seed else {
             return Initializer::Zeros.init(shape, self.device);
         };

@@ -33,7 +33,7 @@ pub use error::{
 };
 pub use layer::{EncoderLayer, SelfAttention};
 pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingVocabulary};
-pub use mlm::{MlmScores, MaskedLanguageModel, MaskedSequence, MlmBatch, MlmHead, MlmObjective};
+pub use mlm::{MaskedLanguageModel, MaskedSequence, MlmBatch, MlmHead, MlmObjective, MlmScores};
 pub use objective::{LossSum, Objective};
 pub use pooling::{Pooling, l2_normalize};
 pub use ranking::{

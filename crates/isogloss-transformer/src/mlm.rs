@@ -126,7 +126,8 @@ impl MlmBatch {
                         return Err(BatchError::OutOfRange { sequence, token, what, found, limit });
                     }
                 }
-                flat_positions.push((sequence * batch.seq_len() + position) as i64);
+                let flat = sequence * batch.seq_len() + position;
+                flat_positions.push((flat as u64).cast_signed());
                 labels.push(to_i32(label));
             }
         }

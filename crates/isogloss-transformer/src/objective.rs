@@ -21,9 +21,11 @@ impl LossSum {
         Self { sum, count }
     }
 
-    /// The loss of no target: zero, from which no gradient flows.
+    /// The loss of no target: zero, with no gradient for any parameter.
     pub fn zero(device: &Device) -> Self {
-        Self { sum: Tensor::zeros([1], device), count: 0 }
+        let zero = Tensor::zeros([1], device);
+        // Going backwards from a tensor that autodiff does not know would panic.
+        Self { sum: if device.is_autodiff() { zero.require_grad() } else { zero }, count: 0 }
     }
 
     /// The mean over targets, which is zero where there are none.

@@ -4,8 +4,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig,
-    EncoderConfigError, HasEncoder, LossSum, Objective, Pooling, SequenceInput, cross_entropy, l2_normalize,
+    BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
+    HasEncoder, LossSum, Objective, Pooling, SequenceInput, cross_entropy, l2_normalize,
 };
 
 /// The margin and the scale of [`translation_ranking_loss`], and where its vectors come from.
@@ -137,7 +137,7 @@ pub fn ranking_loss_of_cosines(
     if let Some(duplicates) = duplicates {
         scores = scores + duplicates;
     }
-    let targets = Tensor::<1, Int>::arange(0..count as i64, &device);
+    let targets = Tensor::<1, Int>::arange(0..(count as u64).cast_signed(), &device);
     let forwards = cross_entropy(scores.clone(), targets.clone());
     let backwards = cross_entropy(scores.transpose(), targets);
     LossSum::new(forwards.sum + backwards.sum, count)

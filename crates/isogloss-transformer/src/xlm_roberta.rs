@@ -101,9 +101,8 @@ pub fn load_xlm_roberta(
     let path = dir.join("config.json");
     let json = fs::read_to_string(&path)
         .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
-    let file: XlmRobertaFile = serde_json::from_str(&json).map_err(|source| {
-        CheckpointError::Config { path: path.clone(), kind: KIND, source }
-    })?;
+    let file: XlmRobertaFile = serde_json::from_str(&json)
+        .map_err(|source| CheckpointError::Config { path: path.clone(), kind: KIND, source })?;
     let values = |source| CheckpointError::Values { path: path.clone(), source };
     let config = file.try_config().map_err(values)?;
     let mut model = MaskedLanguageModel::try_blank(&config, device).map_err(values)?;
@@ -189,11 +188,9 @@ fn renamed(name: &str) -> Option<String> {
 
 fn fault(error: ApplyError) -> TensorFault {
     match error {
-        ApplyError::ShapeMismatch { path, expected, found } => TensorFault::Shape {
-            name: path,
-            expected: expected.to_vec(),
-            found: found.to_vec(),
-        },
+        ApplyError::ShapeMismatch { path, expected, found } => {
+            TensorFault::Shape { name: path, expected: expected.to_vec(), found: found.to_vec() }
+        }
         ApplyError::DTypeMismatch { path, expected, found } => TensorFault::DType {
             name: path,
             expected: format!("{expected:?}"),

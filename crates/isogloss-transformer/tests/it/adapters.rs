@@ -3,12 +3,18 @@
 use std::collections::BTreeSet;
 
 use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::Tensor;
 use isogloss_core::Seed;
-use isogloss_peft::{AdapterHost, SiteMut};
-use isogloss_transformer::{ClassifierConfig, Encoder, MaskedLanguageModel, SequenceClassifier};
+use isogloss_peft::{
+    AdapterConfig, AdapterHost, BottleneckConfig, LoraConfig, SiteMut, attach, detach, merge_lora,
+};
+use isogloss_testing::assert_close;
+use isogloss_transformer::{
+    ClassifierConfig, Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier, save_checkpoint,
+};
 
-use crate::tiny;
+use crate::tiny::{self, values};
 
 fn sites(host: &mut impl AdapterHost) -> Vec<(String, bool)> {
     let mut sites = Vec::new();
@@ -46,15 +52,18 @@ fn sites_have_the_paths_of_their_modules() {
     let mut encoder: Encoder = tiny::model(&device).into_encoder();
     let found = sites(&mut encoder);
     let first: Vec<_> = found.iter().take(7).map(|(path, _)| path.as_str()).collect();
-    assert_eq!(first, [
-        "layers.0.attention.query",
-        "layers.0.attention.key",
-        "layers.0.attention.value",
-        "layers.0.attention.output",
-        "layers.0.up",
-        "layers.0.down",
-        "layers.0.adapter",
-    ]);
+    assert_eq!(
+        first,
+        [
+            "layers.0.attention.query",
+            "layers.0.attention.key",
+            "layers.0.attention.value",
+            "layers.0.attention.output",
+            "layers.0.up",
+            "layers.0.down",
+            "layers.0.adapter",
+        ]
+    );
     assert_eq!(found.len(), 14);
     let paths = module_paths(&encoder);
     for (path, _) in found {
@@ -78,4 +87,56 @@ fn models_with_a_head_show_the_encoder_s_sites() {
             assert!(paths.contains(&path), "{path} is not among {paths:?}");
         }
     }
+}
+
+fn adapters() -> [AdapterConfig; 2] {
+    [
+        AdapterConfig::Lora(LoraConfig::new(2).with_target(".*(query|value|up|down)")),
+        AdapterConfig::Bottleneck(BottleneckConfig::new(2)),
+    ]
+}
+
+#[test]
+fn an_adapter_learns_while_the_model_under_it_stays() {
+    let device = crate::device().autodiff();
+    let batch = tiny::batch(&tiny::rows(), &device);
+    for config in adapters() {
+        let base = tiny::model(&device);
+        let logits = values(base.logits(&batch));
+        let before = values(base.loss(&batch).mean())[0];
+        let (mut model, _) = attach(base, &config, tiny::SEED, &device).unwrap();
+        assert_eq!(values(model.logits(&batch)), logits);
+        let mut optimizer = AdamWConfig::new().init();
+        for _ in 0..150 {
+            let gradients = model.loss(&batch).mean().backward();
+            assert!(model.encoder().word_embedding().grad(&gradients).is_none());
+            let gradients = GradientsParams::from_grads(gradients, &model);
+            model = optimizer.step(3e-2, model, gradients);
+        }
+        let after = values(model.loss(&batch).mean())[0];
+        // The head is frozen, so the loss falls without reaching zero.
+        assert!(after < 0.75 * before, "{config:?}: {before} before, {after} after");
+        assert_eq!(values(detach(model).unwrap().logits(&batch)), logits);
+    }
+}
+
+#[test]
+fn a_model_with_adapters_is_saved_once_they_are_merged() {
+    let device = crate::device();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model");
+    let [lora, _] = adapters();
+    let (model, report) = attach(tiny::model(&device), &lora, tiny::SEED, &device).unwrap();
+    assert_eq!(report.sites.len(), 8);
+    let message = save_checkpoint(&path, &model).unwrap_err().to_string();
+    assert!(message.contains("encoder.layers.0.attention.query.lora."), "{message}");
+    assert!(message.ends_with("(merge or detach adapters first)"), "{message}");
+    assert!(!path.exists());
+
+    let batch = tiny::batch(&tiny::rows(), &device);
+    let logits = values(model.logits(&batch));
+    let merged = merge_lora(model).unwrap();
+    save_checkpoint(&path, &merged).unwrap();
+    // One product instead of two, in f32.
+    assert_close(&values(merged.logits(&batch)), &logits, 1e-5);
 }

@@ -55,7 +55,7 @@ fn languages_go_with_models_that_have_them() {
     let row = SequenceInput::new(vec![0, 2]);
     let with = row.clone().with_language(0);
     assert_eq!(
-        refusal(&tiny::config(), &[with.clone()]),
+        refusal(&tiny::config(), std::slice::from_ref(&with)),
         "sequence 0: languages are given, expected absent (the model has 0 language embeddings)"
     );
     let config = tiny::config().with_n_languages(2);

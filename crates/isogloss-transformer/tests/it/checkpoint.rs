@@ -107,6 +107,6 @@ fn what_is_not_there_or_not_ours_is_said() {
     let error = load_checkpoint::<Encoder>(dir.path(), &device).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("{}: not a configuration of a encoder", place.display())
+        format!("{}: expected the configuration of `encoder`", place.display())
     );
 }

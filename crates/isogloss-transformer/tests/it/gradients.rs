@@ -9,10 +9,9 @@ use crate::tiny::{self, largest_difference, values};
 fn the_decoder_s_own_gradient_is_that_of_plain_operations() {
     let device = crate::device().autodiff();
     let ramp = |rows: usize, columns: usize, phase: f32| {
-        let values: Vec<f32> = (0..rows * columns).map(|i| (i as f32 * 0.7 + phase).sin()).collect();
-        Tensor::<1>::from_floats(values.as_slice(), &device)
-            .reshape([rows, columns])
-            .require_grad()
+        let values: Vec<f32> =
+            (0..rows * columns).map(|i| (i as f32 * 0.7 + phase).sin()).collect();
+        Tensor::<1>::from_floats(values.as_slice(), &device).reshape([rows, columns]).require_grad()
     };
     let (hidden, weight) = (ramp(4, 5, 0.1), ramp(7, 5, 0.2));
     let bias = ramp(1, 7, 0.3).reshape([7]).detach().require_grad();

@@ -8,9 +8,8 @@ use isogloss_transformer::{
 
 use crate::tiny::{self, values};
 
-/// Vectors whose cosines are those of the worked case:
-/// `[[.980581, .077850, .691714], [.138675, .990867, .635851], [.832050, .605530, .978232]]`.
-fn worked(device: &Device) -> [Tensor<2>; 2] {
+/// Three pairs of vectors that point nearly the same way.
+fn vectors(device: &Device) -> [Tensor<2>; 2] {
     let x = [[1.0, 0.2], [0.1, 1.0], [0.7, 0.7]];
     let y = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
     [x, y].map(|rows| Tensor::from_floats(rows, device))
@@ -19,7 +18,7 @@ fn worked(device: &Device) -> [Tensor<2>; 2] {
 #[test]
 fn scale_and_margin_act_as_in_the_papers() {
     let device = crate::device();
-    // x = (5, 1)/√26 and so on, chosen to give the cosines above; y follows from them.
+    // Cosines of which the losses are known, computed with PyTorch.
     let cosines = Tensor::<2>::from_floats(
         [
             [0.980_581, 0.077_850, 0.691_714],
@@ -45,18 +44,17 @@ fn scale_and_margin_act_as_in_the_papers() {
 #[test]
 fn vectors_are_compared_by_direction() {
     let device = crate::device();
-    let [x, y] = worked(&device);
+    let [x, y] = vectors(&device);
     let config = RankingConfig::default();
-    let loss = |x: Tensor<2>| {
-        values(translation_ranking_loss(x, y.clone(), None, &config).mean())[0]
-    };
+    let loss =
+        |x: Tensor<2>| values(translation_ranking_loss(x, y.clone(), None, &config).mean())[0];
     assert!((loss(x.clone()) - loss(x * 17.0)).abs() < 1e-4);
 }
 
 #[test]
 fn the_directions_are_alike() {
     let device = crate::device();
-    let [x, y] = worked(&device);
+    let [x, y] = vectors(&device);
     let config = RankingConfig::default();
     let forwards = translation_ranking_loss(x.clone(), y.clone(), None, &config);
     let backwards = translation_ranking_loss(y, x, None, &config);
@@ -90,8 +88,7 @@ fn sides_must_match() {
     let device = crate::device();
     let error = RankingBatch::try_new(&tiny::config(), [&x, &y[..2]], None, &device).unwrap_err();
     assert_eq!(error.to_string(), "translations: 2 rows, expected 3");
-    let error =
-        RankingBatch::try_new(&tiny::config(), [&x, &y], Some(&[1]), &device).unwrap_err();
+    let error = RankingBatch::try_new(&tiny::config(), [&x, &y], Some(&[1]), &device).unwrap_err();
     assert_eq!(error.to_string(), "meanings: 1 rows, expected 3");
 }
 

@@ -1,7 +1,5 @@
 //! Models and rows small enough to reason about.
 
-#![expect(clippy::unwrap_used, reason = "these are the tests' own, known to be valid")]
-
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
@@ -63,12 +61,12 @@ pub(crate) fn with_step(
     cell: [usize; 2],
     step: f32,
 ) -> MaskedLanguageModel {
-    struct Step {
+    struct Change {
         path: Vec<String>,
         place: usize,
         step: f32,
     }
-    impl ModuleMapper for Step {
+    impl ModuleMapper for Change {
         fn enter_module(&mut self, name: &str, _: &str) {
             self.path.push(name.to_owned());
         }
@@ -89,5 +87,5 @@ pub(crate) fn with_step(
         }
     }
     let place = cell[0] * model.encoder().config().d_model + cell[1];
-    model.map(&mut Step { path: Vec::new(), place, step })
+    model.map(&mut Change { path: Vec::new(), place, step })
 }

@@ -4,9 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use burn::tensor::Tensor;
-use isogloss_transformer::{
-    HasEncoder, MaskedSequence, MlmBatch, SequenceInput, load_xlm_roberta,
-};
+use isogloss_transformer::{HasEncoder, MaskedSequence, MlmBatch, SequenceInput, load_xlm_roberta};
 use serde::Deserialize;
 
 use crate::tiny::{largest_difference, values};

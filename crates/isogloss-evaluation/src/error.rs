@@ -1,0 +1,75 @@
+//! What can be wrong with what is to be scored or shown.
+
+use isogloss_core::WriteError;
+use thiserror::Error;
+
+/// Why a score could not be computed, or a report not written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EvaluationError {
+    /// There is nothing to score.
+    #[error("{what}: no items, expected at least one")]
+    Empty {
+        /// What was to be scored.
+        what: &'static str,
+    },
+
+    /// Two lists that belong together differ in length.
+    #[error("{what}: {found}, expected {expected}")]
+    Length {
+        /// Which list.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length of the other.
+        expected: usize,
+    },
+
+    /// A number is not one.
+    #[error("{what} {index} is {found}, expected a finite number")]
+    NotFinite {
+        /// What the number is.
+        what: &'static str,
+        /// Its place, counted from 0.
+        index: usize,
+        /// Its value.
+        found: f64,
+    },
+
+    /// A setting is outside its range.
+    #[error("`{field}` is {found}, expected {expected}")]
+    Config {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+
+    /// A table has a row of another length than its head.
+    #[error("table `{table}`, row {row}: {found} cells, expected {expected}")]
+    Row {
+        /// The caption of the table.
+        table: String,
+        /// The row, counted from 1.
+        row: usize,
+        /// Its cells.
+        found: usize,
+        /// The columns of the table.
+        expected: usize,
+    },
+
+    /// A plot could not be drawn.
+    #[error("plot `{plot}` cannot be drawn: {reason}")]
+    Plot {
+        /// The title of the plot.
+        plot: String,
+        /// Why.
+        reason: String,
+    },
+
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}

@@ -1,0 +1,5 @@
+//! The crate as its users see it. One binary: each file beside this one is a module of it.
+
+mod bootstrap;
+mod report;
+mod scores;
