@@ -1,0 +1,104 @@
+//! What can be wrong with a vocabulary, its file, or a text.
+
+use std::path::PathBuf;
+
+use isogloss_core::{LanguageTag, WriteError};
+use thiserror::Error;
+
+/// Why a vocabulary could not be trained.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A field of the configuration is outside its range.
+    #[error("`{field}` is {found}, expected {expected}")]
+    Config {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+
+    /// There is nothing to train on.
+    #[error("the texts hold no word, expected at least one")]
+    NoText,
+
+    /// The `tokenizers` crate refused.
+    #[error("the vocabulary could not be put together")]
+    Library(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why a text could not be encoded.
+#[derive(Debug, Error)]
+#[error("`{text}` cannot be encoded")]
+#[non_exhaustive]
+pub struct EncodeError {
+    /// The word at fault.
+    pub text: String,
+    /// What the model said.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Why a `tokenizer.json` could not be read or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TokenizerFileError {
+    /// The file cannot be read as a tokenizer.
+    #[error("cannot read {} as a tokenizer", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// It lacks a token that every text needs.
+    #[error("{}: no token `{token}`, expected the special tokens of XLM-R", path.display())]
+    NoSpecial {
+        /// The file.
+        path: PathBuf,
+        /// The token.
+        token: &'static str,
+    },
+
+    /// The tokenizer has no JSON form.
+    #[error("the tokenizer cannot be written as JSON")]
+    Serialize(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// The file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Why the cost of a vocabulary could not be told.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FairnessError {
+    /// A language has no text.
+    #[error("`{language}` has no text, expected at least one")]
+    NoText {
+        /// The language.
+        language: LanguageTag,
+    },
+
+    /// Parallel texts differ in number.
+    #[error("`{language}` has {found} parallel texts, expected {expected}")]
+    NotParallel {
+        /// The language.
+        language: LanguageTag,
+        /// Its texts.
+        found: usize,
+        /// Those of the reference.
+        expected: usize,
+    },
+
+    /// A text could not be encoded.
+    #[error("a text of `{language}` cannot be encoded")]
+    Encode {
+        /// The language.
+        language: LanguageTag,
+        /// Why.
+        source: EncodeError,
+    },
+}
