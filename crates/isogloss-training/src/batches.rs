@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use isogloss_core::Seed;
 use isogloss_sampling::{Draw, MixtureStream};
 use isogloss_transformer::{
-    ClassificationBatch, EncoderConfig, Masking, MaskedSequence, MlmBatch, RankingBatch,
-    SequenceInput, SequenceLayout,
+    ClassificationBatch, ClassifierConfig, EncoderConfig, MaskedSequence, Masking, MlmBatch,
+    RankingBatch, SequenceInput, SequenceLayout,
 };
 use serde_json::Value;
 
@@ -119,7 +119,7 @@ pub struct LabelledSequence {
     /// Ids without special tokens.
     pub ids: Vec<u32>,
     /// The class, counted from 0.
-    pub class: usize,
+    pub class: u32,
 }
 
 /// Sentences with their classes, in an order that changes with each epoch.
@@ -128,7 +128,7 @@ pub struct ClassificationBatches {
     texts: Arc<Vec<LabelledSequence>>,
     buckets: Buckets,
     framing: Framing,
-    n_classes: usize,
+    classifier: ClassifierConfig,
 }
 
 impl MlmBatches {
@@ -267,12 +267,20 @@ impl ClassificationBatches {
     pub fn try_new(
         texts: Arc<Vec<LabelledSequence>>,
         stream: MixtureStream,
-        n_classes: usize,
+        classifier: ClassifierConfig,
         framing: Framing,
         seed: Seed,
     ) -> Result<Self, TrainingError> {
+        let limit = framing.layout.max_side_tokens;
+        if let Some(index) = texts.iter().position(|text| text.ids.len() > limit) {
+            return Err(TrainingError::Config {
+                field: "texts",
+                found: format!("text {index} with {} tokens", texts[index].ids.len()),
+                expected: "texts that `max_side_tokens` does not cut",
+            });
+        }
         let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
-        Ok(Self { texts, buckets, framing, n_classes })
+        Ok(Self { texts, buckets, framing, classifier })
     }
 }
 
@@ -280,13 +288,13 @@ impl Batches for ClassificationBatches {
     type Batch = ClassificationBatch;
 
     fn next_batch(&mut self, device: &Device) -> Result<ClassificationBatch, BatchFault> {
-        let Self { texts, buckets, framing, n_classes } = self;
+        let Self { texts, buckets, framing, classifier } = self;
         let draws = buckets.next_batch(|draw| labelled_length(texts, draw));
         let text = |draw: &Draw| labelled_at(texts, draw);
         let rows: Vec<SequenceInput> =
             draws.iter().map(|draw| framing.layout.sentence(text(draw).0).input).collect();
-        let classes: Vec<usize> = draws.iter().map(|draw| text(draw).1).collect();
-        Ok(ClassificationBatch::try_new(&framing.encoder, &rows, &classes, *n_classes, device)?)
+        let classes: Vec<u32> = draws.iter().map(|draw| text(draw).1).collect();
+        Ok(ClassificationBatch::try_new(classifier, &rows, &classes, device)?)
     }
 
     bucket_state!(|texts: &Arc<Vec<LabelledSequence>>, draw| labelled_length(texts, draw));
@@ -315,7 +323,7 @@ fn pair_length(texts: &[TokenizedPairs], draw: &Draw) -> usize {
     source.len() + target.len() + 4
 }
 
-fn labelled_at<'a>(texts: &'a [LabelledSequence], draw: &Draw) -> (&'a [u32], usize) {
+fn labelled_at<'a>(texts: &'a [LabelledSequence], draw: &Draw) -> (&'a [u32], u32) {
     texts.get(place(draw)).map_or((&[], 0), |text| (&text.ids, text.class))
 }
 

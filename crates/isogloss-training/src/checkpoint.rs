@@ -136,10 +136,15 @@ pub(crate) fn read_state(
 }
 
 /// The first place where two values differ, with both.
-fn first_difference(path: &str, found: &Value, expected: &Value) -> Option<(String, String, String)> {
+fn first_difference(
+    path: &str,
+    found: &Value,
+    expected: &Value,
+) -> Option<(String, String, String)> {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {
-            let keys = expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
+            let keys =
+                expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
             keys.into_iter().find_map(|key| {
                 let (found, expected) = (found.get(key), expected.get(key));
                 let null = &Value::Null;
@@ -201,8 +206,8 @@ impl ModuleVisitor for Fingerprint {
         }
         let line = format!("{} {}\n", param.id.val(), self.path.join("."));
         // FNV-1a, which stays what it is between releases of the standard library.
-        self.hash = line.bytes().fold(self.hash, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        self.hash = line
+            .bytes()
+            .fold(self.hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     }
 }

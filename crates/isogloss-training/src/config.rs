@@ -105,9 +105,8 @@ impl TrainingConfig {
 
     /// Refuses what no run can be made of.
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
-        let fault = |field, found: String, expected| {
-            Err(TrainingError::Config { field, found, expected })
-        };
+        let fault =
+            |field, found: String, expected| Err(TrainingError::Config { field, found, expected });
         if self.accumulation == 0 {
             return fault("accumulation", "0".into(), "at least 1");
         }

@@ -12,7 +12,8 @@ mod tokenized;
 mod trainer;
 
 pub use batches::{
-    Batches, ClassificationBatches, Framing, LabelledSequence, MlmBatches, RankingBatches, TlmBatches,
+    Batches, ClassificationBatches, Framing, LabelledSequence, MlmBatches, RankingBatches,
+    TlmBatches,
 };
 pub use bucketing::{BucketConfig, BucketState};
 pub use config::{AdamWSettings, TrainingConfig};

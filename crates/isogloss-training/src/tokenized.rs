@@ -28,11 +28,12 @@ impl TokenizedTexts {
     ) -> Result<Self, TrainingError> {
         let (mut ids, mut ends) = (Vec::new(), vec![0]);
         for (index, text) in texts.into_iter().enumerate() {
-            let encoded = encoder.encode(text.as_ref()).map_err(|source| TrainingError::Encode {
-                language: language.clone(),
-                index,
-                source: Box::new(source),
-            })?;
+            let encoded =
+                encoder.encode(text.as_ref()).map_err(|source| TrainingError::Encode {
+                    language: language.clone(),
+                    index,
+                    source: Box::new(source),
+                })?;
             ids.extend(encoded);
             ends.push(ids.len());
         }
@@ -143,8 +144,11 @@ impl TokenizedPairs {
     /// were: unlike a text, a pair cannot be cut in the same place on both sides.
     #[must_use]
     pub fn without_long(self, limit: usize) -> (Self, usize) {
-        let keep: Vec<bool> =
-            self.sides[0].iter().zip(self.sides[1].iter()).map(|(x, y)| x.len().max(y.len()) <= limit).collect();
+        let keep: Vec<bool> = self.sides[0]
+            .iter()
+            .zip(self.sides[1].iter())
+            .map(|(x, y)| x.len().max(y.len()) <= limit)
+            .collect();
         let removed = keep.iter().filter(|keep| !**keep).count();
         let sides = self.sides.map(|side| side.retain(&keep));
         (Self { sides }, removed)

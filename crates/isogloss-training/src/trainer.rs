@@ -240,12 +240,7 @@ impl<M: Module> Trainer<M> {
         }
         self.write_checkpoint()?;
         progress.report(ProgressEvent::Finished { task: TASK });
-        Ok(TrainedRun {
-            model: self.model,
-            outcome,
-            steps: self.step,
-            history: self.history,
-        })
+        Ok(TrainedRun { model: self.model, outcome, steps: self.step, history: self.history })
     }
 
     /// One update; also says, for a person, how it went.
@@ -384,7 +379,7 @@ fn optimizer(settings: AdamWSettings) -> Result<ModuleOptimizer, TrainingError> 
     let no_decay = ParamGroup::from_regex(r"(^|\.)(bias|gamma|beta)$").map_err(|error| {
         TrainingError::Config {
             field: "optimizer.no_decay",
-            found: error.to_string(),
+            found: format!("{error:?}"),
             expected: "a regular expression",
         }
     })?;

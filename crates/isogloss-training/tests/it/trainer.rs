@@ -20,10 +20,11 @@ fn tasks(tasks: Vec<(Sums, f64)>) -> Vec<(Box<dyn Task<Regression>>, f64)> {
 fn a_model_learns_and_its_history_shows_it() {
     let device = device().autodiff();
     let model = Regression::new(0.0, &device);
-    let run = Trainer::try_new(config(200), model, tasks(vec![(Sums::new("sum", 32), 1.0)]), &device)
-        .unwrap()
-        .run(&StopFlag::new(), &())
-        .unwrap();
+    let run =
+        Trainer::try_new(config(200), model, tasks(vec![(Sums::new("sum", 32), 1.0)]), &device)
+            .unwrap()
+            .run(&StopFlag::new(), &())
+            .unwrap();
     assert_eq!((run.outcome, run.steps, run.history.len()), (Outcome::Finished, 200, 10));
     let (first, last) = (&run.history[0], &run.history[9]);
     assert!(last.loss < 0.05 * first.loss, "{} -> {}", first.loss, last.loss);

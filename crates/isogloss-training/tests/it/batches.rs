@@ -1,0 +1,167 @@
+//! Batches from streams: every draw in one of them, little padding, exact resumption.
+
+use std::sync::Arc;
+
+use isogloss_core::{LanguageTag, Seed};
+use isogloss_sampling::{
+    ExponentConfig, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit,
+};
+use isogloss_testing::device;
+use isogloss_tokenization::{EncodeError, SpecialIds, TextEncoder};
+use isogloss_training::{
+    Batches, BucketConfig, Framing, MlmBatches, RankingBatches, TlmBatches, TokenizedPairs,
+    TokenizedTexts, TrainingError,
+};
+use isogloss_transformer::{EncoderConfig, MaskingConfig, MaskingVocabulary, SequenceLayout};
+
+/// Every letter is a token.
+struct Letters;
+
+impl TextEncoder for Letters {
+    fn encode(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
+        Ok(text.bytes().map(|byte| u32::from(byte % 32) + 5).collect())
+    }
+
+    fn special_ids(&self) -> SpecialIds {
+        SpecialIds { bos: 0, pad: 1, eos: 2, unk: 3, mask: 4 }
+    }
+
+    fn vocab_size(&self) -> usize {
+        40
+    }
+}
+
+fn texts(language: &str, count: usize) -> TokenizedTexts {
+    let language: LanguageTag = language.parse().unwrap();
+    let texts = (0..count).map(|i| "abcdefghijklmnopqrst"[..=i % 19].to_owned());
+    TokenizedTexts::encode(language, texts, &Letters).unwrap()
+}
+
+fn framing() -> Framing {
+    let encoder = EncoderConfig::new(40).with_d_model(8).with_n_heads(2).with_max_positions(40);
+    Framing::new(encoder, SequenceLayout::xlm_roberta(0, 2, 24), BucketConfig::new(96))
+}
+
+fn stream<S: isogloss_sampling::TextSource>(sources: &[S]) -> MixtureStream {
+    let sizes = sources.iter().map(|source| (source.language().clone(), source.text_count()));
+    let sizes = LanguageSizes::try_new(SizeUnit::Sentences, sizes).unwrap();
+    let distribution = ExponentConfig::new().distribution(&sizes).unwrap();
+    MixtureStream::try_new(&distribution, sources, Seed::new(1)).unwrap()
+}
+
+fn masking(rate: f64) -> isogloss_transformer::Masking {
+    let vocabulary =
+        MaskingVocabulary { vocab_size: 40, mask_id: 4, special_ids: vec![0, 1, 2, 3] };
+    MaskingConfig::default().with_rate(rate).try_init(&vocabulary).unwrap()
+}
+
+fn mlm(rate: f64) -> MlmBatches {
+    let texts = Arc::new(vec![texts("en", 60), texts("yo", 7)]);
+    let stream = stream(&texts);
+    MlmBatches::try_new(texts, stream, masking(rate), framing(), Seed::new(2)).unwrap()
+}
+
+#[test]
+fn batches_hold_what_they_may_and_are_hardly_padded() {
+    let device = device();
+    let mut batches = mlm(0.15);
+    let (mut real, mut padded) = (0, 0);
+    for _ in 0..64 {
+        let batch = batches.next_batch(&device).unwrap();
+        let [rows, seq] = batch.input().dims();
+        assert!(rows * seq <= 96, "{rows} × {seq}");
+        real += batch.input().lengths().iter().sum::<usize>();
+        padded += rows * seq;
+    }
+    // Lengths from 3 to 21 in no order would waste two fifths.
+    assert!(real as f64 > 0.85 * padded as f64, "{real} of {padded}");
+}
+
+#[test]
+fn every_draw_is_in_one_batch() {
+    let device = device();
+    let texts = Arc::new(vec![texts("en", 50)]);
+    let stream = stream(&texts);
+    let mut batches =
+        MlmBatches::try_new(texts.clone(), stream, masking(0.0), framing(), Seed::new(2)).unwrap();
+    // The rows of all batches, as many as make whole windows of whole epochs, are the texts.
+    let mut rows = 0;
+    let mut tokens = 0;
+    while rows < 1_000 {
+        let batch = batches.next_batch(&device).unwrap();
+        rows += batch.input().lengths().len();
+        tokens += batch.input().lengths().iter().sum::<usize>();
+    }
+    let per_text = texts[0].tokens() as f64 / 50.0 + 2.0;
+    let mean = tokens as f64 / rows as f64;
+    assert!((mean - per_text).abs() < 0.2, "{mean}, not {per_text}");
+}
+
+#[test]
+fn a_stream_of_batches_resumes_anywhere() {
+    let device = device();
+    let ids = |batches: &mut MlmBatches| -> Vec<i64> {
+        let batch = batches.next_batch(&device).unwrap();
+        let labels = batch.labels().clone().into_data();
+        batch.input().ids().into_data().iter::<i64>().chain(labels.iter::<i64>()).collect()
+    };
+    let mut whole = mlm(0.3);
+    for cut in 0..40 {
+        let mut resumed = mlm(0.3);
+        resumed.restore(whole.state()).unwrap();
+        let mut ahead = whole.clone();
+        for _ in 0..5 {
+            assert_eq!(ids(&mut ahead), ids(&mut resumed), "cut before batch {cut}");
+        }
+        ids(&mut whole);
+    }
+}
+
+#[test]
+fn pairs_are_framed_for_tlm_and_apart_for_ranking() {
+    let device = device();
+    let pairs = TokenizedPairs::try_new(texts("en", 30), texts("yo", 30)).unwrap();
+    let pairs = Arc::new(vec![pairs]);
+    let (tlm_stream, ranking_stream) = (stream(&pairs), stream(&pairs));
+    let mut tlm =
+        TlmBatches::try_new(pairs.clone(), tlm_stream, masking(0.3), framing(), Seed::new(2))
+            .unwrap();
+    let batch = tlm.next_batch(&device).unwrap();
+    // Equal sides here, so every pair is even: two delimiters for each side.
+    assert!(batch.input().lengths().iter().all(|length| length % 2 == 0));
+    let mut ranking =
+        RankingBatches::try_new(pairs, ranking_stream, framing(), Seed::new(2)).unwrap();
+    let batch = ranking.next_batch(&device).unwrap();
+    let [x, y] = batch.sides();
+    assert_eq!(x.lengths(), y.lengths());
+}
+
+#[test]
+fn long_texts_are_split_long_pairs_left_out_and_neither_is_cut_in_silence() {
+    let long = texts("yo", 25);
+    let (count, tokens) = (long.len(), long.tokens());
+    let mut framing = framing();
+    framing.layout = SequenceLayout::xlm_roberta(0, 2, 8);
+    let texts = Arc::new(vec![long.clone()]);
+    let stream = stream(&texts);
+    let error =
+        MlmBatches::try_new(texts, stream, masking(0.1), framing, Seed::new(2)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "text 8 of `yo-Latn` has 9 tokens, expected at most 8 (split long texts, or raise \
+         `max_side_tokens`)",
+    );
+    let split = long.clone().split_long(8);
+    assert!(split.iter().all(|text| (1..=8).contains(&text.len())));
+    assert!(split.len() > count && split.tokens() == tokens);
+    let (kept, removed) = TokenizedPairs::try_new(long.clone(), long).unwrap().without_long(8);
+    assert_eq!(kept.len() + removed, count);
+    assert!(removed > 0 && kept.sides()[0].iter().all(|text| text.len() <= 8));
+}
+
+#[test]
+fn sides_of_unequal_length_are_refused() {
+    let error = TokenizedPairs::try_new(texts("en", 3), texts("yo", 2)).unwrap_err();
+    assert!(matches!(error, TrainingError::Config { field: "pairs", .. }));
+    assert!(error.to_string().contains("3 texts of `en-Latn` and 2 of `yo-Latn`"));
+}
