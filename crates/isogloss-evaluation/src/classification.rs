@@ -95,7 +95,7 @@ pub struct MacroF1 {
 impl Metric for MacroF1 {
     type Item = Prediction;
 
-    fn aggregate<'a>(&self, items: &mut dyn Iterator<Item = &'a Prediction>) -> Option<f64> {
+    fn aggregate(&self, items: &mut dyn Iterator<Item = &Prediction>) -> Option<f64> {
         macro_f1(&counts(self.n_classes, items))
     }
 }

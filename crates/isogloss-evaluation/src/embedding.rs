@@ -77,7 +77,9 @@ impl EmbeddingMatrix {
         for row in self.values.chunks_exact_mut(self.dim) {
             let norm = row.iter().map(|value| value * value).sum::<f32>().sqrt();
             if norm > 0.0 {
-                row.iter_mut().for_each(|value| *value /= norm);
+                for value in row {
+                    *value /= norm;
+                }
             }
         }
         self

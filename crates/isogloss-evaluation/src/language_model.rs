@@ -30,7 +30,7 @@ impl Metric for PseudoPerplexity {
     /// For each text, the sum of its tokens' log-probabilities and the number of its characters.
     type Item = [f64; 2];
 
-    fn aggregate<'a>(&self, items: &mut dyn Iterator<Item = &'a [f64; 2]>) -> Option<f64> {
+    fn aggregate(&self, items: &mut dyn Iterator<Item = &[f64; 2]>) -> Option<f64> {
         crate::RatioOfSums.aggregate(items).map(|mean| (-mean).exp())
     }
 }

@@ -9,7 +9,7 @@ pub trait Metric {
     type Item: 'static;
 
     /// The score of some items, which may repeat. `None` where they have none, as a ratio over 0.
-    fn aggregate<'a>(&self, items: &mut dyn Iterator<Item = &'a Self::Item>) -> Option<f64>;
+    fn aggregate(&self, items: &mut dyn Iterator<Item = &Self::Item>) -> Option<f64>;
 }
 
 /// The mean: accuracy, precision at 1, mean reciprocal rank.
@@ -19,7 +19,7 @@ pub struct Mean;
 impl Metric for Mean {
     type Item = f64;
 
-    fn aggregate<'a>(&self, items: &mut dyn Iterator<Item = &'a f64>) -> Option<f64> {
+    fn aggregate(&self, items: &mut dyn Iterator<Item = &f64>) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0_u64);
         for item in items {
             sum += item;
@@ -37,7 +37,7 @@ impl Metric for RatioOfSums {
     /// Numerator and denominator.
     type Item = [f64; 2];
 
-    fn aggregate<'a>(&self, items: &mut dyn Iterator<Item = &'a [f64; 2]>) -> Option<f64> {
+    fn aggregate(&self, items: &mut dyn Iterator<Item = &[f64; 2]>) -> Option<f64> {
         let [numerator, denominator] =
             items.fold([0.0, 0.0], |[n, d], [item_n, item_d]| [n + item_n, d + item_d]);
         (denominator > 0.0).then(|| numerator / denominator)

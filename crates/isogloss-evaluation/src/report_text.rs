@@ -23,10 +23,10 @@ impl Report {
             );
             for block in &section.blocks {
                 match block {
-                    Block::Paragraph(paragraph) => text.push_str(&format!("{paragraph}\n")),
-                    Block::Warning(warning) => text.push_str(&format!("! {warning}\n")),
+                    Block::Paragraph(paragraph) => text.push_str(&[paragraph, "\n"].concat()),
+                    Block::Warning(warning) => text.push_str(&["! ", warning, "\n"].concat()),
                     Block::Table(table) => text.push_str(&table.to_text()),
-                    Block::Plot(plot) => text.push_str(&format!("(plot: {})\n", plot.title())),
+                    Block::Plot(plot) => text.push_str(&["(plot: ", plot.title(), ")\n"].concat()),
                 }
             }
         }

@@ -1,1 +1,13 @@
 #![doc = include_str!("../README.md")]
+
+mod care;
+mod error;
+mod permit;
+mod provenance;
+mod terms;
+
+pub use care::CareStatements;
+pub use error::{TermsError, TermsFileError};
+pub use permit::{PartTerms, Permit, Policy};
+pub use provenance::{Provenance, ProvenanceEntry};
+pub use terms::{Consent, Label, Purpose, Terms};

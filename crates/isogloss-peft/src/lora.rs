@@ -119,6 +119,11 @@ impl LoraLinear {
         self.a.val().matmul(self.b.val()).mul_scalar(self.scale)
     }
 
+    /// The down-projection A. `[in, rank]`
+    pub fn down_projection(&self) -> Tensor<2> {
+        self.a.val()
+    }
+
     /// The rank of the update.
     pub fn rank(&self) -> usize {
         self.a.lazy_shape()[1]

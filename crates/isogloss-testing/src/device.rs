@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 ///
 /// Where the name is of no device that the tests were built with, or where the device multiplies
 /// matrices wrongly, as some drivers do without a word: a test on it would prove nothing.
+#[expect(clippy::panic, reason = "a test without its device has failed")]
 pub fn device() -> Device {
     let name = std::env::var("ISOGLOSS_TEST_DEVICE").unwrap_or_else(|_| "flex".to_owned());
     let device = match name.as_str() {

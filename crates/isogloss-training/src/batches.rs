@@ -203,7 +203,7 @@ impl Batches for TlmBatches {
             .map(|draw| {
                 let [source, target] = pair_at(texts, draw);
                 let seed = example_seed(*seed, draw);
-                let framed = if seed.derive("side").value() % 2 == 0 {
+                let framed = if seed.derive("side").value().is_multiple_of(2) {
                     framing.layout.pair(source, target)
                 } else {
                     framing.layout.pair(target, source)

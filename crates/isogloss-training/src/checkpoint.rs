@@ -30,7 +30,39 @@ pub(crate) struct RunState {
     pub(crate) tasks: Vec<TaskRecord>,
     /// Ids and paths of the trainable parameters, hashed: an optimizer's moments are found by id.
     pub(crate) parameters: String,
-    pub(crate) history: Vec<LossRecord>,
+    pub(crate) history: Vec<StoredLoss>,
+}
+
+/// A [`LossRecord`] whose number is kept bit by bit, which decimal digits in JSON are not.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredLoss {
+    step: u64,
+    task: String,
+    loss_bits: u64,
+    targets: u64,
+}
+
+impl From<&LossRecord> for StoredLoss {
+    fn from(record: &LossRecord) -> Self {
+        Self {
+            step: record.step,
+            task: record.task.clone(),
+            loss_bits: record.loss.to_bits(),
+            targets: record.targets,
+        }
+    }
+}
+
+impl From<StoredLoss> for LossRecord {
+    fn from(stored: StoredLoss) -> Self {
+        Self {
+            step: stored.step,
+            task: stored.task,
+            loss: f64::from_bits(stored.loss_bits),
+            targets: stored.targets,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -119,12 +151,18 @@ pub(crate) fn read_state(
         found,
         expected,
     };
-    let here = serde_json::to_value(config).map_err(|error| invalid(error.to_string()))?;
-    if let Some((field, found, expected)) = first_difference("config", &value["config"], &here) {
-        return Err(other_run(field, found, expected));
-    }
     let state: RunState = serde_json::from_value(value)
         .map_err(|error| invalid(format!("{error}, expected a run's state")))?;
+    // Both through text, which gives a number the same digits wherever it was.
+    let as_read = |config: &TrainingConfig| -> Result<Value, serde_json::Error> {
+        serde_json::from_str(&serde_json::to_string(config)?)
+    };
+    let (found, expected) = as_read(&state.config)
+        .and_then(|found| Ok((found, as_read(config)?)))
+        .map_err(|error| invalid(error.to_string()))?;
+    if let Some((field, found, expected)) = first_difference("config", &found, &expected) {
+        return Err(other_run(field, found, expected));
+    }
     let names = |tasks: &[TaskRecord]| -> Vec<String> {
         tasks.iter().map(|task| format!("{} ({:.4})", task.name, task.share)).collect()
     };

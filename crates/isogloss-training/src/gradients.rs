@@ -25,9 +25,9 @@ pub(crate) fn scale_and_clip<M: Module>(
     let sum = squares.sum.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()));
     let norm = scale * sum.sqrt();
     let clip = max_norm.map_or(1.0, |max_norm| (max_norm / (norm + 1e-6)).min(1.0));
-    let mut scaled = Scaled { gradients, by: scale * clip, scaled: GradientsParams::new() };
+    let mut scaled = Scaled { gradients, by: scale * clip, result: GradientsParams::new() };
     module.visit(&mut scaled);
-    (scaled.scaled, norm)
+    (scaled.result, norm)
 }
 
 struct SumOfSquares<'a> {
@@ -50,13 +50,13 @@ impl ModuleVisitor for SumOfSquares<'_> {
 struct Scaled {
     gradients: GradientsParams,
     by: f64,
-    scaled: GradientsParams,
+    result: GradientsParams,
 }
 
 impl ModuleVisitor for Scaled {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.scaled.register(param.id, gradient.mul_scalar(self.by));
+            self.result.register(param.id, gradient.mul_scalar(self.by));
         }
     }
 }

@@ -52,8 +52,15 @@ struct WeightedTask<M> {
 /// What a task's losses were since the history was last written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Window {
-    sum: f64,
+    /// The bits of the sum, which decimal digits in JSON would not keep.
+    sum_bits: u64,
     targets: u64,
+}
+
+impl Window {
+    fn add(&mut self, sum: f64) {
+        self.sum_bits = (f64::from_bits(self.sum_bits) + sum).to_bits();
+    }
 }
 
 /// The mean loss of a task over some steps.
@@ -205,7 +212,7 @@ impl<M: Module> Trainer<M> {
             weighted.window = record.window;
         }
         self.step = state.step;
-        self.history = state.history;
+        self.history = state.history.into_iter().map(Into::into).collect();
         Ok((self, state.step))
     }
 
@@ -232,7 +239,8 @@ impl<M: Module> Trainer<M> {
             }
             let (next, note) = self.take_step()?;
             self = next;
-            let due = self.config.checkpoint_every.is_some_and(|every| self.step % every == 0);
+            let due =
+                self.config.checkpoint_every.is_some_and(|every| self.step.is_multiple_of(every));
             if due && self.step < self.config.steps {
                 self.write_checkpoint()?;
             }
@@ -286,14 +294,14 @@ impl<M: Module> Trainer<M> {
                 return Err(not_finite("gradient norm", norm));
             }
             note = format!("{} {mean:.3}", weighted.task.name());
-            weighted.window.sum += sum;
+            weighted.window.add(sum);
             weighted.window.targets += targets;
             let rate = self.config.learning_rate.at(step, self.config.steps);
             self.model = self.optimizer.step(rate, self.model, gradients);
         }
         self.tasks[chosen].steps += 1;
         self.step = step;
-        if step % self.config.record_every == 0 || step == self.config.steps {
+        if step.is_multiple_of(self.config.record_every) || step == self.config.steps {
             self.record();
         }
         Ok((self, note))
@@ -314,7 +322,8 @@ impl<M: Module> Trainer<M> {
 
     fn record(&mut self) {
         for weighted in &mut self.tasks {
-            let Window { sum, targets } = std::mem::take(&mut weighted.window);
+            let window = std::mem::take(&mut weighted.window);
+            let (sum, targets) = (f64::from_bits(window.sum_bits), window.targets);
             if targets > 0 {
                 self.history.push(LossRecord {
                     step: self.step,
@@ -334,7 +343,7 @@ impl<M: Module> Trainer<M> {
             config: self.config.clone(),
             tasks: self.task_records(),
             parameters: checkpoint::parameter_fingerprint(&self.model),
-            history: self.history.clone(),
+            history: self.history.iter().map(Into::into).collect(),
         };
         checkpoint::write(dir, &state, &self.model, &self.optimizer)?;
         checkpoint::remove_old(dir, self.config.keep_checkpoints)

@@ -216,11 +216,9 @@ fn worst_product_difference(device: &Device) -> f32 {
         (0..count).map(|i| ((i * step % 101) as f32 - 50.0) / 50.0).collect()
     };
     let (left, right) = (host(rows * inner, 37), host(inner * columns, 53));
-    let upload = |values: &[f32], shape: [usize; 2]| {
-        Tensor::<1>::from_floats(values, device).reshape(shape)
-    };
-    let product =
-        upload(&left, [rows, inner]).matmul(upload(&right, [inner, columns])).into_data();
+    let upload =
+        |values: &[f32], shape: [usize; 2]| Tensor::<1>::from_floats(values, device).reshape(shape);
+    let product = upload(&left, [rows, inner]).matmul(upload(&right, [inner, columns])).into_data();
     let found: Vec<f32> = product.iter::<f32>().collect();
     let mut worst = if found.len() == rows * columns { 0.0_f32 } else { f32::INFINITY };
     for (place, found) in found.into_iter().enumerate() {

@@ -93,8 +93,7 @@ fn a_state_of_another_stream_is_refused_with_the_difference_named()
 -> Result<(), Box<dyn std::error::Error>> {
     let sizes = [("en".parse()?, 900), ("yo".parse()?, 100)];
     let state = stream(0.5, &sizes, 3, LanguageOrder::Random).state();
-    let message =
-        |mut other: MixtureStream| other.restore(&state).unwrap_err().to_string();
+    let message = |mut other: MixtureStream| other.restore(&state).unwrap_err().to_string();
     assert_eq!(
         message(stream(0.5, &sizes, 4, LanguageOrder::Random)),
         "stream state: seed is 3 there and 4 here",

@@ -37,7 +37,7 @@ fn two_half_batches_make_the_step_of_a_whole_one() {
     // order of a sum: 1e-5 absolute on weights below 1.
     struct Halves(Sums, usize);
     impl Task<Regression> for Halves {
-        fn name(&self) -> &str {
+        fn name(&self) -> &'static str {
             "halves"
         }
         fn next_loss(

@@ -1,0 +1,175 @@
+//! What can be wrong with a corpus on disk.
+
+use std::io;
+use std::path::PathBuf;
+
+use isogloss_core::WriteError;
+use isogloss_governance::{TermsError, TermsFileError};
+use thiserror::Error;
+
+/// Why a record could not be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CorpusReadError {
+    /// The file cannot be opened or read.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `open` or `read`.
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// A line is not UTF-8.
+    #[error("{}, line {line}: byte {byte} is not UTF-8, expected UTF-8 text", path.display())]
+    Utf8 {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The first byte at fault, counted from 1.
+        byte: usize,
+    },
+
+    /// A row has another number of fields than the header.
+    #[error("{}, line {line}: {found} fields, expected {expected}", path.display())]
+    Ragged {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// Its fields.
+        found: usize,
+        /// Those of the header.
+        expected: usize,
+    },
+
+    /// The header lacks a column.
+    #[error("{}, line 1: no column `{column}`, expected it among {}", path.display(), found.join(", "))]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column that was asked for.
+        column: String,
+        /// The columns there are.
+        found: Vec<String>,
+    },
+
+    /// A line is not the JSON that it should be.
+    #[error("{}, line {line}: {fault}, expected an object with text in `{field}`", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The field that was asked for.
+        field: String,
+        /// What is wrong.
+        fault: String,
+    },
+
+    /// One of two parallel files ends before the other.
+    #[error(
+        "{} ends after line {lines}, and {} goes on: expected equally many lines",
+        short.display(),
+        long.display()
+    )]
+    Unaligned {
+        /// The file that ends.
+        short: PathBuf,
+        /// The file that goes on.
+        long: PathBuf,
+        /// The lines of the first.
+        lines: u64,
+    },
+
+    /// A part has another number of segments than its manifest states.
+    #[error("{}: {found} segments, expected {expected} (as the manifest states)", path.display())]
+    Segments {
+        /// The file.
+        path: PathBuf,
+        /// The segments that were read.
+        found: u64,
+        /// Those that the manifest states.
+        expected: u64,
+    },
+}
+
+/// Why a manifest could not be opened, or a part of it not read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The manifest cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// It is not TOML, or has a key that manifests do not have.
+    #[error("{}: not a manifest: {}", path.display(), source.message())]
+    Parse {
+        /// The manifest.
+        path: PathBuf,
+        /// The line, and what was expected there.
+        source: Box<toml::de::Error>,
+    },
+
+    /// A part says nothing of its terms, or says two things.
+    #[error(
+        "{}, part {part}: {fault}, expected `terms = \"FILE\"`, `terms = \"unstated\"`, or `licence` \
+         with `source`",
+        path.display()
+    )]
+    Terms {
+        /// The manifest.
+        path: PathBuf,
+        /// The part, as `[[text]] 1`.
+        part: String,
+        /// What it says.
+        fault: &'static str,
+    },
+
+    /// A file of terms is at fault.
+    #[error("{}, part {part}", path.display())]
+    TermsFile {
+        /// The manifest.
+        path: PathBuf,
+        /// The part.
+        part: String,
+        /// What is wrong with the file.
+        source: TermsFileError,
+    },
+
+    /// The terms do not permit the purpose.
+    #[error("{}, part {part}: {source}", path.display())]
+    Refused {
+        /// The manifest.
+        path: PathBuf,
+        /// The part.
+        part: String,
+        /// The clause.
+        source: TermsError,
+    },
+
+    /// A record of the part could not be read.
+    #[error(transparent)]
+    Record(#[from] CorpusReadError),
+
+    /// A text has a tab or a line break, which its file could not hold.
+    #[error("{}: text {index} has a tab or a line break, expected neither", path.display())]
+    Unwritable {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The text, counted from 1.
+        index: usize,
+    },
+
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}

@@ -1,0 +1,105 @@
+//! Lines of a file, whatever it is packed in.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::CorpusReadError;
+
+/// What is done to text on the way in. By default nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ReadOptions {
+    /// Compose letters and marks (Unicode's normal form C). It changes bytes and no meaning, but it
+    /// changes them, and so it waits to be asked.
+    pub nfc: bool,
+}
+
+impl ReadOptions {
+    /// Composes letters and marks.
+    #[must_use]
+    pub fn with_nfc(mut self) -> Self {
+        self.nfc = true;
+        self
+    }
+}
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const BOM: &str = "\u{feff}";
+
+/// One line at a time, without its end, plain or from gzip or Zstandard (told by the first bytes).
+///
+/// A byte-order mark at the beginning is dropped, and `\r\n` ends a line as `\n` does.
+pub(crate) struct Lines {
+    path: PathBuf,
+    reader: Box<dyn BufRead>,
+    options: ReadOptions,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    pub(crate) fn open(path: &Path, options: ReadOptions) -> Result<Self, CorpusReadError> {
+        let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
+        let mut file = BufReader::new(File::open(path).map_err(fail)?);
+        let start = file.fill_buf().map_err(fail)?;
+        let reader: Box<dyn BufRead> = if start.starts_with(&GZIP) {
+            Box::new(BufReader::new(MultiGzDecoder::new(file)))
+        } else if start.starts_with(&ZSTD) {
+            let decoder =
+                StreamingDecoder::new(file).map_err(|error| fail(io::Error::other(error)))?;
+            Box::new(BufReader::new(decoder))
+        } else {
+            Box::new(file)
+        };
+        Ok(Self { path: path.to_owned(), reader, options, line: 0, buffer: Vec::new() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of the line that was read last, counted from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The next line, or `None` at the end.
+    pub(crate) fn next_line(&mut self) -> Result<Option<String>, CorpusReadError> {
+        self.buffer.clear();
+        let read = self.reader.read_until(b'\n', &mut self.buffer).map_err(|source| {
+            CorpusReadError::Io { path: self.path.clone(), action: "read", source }
+        })?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.line += 1;
+        if self.buffer.ends_with(b"\n") {
+            self.buffer.pop();
+            if self.buffer.ends_with(b"\r") {
+                self.buffer.pop();
+            }
+        }
+        let text = std::str::from_utf8(&self.buffer).map_err(|error| CorpusReadError::Utf8 {
+            path: self.path.clone(),
+            line: self.line,
+            byte: error.valid_up_to() + 1,
+        })?;
+        let text = if self.line == 1 { text.strip_prefix(BOM).unwrap_or(text) } else { text };
+        Ok(Some(if self.options.nfc { text.nfc().collect() } else { text.to_owned() }))
+    }
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines")
+            .field("path", &self.path)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
+}

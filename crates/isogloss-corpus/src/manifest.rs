@@ -1,0 +1,331 @@
+//! The file that says what a corpus consists of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use isogloss_core::LanguageTag;
+use isogloss_governance::{PartTerms, Permit, Policy, ProvenanceEntry, Purpose, Terms};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CorpusReadError, LabelledText, ManifestError, Pair, ReadOptions, Text, open_moses, open_text,
+    open_tsv,
+};
+
+/// What a part may be used for in an experiment.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Split {
+    /// To learn from.
+    Train,
+    /// To choose by.
+    Dev,
+    /// To report on, once.
+    Test,
+}
+
+/// What every part says of itself.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Statement {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) terms: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) licence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
+}
+
+macro_rules! part {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+        #[serde(deny_unknown_fields)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+            /// A file of terms, relative to the manifest, or the word `unstated`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub terms: Option<String>,
+            /// Terms in short: an SPDX expression.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub licence: Option<String>,
+            /// Where it is from.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub source: Option<String>,
+            /// How many segments it has.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub segments: Option<u64>,
+            /// What it is for.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub split: Option<Split>,
+            /// What else there is to say.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub note: Option<String>,
+        }
+
+        impl $name {
+            fn statement(&self) -> Statement {
+                Statement {
+                    terms: self.terms.clone(),
+                    licence: self.licence.clone(),
+                    source: self.source.clone(),
+                }
+            }
+        }
+    };
+}
+
+part! {
+    /// Text in one language: a segment on each line.
+    TextPart {
+        /// The language.
+        language: LanguageTag,
+        /// The file, relative to the manifest.
+        path: PathBuf
+    }
+}
+part! {
+    /// Text in two languages, line by line.
+    BitextPart {
+        /// The languages.
+        languages: [LanguageTag; 2],
+        /// The files, relative to the manifest.
+        paths: [PathBuf; 2]
+    }
+}
+part! {
+    /// Text with labels: tab-separated columns `text` and `label` under a header.
+    LabelledPart {
+        /// The language.
+        language: LanguageTag,
+        /// The file, relative to the manifest.
+        path: PathBuf
+    }
+}
+
+/// What a corpus consists of: a TOML file, with paths relative to it.
+///
+/// ```toml
+/// [[text]]
+/// language = "swh_Latn"
+/// path = "swh.txt"
+/// terms = "swh.terms.toml"
+/// ```
+///
+/// Every part says its terms: a file, a licence with its source, or the word `unstated`. A part that
+/// says nothing, and an unknown key, are errors.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Manifest {
+    path: PathBuf,
+    content: Content,
+    // One for each part, in the order of texts, bitexts, labelled texts.
+    terms: Vec<PartTerms>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Content {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) text: Vec<TextPart>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) bitext: Vec<BitextPart>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) labelled: Vec<LabelledPart>,
+}
+
+/// A part that was opened for a purpose: its records, and what is to be kept of the opening.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Opened<R> {
+    /// The records, in the order of the file.
+    pub records: Vec<R>,
+    /// Leave to use them.
+    pub permit: Permit,
+    /// What goes into the provenance of whatever is made from them.
+    pub provenance: ProvenanceEntry,
+}
+
+impl Manifest {
+    /// Reads a manifest and the terms that it names.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Read`], [`ManifestError::Parse`], [`ManifestError::Terms`],
+    /// [`ManifestError::TermsFile`].
+    pub fn open(path: &Path) -> Result<Self, ManifestError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+        let content: Content = toml::from_str(&text).map_err(|source| ManifestError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        let mut this = Self { path: path.to_owned(), content, terms: Vec::new() };
+        let statements: Vec<(String, Statement)> = this.statements().collect();
+        for (part, statement) in statements {
+            let terms = this.read_terms(&part, &statement)?;
+            this.terms.push(terms);
+        }
+        Ok(this)
+    }
+
+    /// The texts in one language.
+    pub fn texts(&self) -> &[TextPart] {
+        &self.content.text
+    }
+
+    /// The texts in two languages.
+    pub fn bitexts(&self) -> &[BitextPart] {
+        &self.content.bitext
+    }
+
+    /// The texts with labels.
+    pub fn labelled(&self) -> &[LabelledPart] {
+        &self.content.labelled
+    }
+
+    /// Opens the `index`-th text for a purpose and reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Refused`] with the clause; [`ManifestError::Record`] with file and line.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such part.
+    pub fn read_text(
+        &self,
+        index: usize,
+        purpose: Purpose,
+        policy: Policy,
+    ) -> Result<Opened<Text>, ManifestError> {
+        let part = &self.content.text[index];
+        let permit = self.permit(index, purpose, policy)?;
+        let path = self.resolve(&part.path);
+        let reader = open_text(&path, part.language.clone(), ReadOptions::default())?;
+        let languages = vec![part.language.clone()];
+        finish(reader, &path, part.segments, languages, part.source.as_ref(), permit)
+    }
+
+    /// Opens the `index`-th bitext for a purpose and reads it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`read_text`](Self::read_text).
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such part.
+    pub fn read_bitext(
+        &self,
+        index: usize,
+        purpose: Purpose,
+        policy: Policy,
+    ) -> Result<Opened<Pair>, ManifestError> {
+        let part = &self.content.bitext[index];
+        let permit = self.permit(self.content.text.len() + index, purpose, policy)?;
+        let [source, target] = part.paths.each_ref().map(|path| self.resolve(path));
+        let paths = [source.as_path(), target.as_path()];
+        let reader = open_moses(paths, part.languages.clone(), ReadOptions::default())?;
+        let languages = part.languages.to_vec();
+        finish(reader, &source, part.segments, languages, part.source.as_ref(), permit)
+    }
+
+    /// Opens the `index`-th labelled text for a purpose and reads it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`read_text`](Self::read_text).
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such part.
+    pub fn read_labelled(
+        &self,
+        index: usize,
+        purpose: Purpose,
+        policy: Policy,
+    ) -> Result<Opened<LabelledText>, ManifestError> {
+        let part = &self.content.labelled[index];
+        let before = self.content.text.len() + self.content.bitext.len();
+        let permit = self.permit(before + index, purpose, policy)?;
+        let path = self.resolve(&part.path);
+        let columns = ["text", "label"];
+        let reader = open_tsv(&path, part.language.clone(), columns, ReadOptions::default())?;
+        let languages = vec![part.language.clone()];
+        finish(reader, &path, part.segments, languages, part.source.as_ref(), permit)
+    }
+
+    fn resolve(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// Every part, by its name for a person, with what it says of its terms.
+    fn statements(&self) -> impl Iterator<Item = (String, Statement)> {
+        let name = |kind: &str, index: usize| format!("[[{kind}]] {}", index + 1);
+        let Content { text, bitext, labelled } = &self.content;
+        let text = text.iter().enumerate().map(move |(i, p)| (name("text", i), p.statement()));
+        let bitext =
+            bitext.iter().enumerate().map(move |(i, p)| (name("bitext", i), p.statement()));
+        let labelled =
+            labelled.iter().enumerate().map(move |(i, p)| (name("labelled", i), p.statement()));
+        text.chain(bitext).chain(labelled)
+    }
+
+    fn read_terms(&self, part: &str, statement: &Statement) -> Result<PartTerms, ManifestError> {
+        let fault = |fault| {
+            let (path, part) = (self.path.clone(), part.to_owned());
+            Err(ManifestError::Terms { path, part, fault })
+        };
+        match (&statement.terms, &statement.licence, &statement.source) {
+            (None, None, _) => fault("it says nothing of its terms"),
+            (Some(_), Some(_), _) => fault("it has both `terms` and `licence`"),
+            (None, Some(_), None) => fault("its `licence` has no `source`"),
+            (Some(unstated), None, _) if unstated == "unstated" => Ok(PartTerms::Unstated),
+            (Some(file), None, _) => {
+                let terms = Terms::from_toml_file(&self.resolve(Path::new(file)));
+                terms.map(|terms| PartTerms::Stated(Box::new(terms))).map_err(|source| {
+                    let (path, part) = (self.path.clone(), part.to_owned());
+                    ManifestError::TermsFile { path, part, source }
+                })
+            }
+            (None, Some(licence), Some(source)) => {
+                Ok(PartTerms::Stated(Box::new(Terms::new(licence).with_source(source))))
+            }
+        }
+    }
+
+    fn permit(
+        &self,
+        index: usize,
+        purpose: Purpose,
+        policy: Policy,
+    ) -> Result<Permit, ManifestError> {
+        self.terms[index].open(purpose, policy).map_err(|source| {
+            let part = self.statements().nth(index).map(|(part, _)| part).unwrap_or_default();
+            ManifestError::Refused { path: self.path.clone(), part, source }
+        })
+    }
+}
+
+fn finish<R>(
+    reader: impl Iterator<Item = Result<R, CorpusReadError>>,
+    path: &Path,
+    segments: Option<u64>,
+    languages: Vec<LanguageTag>,
+    source: Option<&String>,
+    permit: Permit,
+) -> Result<Opened<R>, ManifestError> {
+    let records: Vec<R> = reader.collect::<Result<_, _>>()?;
+    let found = records.len() as u64;
+    if let Some(expected) = segments.filter(|expected| *expected != found) {
+        let path = path.to_owned();
+        return Err(CorpusReadError::Segments { path, found, expected }.into());
+    }
+    let source = source
+        .cloned()
+        .unwrap_or_else(|| path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    let provenance = ProvenanceEntry::new(languages, source, &permit, found);
+    Ok(Opened { records, permit, provenance })
+}

@@ -1,0 +1,102 @@
+//! What terms permit, and how a refusal reads.
+
+use isogloss_governance::{
+    Consent, Label, PartTerms, Policy, Provenance, ProvenanceEntry, Purpose, Terms,
+};
+use jiff::civil::{Date, date};
+use proptest::prelude::*;
+
+const TODAY: Date = date(2026, 11, 23);
+const ALL: [Purpose; 4] =
+    [Purpose::Train, Purpose::Evaluate, Purpose::Redistribute, Purpose::Generate];
+
+fn refusal(terms: &Terms, purpose: Purpose) -> String {
+    terms.try_check(purpose, TODAY).unwrap_err().to_string()
+}
+
+#[test]
+fn a_refusal_names_its_clause() {
+    let open = Terms::new("CC-BY-4.0").with_purposes(ALL);
+    assert!(ALL.iter().all(|purpose| open.try_check(*purpose, TODAY).is_ok()));
+    let withdrawn = open.clone().with_consent(Consent::Withdrawn);
+    assert_eq!(
+        refusal(&withdrawn, Purpose::Evaluate),
+        "`consent` is withdrawn, so the text may not be used at all",
+    );
+    let unknown = open.clone().with_consent(Consent::Unknown);
+    assert!(unknown.try_check(Purpose::Train, TODAY).is_ok());
+    assert_eq!(
+        refusal(&unknown, Purpose::Generate),
+        "`consent` is unknown, which does not permit to generate",
+    );
+    let expired = open.clone().with_expires(date(2026, 11, 22));
+    assert_eq!(
+        refusal(&expired, Purpose::Train),
+        "`expires` was 2026-11-22, expected 2026-11-23 or later (agree on new terms)",
+    );
+    assert!(open.clone().with_expires(TODAY).try_check(Purpose::Train, TODAY).is_ok());
+    let secret = open.with_label(Label { code: "TKSS".to_owned(), text: None });
+    assert_eq!(
+        refusal(&secret, Purpose::Train),
+        "label `TKSS` does not permit to train: it keeps the text within the community",
+    );
+}
+
+#[test]
+fn unstated_text_is_read_with_a_warning_and_never_passed_on() {
+    let policy = Policy::on(TODAY);
+    for purpose in ALL {
+        let permit = PartTerms::Unstated.open(purpose, policy);
+        let reads = matches!(purpose, Purpose::Train | Purpose::Evaluate);
+        assert_eq!(permit.is_ok(), reads, "{purpose}");
+        assert!(PartTerms::Unstated.open(purpose, policy.with_require_terms(true)).is_err());
+        if let Ok(permit) = permit {
+            let languages = vec!["yo".parse().unwrap()];
+            let mut provenance = Provenance::default();
+            let entry = ProvenanceEntry::new(languages, "yo.txt", &permit, 7);
+            provenance.push(entry.clone());
+            provenance.push(entry);
+            let expected = format!("yo.txt: terms are unstated; opened to {purpose} all the same");
+            assert_eq!(provenance.warnings(), [expected]);
+        }
+    }
+}
+
+#[test]
+fn a_file_of_terms_is_read_back_and_its_faults_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("yo.terms.toml");
+    let terms = Terms::new("LicenseRef-Community")
+        .with_source("a village archive")
+        .with_attribution("its elders")
+        .with_label(Label {
+            code: "tka".to_owned(), text: Some("Ẹ jọ̀ọ́, ẹ dárúkọ wa".to_owned())
+        })
+        .with_expires(date(2030, 1, 31));
+    terms.to_toml_file(&path).unwrap();
+    assert_eq!(Terms::from_toml_file(&path).unwrap(), terms);
+
+    let message = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let error = Terms::from_toml_file(&path).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error}: {}", source.unwrap_or_default())
+    };
+    let unknown_key = "licence = 'MIT'\nconsent = 'given'\npurposes = []\nlicense = 'MIT'\n";
+    assert!(message(unknown_key).contains("unknown field `license`"), "{}", message(unknown_key));
+    assert!(message("licence = 'MIT'\npurposes = []\n").contains("missing field `consent`"));
+    let free = "licence = 'free for all'\nconsent = 'given'\npurposes = []\n";
+    assert!(message(free).contains("`licence` is `free for all`, expected an SPDX expression"));
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_not_listed_is_ever_permitted(mask in 0_u8..16) {
+        let listed: Vec<_> =
+            ALL.into_iter().enumerate().filter(|(i, _)| mask >> i & 1 == 1).map(|(_, p)| p).collect();
+        let terms = Terms::new("CC0-1.0").with_purposes(listed.clone());
+        for purpose in ALL {
+            prop_assert_eq!(terms.try_check(purpose, TODAY).is_ok(), listed.contains(&purpose));
+        }
+    }
+}
