@@ -70,6 +70,19 @@ pub enum CorpusReadError {
         fault: String,
     },
 
+    /// A line is not what its format has there.
+    #[error("{}, line {line}: {found}, expected {expected}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What stands there.
+        found: String,
+        /// What may stand there.
+        expected: &'static str,
+    },
+
     /// One of two parallel files ends before the other.
     #[error(
         "{} ends after line {lines}, and {} goes on: expected equally many lines",
@@ -110,12 +123,23 @@ pub enum ManifestError {
         source: io::Error,
     },
 
-    /// It is not TOML, or has a key that manifests do not have.
+    /// It is not TOML, or has a kind of part that manifests do not have.
     #[error("{}: not a manifest: {}", path.display(), source.message())]
     Parse {
         /// The manifest.
         path: PathBuf,
         /// The line, and what was expected there.
+        source: Box<toml::de::Error>,
+    },
+
+    /// A part lacks a key, or has one that its kind does not have.
+    #[error("{}, part {part}: {}", path.display(), source.message())]
+    Part {
+        /// The manifest.
+        path: PathBuf,
+        /// The part, as `[[text]] 1`.
+        part: String,
+        /// What is wrong with it.
         source: Box<toml::de::Error>,
     },
 
@@ -160,13 +184,22 @@ pub enum ManifestError {
     #[error(transparent)]
     Record(#[from] CorpusReadError),
 
-    /// A text has a tab or a line break, which its file could not hold.
-    #[error("{}: text {index} has a tab or a line break, expected neither", path.display())]
+    /// A text has something that its file could not give back.
+    #[error("{}: text {index} has {found}, expected none", path.display())]
     Unwritable {
         /// The file that was to be written.
         path: PathBuf,
         /// The text, counted from 1.
         index: usize,
+        /// What it has.
+        found: &'static str,
+    },
+
+    /// Two parts would be written to one file.
+    #[error("{}: written by an earlier part, expected another name", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
     },
 
     /// A file could not be written.

@@ -1,23 +1,33 @@
 #![doc = include_str!("../README.md")]
 
 mod cleaning;
+mod conllu;
+mod corpus;
 mod error;
 mod jsonl;
 mod lines;
 mod manifest;
 mod moses;
+mod opened;
+mod po;
 mod record;
 mod text;
+mod tmx;
 mod tsv;
 mod writer;
 
-pub use cleaning::{CleaningConfig, CleaningReport, clean};
+pub use cleaning::{CleaningConfig, CleaningCounts, CleaningReport, Duplicates, clean};
+pub use conllu::{ConlluReader, open_conllu};
+pub use corpus::Corpus;
 pub use error::{CorpusReadError, ManifestError};
 pub use jsonl::{JsonlReader, open_jsonl};
 pub use lines::ReadOptions;
-pub use manifest::{BitextPart, LabelledPart, Manifest, Opened, Split, TextPart};
+pub use manifest::{BitextPart, LabelledPart, Manifest, Split, TextPart};
 pub use moses::{MosesReader, open_moses};
-pub use record::{LabelledText, Pair, Text};
+pub use opened::{Opened, PartReader};
+pub use po::{PoReader, open_po};
+pub use record::{LabelledText, Pair, Sentence, Text, Word};
 pub use text::{TextReader, open_text};
+pub use tmx::{TmxReader, open_tmx};
 pub use tsv::{TsvReader, open_tsv};
 pub use writer::CorpusWriter;

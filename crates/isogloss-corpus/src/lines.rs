@@ -37,27 +37,19 @@ const BOM: &str = "\u{feff}";
 /// A byte-order mark at the beginning is dropped, and `\r\n` ends a line as `\n` does.
 pub(crate) struct Lines {
     path: PathBuf,
-    reader: Box<dyn BufRead>,
+    reader: Box<dyn BufRead + Send>,
     options: ReadOptions,
     line: u64,
+    // Nothing is read after a failure of the file itself: it would fail again without end.
+    ended: bool,
     buffer: Vec<u8>,
 }
 
 impl Lines {
     pub(crate) fn open(path: &Path, options: ReadOptions) -> Result<Self, CorpusReadError> {
-        let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
-        let mut file = BufReader::new(File::open(path).map_err(fail)?);
-        let start = file.fill_buf().map_err(fail)?;
-        let reader: Box<dyn BufRead> = if start.starts_with(&GZIP) {
-            Box::new(BufReader::new(MultiGzDecoder::new(file)))
-        } else if start.starts_with(&ZSTD) {
-            let decoder =
-                StreamingDecoder::new(file).map_err(|error| fail(io::Error::other(error)))?;
-            Box::new(BufReader::new(decoder))
-        } else {
-            Box::new(file)
-        };
-        Ok(Self { path: path.to_owned(), reader, options, line: 0, buffer: Vec::new() })
+        let reader = open_unpacked(path)?;
+        let path = path.to_owned();
+        Ok(Self { path, reader, options, line: 0, ended: false, buffer: Vec::new() })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -71,8 +63,12 @@ impl Lines {
 
     /// The next line, or `None` at the end.
     pub(crate) fn next_line(&mut self) -> Result<Option<String>, CorpusReadError> {
+        if self.ended {
+            return Ok(None);
+        }
         self.buffer.clear();
         let read = self.reader.read_until(b'\n', &mut self.buffer).map_err(|source| {
+            self.ended = true;
             CorpusReadError::Io { path: self.path.clone(), action: "read", source }
         })?;
         if read == 0 {
@@ -93,6 +89,21 @@ impl Lines {
         let text = if self.line == 1 { text.strip_prefix(BOM).unwrap_or(text) } else { text };
         Ok(Some(if self.options.nfc { text.nfc().collect() } else { text.to_owned() }))
     }
+}
+
+/// A file as it was before it was packed: plain, or from gzip or Zstandard, as its first bytes say.
+pub(crate) fn open_unpacked(path: &Path) -> Result<Box<dyn BufRead + Send>, CorpusReadError> {
+    let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
+    let mut file = BufReader::new(File::open(path).map_err(fail)?);
+    let start = file.fill_buf().map_err(fail)?;
+    if start.starts_with(&GZIP) {
+        return Ok(Box::new(BufReader::new(MultiGzDecoder::new(file))));
+    }
+    if start.starts_with(&ZSTD) {
+        let decoder = StreamingDecoder::new(file).map_err(|error| fail(io::Error::other(error)))?;
+        return Ok(Box::new(BufReader::new(decoder)));
+    }
+    Ok(Box::new(file))
 }
 
 impl std::fmt::Debug for Lines {

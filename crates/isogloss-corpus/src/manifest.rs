@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use isogloss_core::LanguageTag;
-use isogloss_governance::{PartTerms, Permit, Policy, ProvenanceEntry, Purpose, Terms};
+use isogloss_governance::{PartTerms, Permit, Policy, Purpose, Terms};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CorpusReadError, LabelledText, ManifestError, Pair, ReadOptions, Text, open_moses, open_text,
-    open_tsv,
+    LabelledText, ManifestError, MosesReader, Opened, Pair, PartReader, ReadOptions, Text,
+    TextReader, TsvReader, open_moses, open_text, open_tsv,
 };
 
 /// What a part may be used for in an experiment.
@@ -135,16 +136,32 @@ pub(crate) struct Content {
     pub(crate) labelled: Vec<LabelledPart>,
 }
 
-/// A part that was opened for a purpose: its records, and what is to be kept of the opening.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Opened<R> {
-    /// The records, in the order of the file.
-    pub records: Vec<R>,
-    /// Leave to use them.
-    pub permit: Permit,
-    /// What goes into the provenance of whatever is made from them.
-    pub provenance: ProvenanceEntry,
+/// A manifest before its parts are looked at, so that a fault can name its part.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Tables {
+    text: Vec<toml::Table>,
+    bitext: Vec<toml::Table>,
+    labelled: Vec<toml::Table>,
+}
+
+fn parts<P: DeserializeOwned>(
+    path: &Path,
+    kind: &str,
+    tables: Vec<toml::Table>,
+) -> Result<Vec<P>, ManifestError> {
+    let read = |(index, table): (usize, toml::Table)| {
+        table.try_into().map_err(|source| ManifestError::Part {
+            path: path.to_owned(),
+            part: part_name(kind, index),
+            source: Box::new(source),
+        })
+    };
+    tables.into_iter().enumerate().map(read).collect()
+}
+
+fn part_name(kind: &str, index: usize) -> String {
+    format!("[[{kind}]] {}", index + 1)
 }
 
 impl Manifest {
@@ -152,15 +169,20 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`ManifestError::Read`], [`ManifestError::Parse`], [`ManifestError::Terms`],
-    /// [`ManifestError::TermsFile`].
+    /// [`ManifestError::Read`], [`ManifestError::Parse`], [`ManifestError::Part`],
+    /// [`ManifestError::Terms`], [`ManifestError::TermsFile`].
     pub fn open(path: &Path) -> Result<Self, ManifestError> {
         let text = fs::read_to_string(path)
             .map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
-        let content: Content = toml::from_str(&text).map_err(|source| ManifestError::Parse {
+        let tables: Tables = toml::from_str(&text).map_err(|source| ManifestError::Parse {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
+        let content = Content {
+            text: parts(path, "text", tables.text)?,
+            bitext: parts(path, "bitext", tables.bitext)?,
+            labelled: parts(path, "labelled", tables.labelled)?,
+        };
         let mut this = Self { path: path.to_owned(), content, terms: Vec::new() };
         let statements: Vec<(String, Statement)> = this.statements().collect();
         for (part, statement) in statements {
@@ -200,12 +222,32 @@ impl Manifest {
         purpose: Purpose,
         policy: Policy,
     ) -> Result<Opened<Text>, ManifestError> {
+        self.open_text(index, purpose, policy)?.into_opened()
+    }
+
+    /// Opens the `index`-th text for a purpose, to be read record by record.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Refused`] with the clause; [`ManifestError::Record`] with the file. As items,
+    /// those of the reader, and [`CorpusReadError::Segments`](crate::CorpusReadError::Segments).
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such part.
+    pub fn open_text(
+        &self,
+        index: usize,
+        purpose: Purpose,
+        policy: Policy,
+    ) -> Result<PartReader<TextReader>, ManifestError> {
         let part = &self.content.text[index];
         let permit = self.permit(index, purpose, policy)?;
         let path = self.resolve(&part.path);
         let reader = open_text(&path, part.language.clone(), ReadOptions::default())?;
         let languages = vec![part.language.clone()];
-        finish(reader, &path, part.segments, languages, part.source.as_ref(), permit)
+        let source_name = part.source.as_deref();
+        Ok(PartReader::new(reader, &path, part.segments, languages, source_name, permit))
     }
 
     /// Opens the `index`-th bitext for a purpose and reads it.
@@ -223,13 +265,32 @@ impl Manifest {
         purpose: Purpose,
         policy: Policy,
     ) -> Result<Opened<Pair>, ManifestError> {
+        self.open_bitext(index, purpose, policy)?.into_opened()
+    }
+
+    /// Opens the `index`-th bitext for a purpose, to be read record by record.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`open_text`](Self::open_text).
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such part.
+    pub fn open_bitext(
+        &self,
+        index: usize,
+        purpose: Purpose,
+        policy: Policy,
+    ) -> Result<PartReader<MosesReader>, ManifestError> {
         let part = &self.content.bitext[index];
         let permit = self.permit(self.content.text.len() + index, purpose, policy)?;
         let [source, target] = part.paths.each_ref().map(|path| self.resolve(path));
         let paths = [source.as_path(), target.as_path()];
         let reader = open_moses(paths, part.languages.clone(), ReadOptions::default())?;
         let languages = part.languages.to_vec();
-        finish(reader, &source, part.segments, languages, part.source.as_ref(), permit)
+        let source_name = part.source.as_deref();
+        Ok(PartReader::new(reader, &source, part.segments, languages, source_name, permit))
     }
 
     /// Opens the `index`-th labelled text for a purpose and reads it.
@@ -247,6 +308,24 @@ impl Manifest {
         purpose: Purpose,
         policy: Policy,
     ) -> Result<Opened<LabelledText>, ManifestError> {
+        self.open_labelled(index, purpose, policy)?.into_opened()
+    }
+
+    /// Opens the `index`-th labelled text for a purpose, to be read record by record.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`open_text`](Self::open_text).
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such part.
+    pub fn open_labelled(
+        &self,
+        index: usize,
+        purpose: Purpose,
+        policy: Policy,
+    ) -> Result<PartReader<TsvReader>, ManifestError> {
         let part = &self.content.labelled[index];
         let before = self.content.text.len() + self.content.bitext.len();
         let permit = self.permit(before + index, purpose, policy)?;
@@ -254,7 +333,8 @@ impl Manifest {
         let columns = ["text", "label"];
         let reader = open_tsv(&path, part.language.clone(), columns, ReadOptions::default())?;
         let languages = vec![part.language.clone()];
-        finish(reader, &path, part.segments, languages, part.source.as_ref(), permit)
+        let source_name = part.source.as_deref();
+        Ok(PartReader::new(reader, &path, part.segments, languages, source_name, permit))
     }
 
     fn resolve(&self, path: &Path) -> PathBuf {
@@ -263,13 +343,14 @@ impl Manifest {
 
     /// Every part, by its name for a person, with what it says of its terms.
     fn statements(&self) -> impl Iterator<Item = (String, Statement)> {
-        let name = |kind: &str, index: usize| format!("[[{kind}]] {}", index + 1);
         let Content { text, bitext, labelled } = &self.content;
-        let text = text.iter().enumerate().map(move |(i, p)| (name("text", i), p.statement()));
+        let text = text.iter().enumerate().map(move |(i, p)| (part_name("text", i), p.statement()));
         let bitext =
-            bitext.iter().enumerate().map(move |(i, p)| (name("bitext", i), p.statement()));
-        let labelled =
-            labelled.iter().enumerate().map(move |(i, p)| (name("labelled", i), p.statement()));
+            bitext.iter().enumerate().map(move |(i, p)| (part_name("bitext", i), p.statement()));
+        let labelled = labelled
+            .iter()
+            .enumerate()
+            .map(move |(i, p)| (part_name("labelled", i), p.statement()));
         text.chain(bitext).chain(labelled)
     }
 
@@ -291,7 +372,11 @@ impl Manifest {
                 })
             }
             (None, Some(licence), Some(source)) => {
-                Ok(PartTerms::Stated(Box::new(Terms::new(licence).with_source(source))))
+                let terms = Terms::new(licence).with_source(source);
+                if !terms.is_licence_known() {
+                    return fault("its `licence` is no SPDX expression");
+                }
+                Ok(PartTerms::Stated(Box::new(terms)))
             }
         }
     }
@@ -307,25 +392,4 @@ impl Manifest {
             ManifestError::Refused { path: self.path.clone(), part, source }
         })
     }
-}
-
-fn finish<R>(
-    reader: impl Iterator<Item = Result<R, CorpusReadError>>,
-    path: &Path,
-    segments: Option<u64>,
-    languages: Vec<LanguageTag>,
-    source: Option<&String>,
-    permit: Permit,
-) -> Result<Opened<R>, ManifestError> {
-    let records: Vec<R> = reader.collect::<Result<_, _>>()?;
-    let found = records.len() as u64;
-    if let Some(expected) = segments.filter(|expected| *expected != found) {
-        let path = path.to_owned();
-        return Err(CorpusReadError::Segments { path, found, expected }.into());
-    }
-    let source = source
-        .cloned()
-        .unwrap_or_else(|| path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-    let provenance = ProvenanceEntry::new(languages, source, &permit, found);
-    Ok(Opened { records, permit, provenance })
 }

@@ -33,6 +33,8 @@ pub struct Permit {
     // Invariant: made by a check that the terms passed.
     purpose: Purpose,
     licence: String,
+    source: Option<String>,
+    attribution: Option<String>,
     warning: Option<String>,
 }
 
@@ -65,12 +67,20 @@ impl PartTerms {
         match self {
             Self::Stated(terms) => {
                 terms.try_check(purpose, policy.today)?;
-                Ok(Permit { purpose, licence: terms.licence.clone(), warning: None })
+                Ok(Permit {
+                    purpose,
+                    licence: terms.licence.clone(),
+                    source: terms.source.clone(),
+                    attribution: terms.attribution.clone(),
+                    warning: None,
+                })
             }
             Self::Unstated if policy.require_terms => Err(TermsError::TermsRequired),
             Self::Unstated if matches!(purpose, Purpose::Train | Purpose::Evaluate) => Ok(Permit {
                 purpose,
                 licence: "unstated".to_owned(),
+                source: None,
+                attribution: None,
                 warning: Some(format!("terms are unstated; opened to {purpose} all the same")),
             }),
             Self::Unstated => Err(TermsError::Unstated { purpose }),
@@ -95,6 +105,16 @@ impl Permit {
     /// The licence, or `unstated`.
     pub fn licence(&self) -> &str {
         &self.licence
+    }
+
+    /// Where the text is from, as its terms state it.
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// Whom to name, as the terms state it.
+    pub fn attribution(&self) -> Option<&str> {
+        self.attribution.as_deref()
     }
 
     /// What a person should know, if anything.

@@ -25,6 +25,9 @@ pub struct ProvenanceEntry {
     pub source: String,
     /// Its licence, or `unstated`.
     pub licence: String,
+    /// Whom to name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attribution: Option<String>,
     /// What it was opened for.
     pub purpose: crate::Purpose,
     /// How many segments were read.
@@ -46,6 +49,7 @@ impl ProvenanceEntry {
             languages,
             source: source.into(),
             licence: permit.licence().to_owned(),
+            attribution: permit.attribution().map(str::to_owned),
             purpose: permit.purpose(),
             segments,
             warning: permit.warning().map(str::to_owned),

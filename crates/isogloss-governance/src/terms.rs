@@ -157,6 +157,27 @@ impl Terms {
         self
     }
 
+    /// Sets the community or body that decides about the text.
+    #[must_use]
+    pub fn with_custodian(mut self, custodian: impl Into<String>) -> Self {
+        self.custodian = Some(custodian.into());
+        self
+    }
+
+    /// Sets how to reach them.
+    #[must_use]
+    pub fn with_contact(mut self, contact: impl Into<String>) -> Self {
+        self.contact = Some(contact.into());
+        self
+    }
+
+    /// Sets what was agreed under the CARE principles.
+    #[must_use]
+    pub fn with_care(mut self, care: CareStatements) -> Self {
+        self.care = care;
+        self
+    }
+
     /// Sets the last day of the terms.
     #[must_use]
     pub fn with_expires(mut self, expires: Date) -> Self {
@@ -204,6 +225,11 @@ impl Terms {
         }
     }
 
+    /// Whether the licence is an SPDX expression, or `LicenseRef-` and a name of its own.
+    pub fn is_licence_known(&self) -> bool {
+        spdx::Expression::parse(&self.licence).is_ok()
+    }
+
     /// Reads terms from a TOML file.
     ///
     /// # Errors
@@ -216,10 +242,7 @@ impl Terms {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
-        if spdx::Expression::parse(&terms.licence).is_err() {
-            let (path, found) = (path.to_owned(), terms.licence);
-            return Err(TermsFileError::Licence { path, found });
-        }
+        terms.try_licence(path)?;
         Ok(terms)
     }
 
@@ -227,13 +250,21 @@ impl Terms {
     ///
     /// # Errors
     ///
-    /// [`TermsFileError::Write`].
+    /// [`TermsFileError::Licence`] where it could not be read back, [`TermsFileError::Write`].
     pub fn to_toml_file(&self, path: &Path) -> Result<(), TermsFileError> {
+        self.try_licence(path)?;
         let text = toml::to_string(self).map_err(|source| TermsFileError::Serialize {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
         Ok(write_file_atomically(path, |file| file.write_all(text.as_bytes()))?)
+    }
+
+    fn try_licence(&self, path: &Path) -> Result<(), TermsFileError> {
+        if self.is_licence_known() {
+            return Ok(());
+        }
+        Err(TermsFileError::Licence { path: path.to_owned(), found: self.licence.clone() })
     }
 }
 

@@ -128,16 +128,7 @@ impl AdapterConfig {
     /// The pattern, anchored at both ends; every other field is checked on the way.
     pub(crate) fn check(&self) -> Result<Regex, AdapterError> {
         let (size_field, size, dropout, target) = match self {
-            Self::Lora(lora) => {
-                if !(lora.alpha.is_finite() && lora.alpha > 0.0) {
-                    return Err(AdapterError::Config {
-                        field: "alpha",
-                        found: lora.alpha.to_string(),
-                        expected: "a finite number above 0",
-                    });
-                }
-                ("rank", lora.rank, lora.dropout, &lora.target)
-            }
+            Self::Lora(lora) => ("rank", lora.rank, lora.dropout, &lora.target),
             Self::Bottleneck(bottleneck) => (
                 "reduction_factor",
                 bottleneck.reduction_factor,
@@ -148,6 +139,15 @@ impl AdapterConfig {
         if size == 0 {
             let (found, expected) = ("0".to_owned(), "at least 1");
             return Err(AdapterError::Config { field: size_field, found, expected });
+        }
+        if let Self::Lora(lora) = self
+            && !(lora.alpha.is_finite() && lora.alpha > 0.0)
+        {
+            return Err(AdapterError::Config {
+                field: "alpha",
+                found: lora.alpha.to_string(),
+                expected: "a finite number above 0",
+            });
         }
         if !(0.0..1.0).contains(&dropout) {
             let (found, expected) = (dropout.to_string(), "0 <= dropout < 1");

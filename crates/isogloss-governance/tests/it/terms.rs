@@ -1,8 +1,9 @@
 //! What terms permit, and how a refusal reads.
 
 use isogloss_governance::{
-    Consent, Label, PartTerms, Policy, Provenance, ProvenanceEntry, Purpose, Terms,
+    CareStatements, Consent, Label, PartTerms, Policy, Provenance, ProvenanceEntry, Purpose, Terms,
 };
+use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
@@ -76,6 +77,8 @@ fn a_file_of_terms_is_read_back_and_its_faults_are_named() {
     terms.to_toml_file(&path).unwrap();
     assert_eq!(Terms::from_toml_file(&path).unwrap(), terms);
 
+    let unknown = Terms::new("free for all").to_toml_file(&dir.path().join("new.toml"));
+    assert!(unknown.unwrap_err().to_string().contains("`licence` is `free for all`"));
     let message = |text: &str| {
         std::fs::write(&path, text).unwrap();
         let error = Terms::from_toml_file(&path).unwrap_err();
@@ -98,5 +101,37 @@ proptest! {
         for purpose in ALL {
             prop_assert_eq!(terms.try_check(purpose, TODAY).is_ok(), listed.contains(&purpose));
         }
+    }
+
+    #[test]
+    fn terms_come_back_as_they_were_written(
+        words in "\\PC{0,30}", days in 0_i32..20_000, mask in 0_u8..16, consent in 0_usize..4,
+    ) {
+        let consents =
+            [Consent::Given, Consent::NotRequired, Consent::Unknown, Consent::Withdrawn];
+        let listed = ALL.into_iter().enumerate().filter(|(i, _)| mask >> i & 1 == 1).map(|(_, p)| p);
+        let mut care = CareStatements::default();
+        care.responsibility = Some(words.clone());
+        let terms = Terms::new("CC-BY-4.0 OR LicenseRef-Community")
+            .with_consent(consents[consent])
+            .with_purposes(listed)
+            .with_custodian(words.clone())
+            .with_contact(words.clone())
+            .with_expires(date(1990, 1, 1).checked_add(days.days())?)
+            .with_label(Label { code: "tka".to_owned(), text: Some(words) })
+            .with_care(care);
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("terms.toml");
+        terms.to_toml_file(&path)?;
+        prop_assert_eq!(Terms::from_toml_file(&path)?, terms);
+    }
+
+    #[test]
+    fn no_bytes_break_a_file_of_terms(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("terms.toml");
+        std::fs::write(&path, bytes)?;
+        // A panic is the failure; there is no text this short that has all the keys.
+        prop_assert!(Terms::from_toml_file(&path).is_err());
     }
 }
