@@ -84,14 +84,12 @@ impl PoReader {
         let mut message = Message::default();
         loop {
             let line = match self.pending.take() {
-                Some(line) => line,
-                None => match self.lines.next_line()? {
-                    Some(line) => line,
-                    None => {
-                        self.ended = true;
-                        return Ok(message.id.is_some().then_some(message));
-                    }
-                },
+                Some(line) => Some(line),
+                None => self.lines.next_line()?,
+            };
+            let Some(line) = line else {
+                self.ended = true;
+                return Ok(message.id.is_some().then_some(message));
             };
             let line = line.trim();
             // A message ends where its translation was and something else begins.
