@@ -1,5 +1,7 @@
 //! A model and a task so small that every number can be followed: a linear regression with dropout.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -96,4 +98,11 @@ pub(crate) fn bits(model: &impl Module) -> Vec<u32> {
     let mut bits = Bits(Vec::new());
     model.visit(&mut bits);
     bits.0
+}
+
+/// Initialisation and dropout draw from one generator of the whole process, so the tests that use
+/// it take turns.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

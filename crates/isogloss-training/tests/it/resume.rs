@@ -11,7 +11,7 @@ use isogloss_training::{
 };
 use proptest::prelude::*;
 
-use crate::regression::{Regression, Sums, bits};
+use crate::regression::{Regression, Sums, bits, turn};
 
 const STEPS: u64 = 12;
 /// Where the child process of a test puts its checkpoints.
@@ -56,14 +56,11 @@ impl Progress for StopAfter {
     }
 }
 
-/// Dropout draws from a generator of the whole process, so runs take turns.
-static ONE_RUN_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
     #[test]
     fn a_run_stopped_at_any_step_resumes_to_the_same_bits(cut in 1..STEPS) {
-        let _turn = ONE_RUN_AT_A_TIME.lock();
+        let _turn = turn();
         let whole = uninterrupted();
         let dir = tempfile::tempdir()?;
         let flag = StopFlag::new();
@@ -93,7 +90,7 @@ fn child_that_is_killed() {
 
 #[test]
 fn a_killed_run_resumes_from_its_last_checkpoint_to_the_same_bits() {
-    let _turn = ONE_RUN_AT_A_TIME.lock();
+    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "resume::child_that_is_killed", "--test-threads=1"])
@@ -112,6 +109,7 @@ fn a_killed_run_resumes_from_its_last_checkpoint_to_the_same_bits() {
 
 #[test]
 fn a_checkpoint_of_another_run_is_refused_by_the_field_that_differs() {
+    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let (first, _) = trainer(dir.path(), Sums::new("second", 3)).unwrap();
     first.run(&StopFlag::new(), &()).unwrap();
@@ -139,6 +137,7 @@ fn a_checkpoint_of_another_run_is_refused_by_the_field_that_differs() {
 
 #[test]
 fn old_checkpoints_go_and_the_newest_two_stay() {
+    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let (trainer, _) = trainer(dir.path(), Sums::new("second", 3)).unwrap();
     trainer.run(&StopFlag::new(), &()).unwrap();

@@ -6,7 +6,7 @@ use isogloss_training::{
     AdamWSettings, LearningRateConfig, Outcome, StopFlag, Task, Trainer, TrainingConfig,
 };
 
-use crate::regression::{Regression, Sums, bits};
+use crate::regression::{Regression, Sums, bits, turn};
 
 fn config(steps: u64) -> TrainingConfig {
     TrainingConfig::new(steps).with_learning_rate(LearningRateConfig::new(2e-2))
@@ -18,6 +18,7 @@ fn tasks(tasks: Vec<(Sums, f64)>) -> Vec<(Box<dyn Task<Regression>>, f64)> {
 
 #[test]
 fn a_model_learns_and_its_history_shows_it() {
+    let _turn = turn();
     let device = device().autodiff();
     let model = Regression::new(0.0, &device);
     let run =
@@ -33,6 +34,7 @@ fn a_model_learns_and_its_history_shows_it() {
 
 #[test]
 fn two_half_batches_make_the_step_of_a_whole_one() {
+    let _turn = turn();
     // The halves hold 8 rows each and the whole the same 16, so the gradients are equal up to the
     // order of a sum: 1e-5 absolute on weights below 1.
     struct Halves(Sums, usize);
@@ -82,6 +84,7 @@ fn two_half_batches_make_the_step_of_a_whole_one() {
 
 #[test]
 fn tasks_take_their_shares_of_the_steps() {
+    let _turn = turn();
     let device = device().autodiff();
     let mixture = vec![(Sums::new("often", 2), 3.0), (Sums::new("seldom", 2), 1.0)];
     let run = Trainer::try_new(
@@ -98,6 +101,7 @@ fn tasks_take_their_shares_of_the_steps() {
 
 #[test]
 fn frozen_parameters_stay_and_a_model_without_others_is_refused() {
+    let _turn = turn();
     let device = device().autodiff();
     let frozen = Regression::new(0.0, &device).freeze();
     let error = Trainer::try_new(config(1), frozen, tasks(vec![(Sums::new("s", 2), 1.0)]), &device);
@@ -106,6 +110,7 @@ fn frozen_parameters_stay_and_a_model_without_others_is_refused() {
 
 #[test]
 fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint() {
+    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let device = device().autodiff();
     let mut task = Sums::new("sum", 4);
@@ -131,6 +136,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint() {
 
 #[test]
 fn a_field_out_of_its_range_is_named() {
+    let _turn = turn();
     let device = device().autodiff();
     let message = |config: TrainingConfig| {
         let tasks = tasks(vec![(Sums::new("sum", 4), 1.0)]);
