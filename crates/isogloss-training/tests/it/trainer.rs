@@ -34,7 +34,6 @@ fn a_model_learns_and_its_history_shows_it() {
 
 #[test]
 fn two_half_batches_make_the_step_of_a_whole_one() {
-    let _turn = turn();
     // The halves hold 8 rows each and the whole the same 16, so the gradients are equal up to the
     // order of a sum: 1e-5 absolute on weights below 1.
     struct Halves(Sums, usize);
@@ -64,6 +63,7 @@ fn two_half_batches_make_the_step_of_a_whole_one() {
             self.0.restore(state)
         }
     }
+    let _turn = turn();
     let device = device().autodiff();
     let train = |together: usize, accumulation: usize| {
         let task: Box<dyn Task<Regression>> = Box::new(Halves(Sums::new("sum", 8), together));
