@@ -79,6 +79,12 @@ pub struct Table {
 pub enum Cell {
     /// A score with its interval.
     Estimate(Estimate),
+    /// Seconds, memory: what differs from run to run. In the file it stands under `cost`, so that
+    /// two runs can be compared without it.
+    Cost {
+        /// How much.
+        cost: f64,
+    },
     /// A whole number.
     Count(u64),
     /// Another number.
@@ -169,10 +175,16 @@ impl Table {
 }
 
 impl Cell {
+    /// Something measured in seconds or in memory, which another run will not repeat exactly.
+    pub fn cost(cost: f64) -> Self {
+        Self::Cost { cost }
+    }
+
     /// How the cell reads.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Estimate(estimate) => format!("{estimate:.3}"),
+            Self::Cost { cost } => format!("{cost:.1}"),
             Self::Count(count) => thousands(*count),
             Self::Number(number) if number.abs() >= 100.0 => format!("{number:.1}"),
             Self::Number(number) => format!("{number:.3}"),

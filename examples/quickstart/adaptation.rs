@@ -1,0 +1,186 @@
+//! A language that pre-training never saw: adapted to in three ways, and not at all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use isogloss::burn::module::Module;
+use isogloss::burn::tensor::Device;
+use isogloss::core::{Progress, Seed};
+use isogloss::peft::{
+    AdapterConfig, BottleneckConfig, LoraConfig, attach, parameter_count, save_adapter,
+    trainable_parameter_count,
+};
+use isogloss::tokenization::SubwordTokenizer;
+use isogloss::training::{LearningRateConfig, StopFlag, TokenizedTexts, Trainer, TrainingConfig};
+use isogloss::transformer::{MaskedLanguageModel, load_checkpoint, save_checkpoint};
+
+use crate::Outcome;
+use crate::corpora::{Corpora, tag};
+use crate::data::HELD_OUT;
+use crate::measures::{ByLanguage, Measures};
+use crate::memory;
+use crate::pretraining::{MAX_TOKENS, Pretrained, Shape};
+
+/// How a model is adapted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Method {
+    /// Not at all.
+    Nothing,
+    /// A narrow layer at the end of each layer, the rest frozen.
+    Bottleneck,
+    /// Low-rank updates of every matrix of the layers, the rest frozen.
+    Lora,
+    /// All weights.
+    Full,
+}
+
+impl Method {
+    pub(crate) const ALL: [Self; 4] = [Self::Nothing, Self::Bottleneck, Self::Lora, Self::Full];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Bottleneck => "bottleneck adapter",
+            Self::Lora => "LoRA",
+            Self::Full => "full fine-tuning",
+        }
+    }
+
+    /// Where it is saved under `--out`, if it is something to save.
+    fn dir(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Bottleneck => Some("adapters/bottleneck"),
+            Self::Lora => Some("adapters/lora"),
+            Self::Full => Some("models/mlm-tlm-adapted"),
+        }
+    }
+
+    pub(crate) fn config(self) -> Option<AdapterConfig> {
+        match self {
+            Self::Nothing | Self::Full => None,
+            Self::Bottleneck => Some(AdapterConfig::Bottleneck(BottleneckConfig::new(4))),
+            Self::Lora => {
+                let target = ".*(query|key|value|output|up|down)";
+                Some(AdapterConfig::Lora(LoraConfig::new(8).with_target(target)))
+            }
+        }
+    }
+
+    /// The highest learning rate, chosen on the symbols of the dev split. Few new weights bear,
+    /// and need, a higher one than all old weights.
+    fn learning_rate(self) -> f64 {
+        match self {
+            Self::Nothing | Self::Full => 1e-3,
+            Self::Bottleneck | Self::Lora => 5e-3,
+        }
+    }
+}
+
+/// What a method gave, and what it took.
+pub(crate) struct Adapted {
+    pub(crate) method: Method,
+    /// Ready to be measured, its adapter in place.
+    pub(crate) model: MaskedLanguageModel,
+    /// Where the adapter, or the whole model, was saved.
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) trainable: usize,
+    /// Parameters of the model without its adapter.
+    pub(crate) of: usize,
+    /// The most memory that training held beside what was held before, model and data included.
+    pub(crate) mebibytes: f64,
+    pub(crate) seconds: f64,
+    pub(crate) steps: u64,
+    pub(crate) scores: ByLanguage,
+}
+
+/// What all adaptations share.
+pub(crate) struct Adaptation<'a> {
+    base: &'a Path,
+    shape: &'a Shape,
+    texts: Arc<Vec<TokenizedTexts>>,
+    steps: u64,
+    seed: Seed,
+    device: &'a Device,
+}
+
+impl<'a> Adaptation<'a> {
+    pub(crate) fn new(
+        base: &'a Pretrained,
+        corpora: &Corpora,
+        tokenizer: &SubwordTokenizer,
+        shape: &'a Shape,
+        steps: u64,
+        seed: Seed,
+        device: &'a Device,
+    ) -> Outcome<Self> {
+        let language = tag(HELD_OUT);
+        let texts = &corpora.adaptation.texts[&language];
+        let texts = TokenizedTexts::encode(language, texts, tokenizer)?.split_long(MAX_TOKENS);
+        let (texts, seed) = (Arc::new(vec![texts]), seed.derive("adaptation"));
+        Ok(Self { base: &base.dir, shape, texts, steps, seed, device })
+    }
+
+    /// Adapts a copy of the model in one way, saves it and measures it.
+    pub(crate) fn run(
+        &self,
+        method: Method,
+        measures: &Measures<'_>,
+        out: &Path,
+        progress: &dyn Progress,
+    ) -> Outcome<Adapted> {
+        let (trained, mebibytes) = memory::peak_during(|| self.train(method, progress));
+        let Trained { model, trainable, of, seconds } = trained?;
+        let dir = method.dir().map(|dir| out.join(dir));
+        match (&dir, method.config()) {
+            (Some(dir), Some(config)) => save_adapter(&model, &config, dir)?,
+            (Some(dir), None) => save_checkpoint(dir, &model)?,
+            (None, _) => {}
+        }
+        let scores = measures.language_model(&model, progress)?;
+        Ok(Adapted {
+            method,
+            model,
+            dir,
+            trainable,
+            of,
+            mebibytes,
+            seconds,
+            steps: self.steps,
+            scores,
+        })
+    }
+
+    fn train(&self, method: Method, progress: &dyn Progress) -> Outcome<Trained> {
+        if method == Method::Nothing {
+            let model: MaskedLanguageModel = load_checkpoint(self.base, self.device)?;
+            let of = parameter_count(&model);
+            return Ok(Trained { model, trainable: 0, of, seconds: 0.0 });
+        }
+        let start = Instant::now();
+        let device = self.device.clone().autodiff();
+        let mut model: MaskedLanguageModel = load_checkpoint(self.base, &device)?;
+        let of = parameter_count(&model);
+        if let Some(config) = method.config() {
+            (model, _) = attach(model, &config, self.seed, &device)?;
+        }
+        let trainable = trainable_parameter_count(&model);
+        let task = self.shape.mlm(self.texts.clone(), self.seed)?;
+        let peak = LearningRateConfig::new(method.learning_rate());
+        let config = TrainingConfig::new(self.steps)
+            .with_learning_rate(peak.with_warmup_steps(self.steps / 10))
+            .with_seed(self.seed);
+        let run = Trainer::try_new(config, model, vec![(task, 1.0)], &device)?
+            .run(&StopFlag::new(), progress)?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(Trained { model: run.model.valid(), trainable, of, seconds })
+    }
+}
+
+struct Trained {
+    model: MaskedLanguageModel,
+    trainable: usize,
+    of: usize,
+    seconds: f64,
+}

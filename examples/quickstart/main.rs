@@ -1,0 +1,246 @@
+//! From raw text in many languages to a vocabulary, a pre-trained encoder, a model adapted to a
+//! low-resource language it had never seen, and a report of what each step bought.
+//!
+//! `cargo run --release --example quickstart`
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its reader")]
+
+mod adaptation;
+mod artefacts;
+mod bars;
+mod corpora;
+mod data;
+mod measures;
+mod memory;
+mod pretraining;
+mod report;
+mod summary;
+mod vocabulary;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use clap::{Parser, ValueEnum};
+use isogloss::burn::tensor::Device;
+use isogloss::core::Seed;
+use isogloss::corpus::Split;
+use isogloss::evaluation::{Block, Report};
+
+use crate::adaptation::{Adaptation, Adapted, Method};
+use crate::artefacts::Reloaded;
+use crate::bars::Bars;
+use crate::corpora::Corpora;
+use crate::measures::{ByLanguage, Measures};
+use crate::pretraining::{Budget, Data, Pretrained, Regime, Shape};
+use crate::report::Findings;
+use crate::summary::{Estimates, Groups};
+
+/// What can fail gives a sentence for a person; threads pass it on.
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Counts what the program holds, so that the report can say what each method needs.
+#[global_allocator]
+static ALLOCATOR: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+/// From raw text in many languages to an adapted model and an honest report, on one machine.
+///
+/// Real text that cargo itself brings: names of symbols in many languages, and sentences from the
+/// web. Nothing is downloaded when it runs.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// The seed of every random choice: with one seed, one machine gives one report
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// The device: flex, or what else was compiled in (wgpu, vulkan:0, cuda), or auto
+    #[arg(long, default_value = "flex")]
+    device: String,
+
+    /// How much to compute, in minutes of an ordinary machine with two cores; the number of steps
+    /// follows from it, and nothing from the clock
+    #[arg(long, default_value_t = 8.0)]
+    minutes: f64,
+
+    /// Where the corpora, models, adapters and the report are written
+    #[arg(long, default_value = "out/quickstart")]
+    out: PathBuf,
+
+    /// The symbols to measure on; whoever changes a setting looks at dev alone
+    #[arg(long, value_enum, default_value_t = HeldOut::Test)]
+    split: HeldOut,
+
+    /// Refuse text whose terms are not stated
+    #[arg(long)]
+    require_terms: bool,
+}
+
+/// A split that is not learned from.
+#[derive(Clone, Copy, ValueEnum)]
+enum HeldOut {
+    Dev,
+    Test,
+}
+
+impl From<HeldOut> for Split {
+    fn from(split: HeldOut) -> Self {
+        match split {
+            HeldOut::Dev => Self::Dev,
+            HeldOut::Test => Self::Test,
+        }
+    }
+}
+
+fn main() -> Outcome<()> {
+    let args = Args::parse();
+    if !(args.minutes.is_finite() && args.minutes > 0.0) {
+        return Err(format!("--minutes is {}, expected a number above 0", args.minutes).into());
+    }
+    let start = Instant::now();
+    let seed = Seed::new(args.seed);
+    let device = isogloss::device(&args.device)?;
+    let bars = Bars::new();
+    let budget = Budget::for_minutes(args.minutes);
+
+    println!("1  Corpora, under their terms");
+    let corpora = Corpora::build(&args.out.join("corpora"), args.split.into(), args.require_terms)?;
+    println!("{}", corpora.card().to_text());
+
+    println!("2  A shared vocabulary, trained twice");
+    let vocabularies = vocabulary::train_both(&corpora, seed, &bars)?;
+    let vocabulary = &vocabularies.balanced.tokenizer;
+    let vocabulary_file = args.out.join("tokenizer.json");
+    vocabulary.save(&vocabulary_file)?;
+    println!("{}", vocabularies.table().to_text());
+
+    println!("3  Pre-training, three ways on one budget, and what each model can do");
+    let shape = Shape::of(vocabulary)?;
+    let measures = Measures::new(&corpora, &corpora.held, vocabulary, &shape, &device)?;
+    let data = Data::encode(&corpora, vocabulary)?;
+    let setting = Setting {
+        shape: &shape,
+        measures: &measures,
+        seed,
+        device: &device,
+        out: &args.out,
+        bars: &bars,
+    };
+    let models = setting.pretrain_all(&data, budget)?;
+
+    println!("4  A language that pre-training never saw");
+    let base = &models.iter().find(|(run, _)| run.regime == Regime::MlmTlm).ok_or("no base")?.0;
+    let adaptation =
+        Adaptation::new(base, &corpora, vocabulary, &shape, budget.adaptation, seed, &device)?;
+    let mut adapted = Vec::new();
+    for method in Method::ALL {
+        let stage = bars.stage(method.name());
+        adapted.push(adaptation.run(method, &measures, &args.out, &stage)?);
+    }
+
+    println!("5  Files, read back");
+    let texts: Vec<String> = corpora.held.texts.values().flatten().cloned().collect();
+    let mut reloaded = vec![artefacts::vocabulary(vocabulary_file, vocabulary, &texts)?];
+    reloaded.extend(setting.reload(&models, base, &adapted)?);
+    println!("   {} artefacts give the same outputs as before they were saved", reloaded.len());
+
+    println!("6  The report");
+    let findings = Findings {
+        corpora: &corpora,
+        groups: &Groups::of(&corpora),
+        vocabularies: &vocabularies,
+        models: &models,
+        adapted: &adapted,
+        reloaded: &reloaded,
+        estimates: Estimates::new(seed),
+        out: &args.out,
+        seed: args.seed,
+        minutes: args.minutes,
+        device: &args.device,
+        split: if matches!(args.split, HeldOut::Dev) { "dev" } else { "test" },
+        seconds: start.elapsed().as_secs_f64(),
+        mebibytes: memory::peak_of_run(),
+    };
+    let report = findings.report()?;
+    print_tables(&report);
+    let written = report.write(&args.out)?;
+    println!("Written to {}:", args.out.display());
+    for path in written.iter().chain(reloaded.iter().map(|reloaded| &reloaded.path)) {
+        println!("   {}", path.display());
+    }
+    println!("{:.0} s, at most {:.0} MiB.", findings.seconds, findings.mebibytes);
+    Ok(())
+}
+
+/// What every model shares.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    shape: &'a Shape,
+    measures: &'a Measures<'a>,
+    seed: Seed,
+    device: &'a Device,
+    out: &'a Path,
+    bars: &'a Bars,
+}
+
+impl Setting<'_> {
+    /// Trains and measures the models at the same time: each keeps about one core busy.
+    fn pretrain_all(self, data: &Data, budget: Budget) -> Outcome<Vec<(Pretrained, ByLanguage)>> {
+        let each = |regime: Regime| -> Outcome<(Pretrained, ByLanguage)> {
+            let Self { shape, measures, seed, device, out, bars } = self;
+            let stage = bars.stage(regime.name());
+            let run = pretraining::pretrain(
+                regime,
+                data,
+                shape,
+                budget.pretraining,
+                seed,
+                device,
+                out,
+                &stage,
+            )?;
+            let mut scores = measures.language_model(&run.model, &stage)?;
+            let encoder = run.model.clone().into_encoder();
+            measures.topics(encoder, budget.classifier, seed, &stage, &mut scores)?;
+            Ok((run, scores))
+        };
+        thread::scope(|scope| {
+            let runs = Regime::ALL.map(|regime| scope.spawn(move || each(regime)));
+            runs.into_iter().map(join).collect()
+        })
+    }
+
+    fn reload(
+        self,
+        models: &[(Pretrained, ByLanguage)],
+        base: &Pretrained,
+        adapted: &[Adapted],
+    ) -> Outcome<Vec<Reloaded>> {
+        let mut reloaded = Vec::new();
+        for (run, _) in models {
+            reloaded.push(artefacts::model(run, self.measures, self.device)?);
+        }
+        for adapted in adapted {
+            reloaded.extend(artefacts::adapted(adapted, base, self.measures, self.device)?);
+        }
+        Ok(reloaded)
+    }
+}
+
+/// What a thread returned; its panic, if it did not return, goes on in this one.
+fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The tables that fit on a terminal and have not been printed yet.
+fn print_tables(report: &Report) {
+    for section in report.sections.iter() {
+        for block in &section.blocks {
+            match block {
+                Block::Table(table) if table.rows.len() <= 16 => println!("{}", table.to_text()),
+                Block::Warning(warning) => println!("   warning: {warning}"),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What a model can do in each language, on held-out symbols, item by item.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use isogloss::burn::module::Module;
+use isogloss::burn::tensor::Device;
+use isogloss::core::{LanguageTag, Progress, ProgressEvent, Seed};
+use isogloss::evaluation::{EmbeddingMatrix, Prediction, retrieve};
+use isogloss::sampling::{
+    ExplicitWeights, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit,
+};
+use isogloss::tokenization::{SubwordTokenizer, TextEncoder};
+use isogloss::training::{
+    ClassificationBatches, LabelledSequence, LearningRateConfig, ObjectiveTask, StopFlag, Task,
+    Trainer, TrainingConfig,
+};
+use isogloss::transformer::{
+    ClassificationObjective, ClassifierConfig, Encoder, EncoderBatch, MaskedLanguageModel,
+    MaskedSequence, MlmBatch, Pooling, SequenceClassifier, SequenceInput,
+};
+
+use crate::Outcome;
+use crate::corpora::{Corpora, Held, tag};
+use crate::data::{HELD_OUT, PIVOT, TOPICS};
+use crate::pretraining::Shape;
+
+/// Symbols whose tokens are hidden one after another. Each costs as many passes as it has tokens.
+const N_SCORED: usize = 50;
+/// Tokens of a batch at most, where nothing is learned.
+const BATCH_TOKENS: usize = 4_096;
+/// The highest learning rate of classifiers.
+const LEARNING_RATE: f64 = 1e-3;
+
+/// What there is to measure on, as ids.
+pub(crate) struct Measures<'a> {
+    held: &'a Held,
+    ids: BTreeMap<LanguageTag, Vec<Vec<u32>>>,
+    english_topics: Arc<Vec<LabelledSequence>>,
+    shape: &'a Shape,
+    unk: u32,
+    device: &'a Device,
+}
+
+/// The scores of a model in one language, item by item, so that models can be compared in pairs.
+#[derive(Clone, Default)]
+pub(crate) struct Scores {
+    /// For each symbol, whether the first neighbour of its English text is its own (and back).
+    pub(crate) from_english: Vec<f64>,
+    pub(crate) to_english: Vec<f64>,
+    /// For each symbol, the reciprocal rank, meaned over both ways.
+    pub(crate) reciprocal_rank: Vec<f64>,
+    /// For each text, the hidden tokens that were guessed, and all of them.
+    pub(crate) guessed: Vec<[f64; 2]>,
+    /// For each text, the log-probability of its tokens, each hidden by itself, and its characters.
+    pub(crate) log_probability: Vec<[f64; 2]>,
+    /// For each symbol, its topic as predicted and as it is.
+    pub(crate) topics: Vec<Prediction>,
+}
+
+/// Scores by language.
+pub(crate) type ByLanguage = BTreeMap<LanguageTag, Scores>;
+
+impl<'a> Measures<'a> {
+    pub(crate) fn new(
+        corpora: &Corpora,
+        held: &'a Held,
+        tokenizer: &SubwordTokenizer,
+        shape: &'a Shape,
+        device: &'a Device,
+    ) -> Outcome<Self> {
+        let limit = shape.layout.max_side_tokens;
+        let encode = |text: &str| -> Outcome<Vec<u32>> {
+            let mut ids = tokenizer.encode(text)?;
+            ids.truncate(limit);
+            Ok(ids)
+        };
+        let mut ids = BTreeMap::new();
+        for (language, texts) in &held.texts {
+            let texts: Result<Vec<_>, _> = texts.iter().map(|text| encode(text)).collect();
+            ids.insert(language.clone(), texts?);
+        }
+        let rows = corpora.pretraining.labelled.get(&tag(PIVOT)).ok_or("no labelled English")?;
+        let mut english_topics = Vec::with_capacity(rows.len());
+        for row in rows {
+            let class =
+                TOPICS.iter().position(|topic| *topic == row.label).ok_or("no such topic")?;
+            english_topics
+                .push(LabelledSequence { ids: encode(&row.text)?, class: u32::try_from(class)? });
+        }
+        let unk = tokenizer.special_ids().unk;
+        Ok(Self { held, ids, english_topics: Arc::new(english_topics), shape, unk, device })
+    }
+
+    /// Retrieval and masked tokens, in every language.
+    pub(crate) fn language_model(
+        &self,
+        model: &MaskedLanguageModel,
+        progress: &dyn Progress,
+    ) -> Outcome<ByLanguage> {
+        const TASK: &str = "measuring";
+        let total = Some(self.ids.len() as u64);
+        progress.report(ProgressEvent::Started { task: TASK, total, unit: "languages" });
+        let encoder = model.clone().into_encoder();
+        let english = self.embeddings(&encoder, &self.ids[&tag(PIVOT)])?;
+        let mut scores = BTreeMap::new();
+        for (done, (language, texts)) in (1..).zip(&self.ids) {
+            let mut own = Scores::default();
+            if *language != tag(PIVOT) {
+                let found = retrieve(&english, &self.embeddings(&encoder, texts)?)?;
+                let first = |ranks: &[usize]| -> Vec<f64> {
+                    ranks.iter().map(|rank| if *rank == 1 { 1.0 } else { 0.0 }).collect()
+                };
+                own.from_english = first(&found.forward);
+                own.to_english = first(&found.backward);
+                let both = found.forward.iter().zip(&found.backward);
+                let mean = |(a, b): (&usize, &usize)| (1.0 / *a as f64 + 1.0 / *b as f64) / 2.0;
+                own.reciprocal_rank = both.map(mean).collect();
+            }
+            self.hidden_tokens(model, language, &mut own)?;
+            scores.insert(language.clone(), own);
+            let note = language.name();
+            progress.report(ProgressEvent::Advanced { task: TASK, done, note });
+        }
+        progress.report(ProgressEvent::Finished { task: TASK });
+        Ok(scores)
+    }
+
+    /// Fine-tunes a copy of the encoder with a head on English topics, and adds what it makes of
+    /// the other languages.
+    pub(crate) fn topics(
+        &self,
+        encoder: Encoder,
+        steps: u64,
+        seed: Seed,
+        progress: &dyn Progress,
+        scores: &mut ByLanguage,
+    ) -> Outcome<()> {
+        let seed = seed.derive("topics");
+        let device = self.device.clone().autodiff();
+        let encoder = encoder.train();
+        let config = ClassifierConfig::new(encoder.config().clone(), TOPICS.len())
+            .with_pooling(Pooling::Mean);
+        let model = SequenceClassifier::try_from_encoder(
+            encoder,
+            TOPICS.len(),
+            Pooling::Mean,
+            seed,
+            &device,
+        )?;
+        let english = [(tag(PIVOT), self.english_topics.len() as u64)];
+        let all = ExplicitWeights::new([(tag(PIVOT), 1.0)])
+            .distribution(&LanguageSizes::try_new(SizeUnit::Sentences, english.clone())?)?;
+        let stream = MixtureStream::try_new(&all, &english, seed)?;
+        let rows = self.english_topics.clone();
+        let batches =
+            ClassificationBatches::try_new(rows, stream, config, self.shape.framing(), seed)?;
+        let task: Box<dyn Task<SequenceClassifier>> =
+            Box::new(ObjectiveTask::new("topics", ClassificationObjective, batches));
+        let config = TrainingConfig::new(steps)
+            .with_learning_rate(
+                LearningRateConfig::new(LEARNING_RATE).with_warmup_steps(steps / 10),
+            )
+            .with_seed(seed);
+        let run = Trainer::try_new(config, model, vec![(task, 1.0)], &device)?
+            .run(&StopFlag::new(), progress)?;
+        let model = run.model.valid();
+        for (language, texts) in &self.ids {
+            let mut topics = vec![Prediction { predicted: 0, gold: 0 }; texts.len()];
+            self.in_batches(texts, |rows, batch| {
+                let predicted = model.predict(&batch.to_device(self.device));
+                for (row, predicted) in rows.iter().zip(predicted) {
+                    topics[*row] = Prediction { predicted, gold: self.held.topics[*row] };
+                }
+            })?;
+            scores.entry(language.clone()).or_default().topics = topics;
+        }
+        Ok(())
+    }
+
+    /// Centred vectors of texts, a row each.
+    pub(crate) fn embeddings(
+        &self,
+        encoder: &Encoder,
+        texts: &[Vec<u32>],
+    ) -> Outcome<EmbeddingMatrix> {
+        let dim = encoder.config().d_model;
+        let mut values = vec![0.0; texts.len() * dim];
+        self.in_batches(texts, |rows, batch| {
+            let batch = batch.to_device(self.device);
+            let vectors = encoder.embed(&batch, Pooling::Mean, None).into_data();
+            let vectors: Vec<f32> = vectors.iter::<f32>().collect();
+            for (row, vector) in rows.iter().zip(vectors.chunks_exact(dim)) {
+                values[row * dim..][..dim].copy_from_slice(vector);
+            }
+        })?;
+        Ok(EmbeddingMatrix::try_new(dim, values)?.centred())
+    }
+
+    /// The log-probabilities of the tokens of a few texts, to compare two models by.
+    pub(crate) fn outputs(&self, model: &MaskedLanguageModel) -> Outcome<Vec<f32>> {
+        let mut rows = Vec::new();
+        for ids in self.ids[&tag(HELD_OUT)].iter().take(4) {
+            let framed = self.shape.layout.sentence(ids).input;
+            let masked = self.shape.masking.mask_each(&framed.ids);
+            rows.extend(masked.map(|masked| MaskedSequence::new(framed.clone(), masked)));
+        }
+        let batch = MlmBatch::try_new(&self.shape.encoder, &rows, self.device)?;
+        Ok(model.score(&batch).log_probabilities)
+    }
+
+    /// Hides each token of the first texts by itself. Texts with a character that the vocabulary
+    /// has not are left out: what is unknown cannot be guessed.
+    fn hidden_tokens(
+        &self,
+        model: &MaskedLanguageModel,
+        language: &LanguageTag,
+        scores: &mut Scores,
+    ) -> Outcome<()> {
+        let (mut rows, mut of_text) = (Vec::new(), Vec::new());
+        for (ids, text) in self.ids[language].iter().zip(&self.held.texts[language]).take(N_SCORED)
+        {
+            if ids.contains(&self.unk) {
+                continue;
+            }
+            let framed = self.shape.layout.sentence(ids).input;
+            for masked in self.shape.masking.mask_each(&framed.ids) {
+                rows.push(MaskedSequence::new(framed.clone(), masked));
+                of_text.push(scores.guessed.len());
+            }
+            scores.guessed.push([0.0; 2]);
+            let characters = text.chars().filter(|c| !c.is_whitespace()).count();
+            scores.log_probability.push([0.0, characters as f64]);
+        }
+        // Texts of one length come together as they are: a text gives as many rows as it has ids.
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|row| rows[*row].input.len());
+        for chunk in chunks(&order, |row| rows[row].input.len()) {
+            let batch: Vec<_> = chunk.iter().map(|row| rows[*row].clone()).collect();
+            let batch = MlmBatch::try_new(&self.shape.encoder, &batch, self.device)?;
+            let found = model.score(&batch);
+            for ((row, log_probability), is_first) in
+                chunk.iter().zip(found.log_probabilities).zip(found.is_first)
+            {
+                let text = of_text[*row];
+                scores.guessed[text][0] += f64::from(u8::from(is_first));
+                scores.guessed[text][1] += 1.0;
+                scores.log_probability[text][0] += f64::from(log_probability);
+            }
+        }
+        Ok(())
+    }
+
+    fn in_batches(
+        &self,
+        texts: &[Vec<u32>],
+        mut each: impl FnMut(&[usize], &EncoderBatch),
+    ) -> Outcome<()> {
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|row| texts[*row].len());
+        for rows in chunks(&order, |row| texts[row].len() + 2) {
+            let inputs: Vec<SequenceInput> =
+                rows.iter().map(|row| self.shape.layout.sentence(&texts[*row]).input).collect();
+            each(rows, &EncoderBatch::try_new(&self.shape.encoder, &inputs)?);
+        }
+        Ok(())
+    }
+}
+
+/// Cuts rows, sorted by length, into batches.
+fn chunks(order: &[usize], length: impl Fn(usize) -> usize) -> Vec<&[usize]> {
+    let (mut chunks, mut start) = (Vec::new(), 0);
+    for end in 1..=order.len() {
+        let is_last = end == order.len();
+        if is_last || (end + 1 - start) * length(order[end]) > BATCH_TOKENS {
+            chunks.push(&order[start..end]);
+            start = end;
+        }
+    }
+    chunks
+}
