@@ -16,6 +16,7 @@ mod text;
 mod tmx;
 mod tsv;
 mod writer;
+mod zstd;
 
 pub use cleaning::{CleaningConfig, CleaningCounts, CleaningReport, Duplicates, clean};
 pub use conllu::{ConlluReader, open_conllu};
@@ -27,7 +28,7 @@ pub use manifest::Manifest;
 pub use moses::{MosesReader, open_moses};
 pub use opened::{Opened, PartReader};
 pub use part::{BitextPart, LabelledPart, Split, TextPart};
-pub use po::{PoReader, open_po};
+pub use po::{PoReader, SkippedMessages, open_po};
 pub use record::{LabelledText, Pair, Sentence, Text, Word};
 pub use text::{TextReader, open_text};
 pub use tmx::{TmxReader, open_tmx};

@@ -1,14 +1,14 @@
 //! Lines of a file, whatever it is packed in.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::CorpusReadError;
+use crate::zstd::ZstdReader;
 
 /// What is done to text on the way in. By default nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -29,7 +29,8 @@ impl ReadOptions {
 }
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// The end of the magic numbers of a frame and of one to be skipped.
+const ZSTD: [&[u8]; 2] = [&[0xb5, 0x2f, 0xfd], &[0x2a, 0x4d, 0x18]];
 const BOM: &str = "\u{feff}";
 
 /// One line at a time, without its end, plain or from gzip or Zstandard (told by the first bytes).
@@ -99,9 +100,8 @@ pub(crate) fn open_unpacked(path: &Path) -> Result<Box<dyn BufRead + Send>, Corp
     if start.starts_with(&GZIP) {
         return Ok(Box::new(BufReader::new(MultiGzDecoder::new(file))));
     }
-    if start.starts_with(&ZSTD) {
-        let decoder = StreamingDecoder::new(file).map_err(|error| fail(io::Error::other(error)))?;
-        return Ok(Box::new(BufReader::new(decoder)));
+    if start.get(1..4).is_some_and(|magic| ZSTD.contains(&magic)) {
+        return Ok(Box::new(BufReader::new(ZstdReader::new(file))));
     }
     Ok(Box::new(file))
 }

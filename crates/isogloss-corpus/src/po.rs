@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use isogloss_core::LanguageTag;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::lines::Lines;
 use crate::{CorpusReadError, Pair, ReadOptions};
 
 /// Reads the translations of a gettext PO catalogue.
 ///
-/// Of a message with plural forms the singular is taken. Messages that are not translated or are
-/// fuzzy, and the header, are no pairs; [`PoReader::skipped`] counts them. Obsolete messages are
-/// comments.
+/// Of a message with plural forms the singular is taken. The header and messages that are not
+/// translated, fuzzy or obsolete are no pairs; [`PoReader::skipped`] counts them by kind.
 ///
 /// # Source
 ///
@@ -26,8 +26,10 @@ pub fn open_po(
     languages: [LanguageTag; 2],
     options: ReadOptions,
 ) -> Result<PoReader, CorpusReadError> {
-    let lines = Lines::open(path, options)?;
-    Ok(PoReader { lines, languages, pending: None, skipped: 0, ended: false })
+    // A string may be cut anywhere, and is composed when it is whole.
+    let lines = Lines::open(path, ReadOptions::default())?;
+    let skipped = SkippedMessages::default();
+    Ok(PoReader { lines, languages, options, pending: None, skipped, ended: false })
 }
 
 /// The pairs of a catalogue, read as they are asked for.
@@ -35,49 +37,77 @@ pub fn open_po(
 pub struct PoReader {
     lines: Lines,
     languages: [LanguageTag; 2],
+    options: ReadOptions,
     /// A line that belongs to the next message.
     pending: Option<String>,
-    skipped: u64,
+    skipped: SkippedMessages,
     ended: bool,
 }
 
-/// A message as it is put together.
-#[derive(Default)]
-struct Message {
-    id: Option<String>,
-    translation: Option<String>,
-    is_fuzzy: bool,
-    /// Which text a bare string goes on with.
-    last: Field,
+/// Messages of a catalogue that are no pairs, by kind.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct SkippedMessages {
+    /// The message of the empty text, which describes the catalogue.
+    pub header: u64,
+    /// Messages without a translation.
+    pub untranslated: u64,
+    /// Messages whose translation is a guess that nobody has confirmed.
+    pub fuzzy: u64,
+    /// Messages that the program no longer has.
+    pub obsolete: u64,
 }
 
-#[derive(Clone, Copy, Default, PartialEq)]
+impl SkippedMessages {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.header + self.untranslated + self.fuzzy + self.obsolete
+    }
+}
+
+/// A message as it is put together. Its texts are bytes until they are whole, for an escape may
+/// stand for a part of a letter.
+#[derive(Default)]
+struct Message {
+    id: Option<Vec<u8>>,
+    translation: Option<Vec<u8>>,
+    is_fuzzy: bool,
+    /// Which text a bare string goes on with.
+    last: Option<Field>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
 enum Field {
-    #[default]
-    Other,
     Id,
     Translation,
+    Other,
 }
 
 impl PoReader {
     /// How many messages were no pairs so far.
-    pub fn skipped(&self) -> u64 {
+    pub fn skipped(&self) -> SkippedMessages {
         self.skipped
     }
 
     fn next_pair(&mut self) -> Result<Option<Pair>, CorpusReadError> {
-        loop {
-            let Some(message) = self.next_message()? else { return Ok(None) };
-            match (message.id, message.translation) {
-                (Some(id), Some(translation))
-                    if !message.is_fuzzy && !id.is_empty() && !translation.is_empty() =>
-                {
-                    let languages = self.languages.clone();
-                    return Ok(Some(Pair { languages, texts: [id, translation] }));
-                }
-                _ => self.skipped += 1,
-            }
+        while let Some(message) = self.next_message()? {
+            let (Some(id), Some(translation)) = (message.id, message.translation) else {
+                let found = "the end of the file".to_owned();
+                return Err(self.syntax(found, "the `msgstr` of the `msgid` above"));
+            };
+            let count = if id.is_empty() {
+                &mut self.skipped.header
+            } else if translation.is_empty() {
+                &mut self.skipped.untranslated
+            } else if message.is_fuzzy {
+                &mut self.skipped.fuzzy
+            } else {
+                let texts = [self.text(id)?, self.text(translation)?];
+                return Ok(Some(Pair { languages: self.languages.clone(), texts }));
+            };
+            *count += 1;
         }
+        Ok(None)
     }
 
     fn next_message(&mut self) -> Result<Option<Message>, CorpusReadError> {
@@ -102,43 +132,66 @@ impl PoReader {
             }
             if let Some(flags) = line.strip_prefix("#,") {
                 message.is_fuzzy |= flags.split(',').any(|flag| flag.trim() == "fuzzy");
-            }
-            if !line.is_empty() && !line.starts_with('#') {
+            } else if let Some(obsolete) = line.strip_prefix("#~") {
+                // The flags above were of this message, which nobody reads on.
+                message.is_fuzzy = false;
+                let is_first = obsolete.trim_start().strip_prefix("msgid");
+                self.skipped.obsolete +=
+                    u64::from(is_first.is_some_and(|rest| !rest.starts_with("_plural")));
+            } else if !line.is_empty() && !line.starts_with('#') {
                 self.add(&mut message, line)?;
             }
         }
     }
 
     fn add(&self, message: &mut Message, line: &str) -> Result<(), CorpusReadError> {
-        let syntax = |expected| CorpusReadError::Syntax {
-            path: self.lines.path().to_owned(),
-            line: self.lines.line(),
-            found: format!("`{line}`"),
-            expected,
-        };
+        let syntax = |expected| self.syntax(format!("`{line}`"), expected);
         let (keyword, string) = match line.find('"') {
             Some(start) => (line[..start].trim(), &line[start..]),
             None => return Err(syntax("a keyword and a string in quotes")),
         };
-        let text = unquote(string).ok_or_else(|| syntax("a string in quotes"))?;
-        match keyword {
-            "" => match message.last {
-                Field::Id => message.id.get_or_insert_default().push_str(&text),
-                Field::Translation => message.translation.get_or_insert_default().push_str(&text),
-                Field::Other => {}
-            },
-            "msgid" if message.id.is_some() => {
+        let bytes = unquote(string)
+            .ok_or_else(|| syntax("a string in quotes, with the escapes that C has"))?;
+        match (keyword, message.last) {
+            ("", Some(Field::Id)) => message.id.get_or_insert_default().extend(bytes),
+            ("", Some(Field::Translation)) => {
+                message.translation.get_or_insert_default().extend(bytes);
+            }
+            ("", Some(Field::Other)) => {}
+            ("", None) => return Err(syntax("a keyword before the first string")),
+            ("msgid", _) if message.id.is_some() => {
                 return Err(syntax("the `msgstr` of the `msgid` above"));
             }
-            "msgid" => (message.id, message.last) = (Some(text), Field::Id),
-            "msgstr" | "msgstr[0]" => {
-                (message.translation, message.last) = (Some(text), Field::Translation);
+            ("msgid", _) => (message.id, message.last) = (Some(bytes), Some(Field::Id)),
+            ("msgctxt" | "msgid_plural", _) => message.last = Some(Field::Other),
+            (other, _) if !(other == "msgstr" || other.starts_with("msgstr[")) => {
+                return Err(syntax("`msgid`, `msgstr`, `msgctxt` or `msgid_plural`"));
             }
-            "msgctxt" | "msgid_plural" => message.last = Field::Other,
-            other if other.starts_with("msgstr[") => message.last = Field::Other,
-            _ => return Err(syntax("`msgid`, `msgstr`, `msgctxt` or `msgid_plural`")),
+            _ if message.id.is_none() => {
+                return Err(syntax("the `msgid` of this message first"));
+            }
+            ("msgstr" | "msgstr[0]", _) if message.translation.is_some() => {
+                return Err(syntax("one `msgstr` for each `msgid`"));
+            }
+            ("msgstr" | "msgstr[0]", _) => {
+                (message.translation, message.last) = (Some(bytes), Some(Field::Translation));
+            }
+            _ => message.last = Some(Field::Other),
         }
         Ok(())
+    }
+
+    fn text(&self, bytes: Vec<u8>) -> Result<String, CorpusReadError> {
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let found = format!("escapes that make the bytes {:02x?}", error.as_bytes());
+            self.syntax(found, "UTF-8")
+        })?;
+        Ok(if self.options.nfc { text.nfc().collect() } else { text })
+    }
+
+    fn syntax(&self, found: String, expected: &'static str) -> CorpusReadError {
+        let path = self.lines.path().to_owned();
+        CorpusReadError::Syntax { path, line: self.lines.line(), found, expected }
     }
 }
 
@@ -146,7 +199,7 @@ impl Iterator for PoReader {
     type Item = Result<Pair, CorpusReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
+        if self.ended && self.pending.is_none() {
             return None;
         }
         let pair = self.next_pair().transpose();
@@ -155,22 +208,50 @@ impl Iterator for PoReader {
     }
 }
 
-/// The text of a string in quotes, with its escapes resolved.
-fn unquote(string: &str) -> Option<String> {
-    let inner = string.strip_prefix('"')?.strip_suffix('"')?;
-    let mut text = String::with_capacity(inner.len());
-    let mut characters = inner.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '"' => return None,
-            '\\' => text.push(match characters.next()? {
-                'n' => '\n',
-                't' => '\t',
-                'r' => '\r',
-                other => other,
-            }),
-            other => text.push(other),
+/// The bytes of a string in quotes, with its escapes resolved: those of C.
+fn unquote(string: &str) -> Option<Vec<u8>> {
+    let inner = string.strip_prefix('"')?.strip_suffix('"')?.as_bytes();
+    let mut bytes = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match byte {
+            b'"' => return None,
+            b'\\' => {
+                let (byte, after) = escape(rest)?;
+                bytes.push(byte);
+                rest = after;
+            }
+            other => bytes.push(*other),
         }
     }
-    Some(text)
+    Some(bytes)
+}
+
+/// The byte that the characters after a backslash stand for, and what follows them.
+fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (kind, after) = text.split_first()?;
+    let byte = match kind {
+        b'a' => 0x07,
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'v' => 0x0b,
+        b'\\' | b'"' | b'\'' | b'?' => *kind,
+        b'x' => return number(after, 16, usize::MAX),
+        b'0'..=b'7' => return number(text, 8, 3),
+        _ => return None,
+    };
+    Some((byte, after))
+}
+
+/// A byte written in at most so many digits, and what follows them.
+fn number(text: &[u8], radix: u32, at_most: usize) -> Option<(u8, &[u8])> {
+    let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
+    let digits = text.iter().take(at_most).take_while(is_digit).count();
+    let (digits, after) = text.split_at(digits);
+    let value = u8::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?;
+    Some((value, after))
 }

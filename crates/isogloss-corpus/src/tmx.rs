@@ -14,8 +14,8 @@ use crate::{CorpusReadError, Pair, ReadOptions};
 
 /// Reads the units of a TMX file that have a segment in both languages.
 ///
-/// A segment's language is that of its `tuv` (`xml:lang`); a language with a region matches the one
-/// without. Text inside `bpt`, `ept`, `it`, `ph` and `ut` is
+/// A segment's language is that of its `tuv` (`xml:lang`). Of two variants of a language, the one with
+/// the region that was asked for is taken, else the first. Text inside `bpt`, `ept`, `it`, `ph` and `ut` is
 /// mark-up and left out; text inside `hi` is text. Units that lack one
 /// of the languages are no pairs; [`TmxReader::skipped`] counts them.
 ///
@@ -41,6 +41,7 @@ pub fn open_tmx(
         unit: Unit::default(),
         ready: VecDeque::new(),
         depth: 0,
+        is_tmx: false,
         skipped: 0,
         ended: false,
     })
@@ -57,6 +58,8 @@ pub struct TmxReader {
     ready: VecDeque<Pair>,
     /// How many elements are open.
     depth: u64,
+    /// Whether the outermost element has begun.
+    is_tmx: bool,
     skipped: u64,
     ended: bool,
 }
@@ -64,12 +67,18 @@ pub struct TmxReader {
 /// A unit as it is read.
 #[derive(Debug, Default)]
 struct Unit {
-    /// Which of the two languages the segment is in.
-    side: Option<usize>,
+    /// Its variants, in the order of the file; those in a language that nobody asked for too.
+    variants: Vec<Variant>,
     in_segment: bool,
     /// How deep inside inline elements.
     inline: usize,
-    texts: [Option<String>; 2],
+}
+
+/// A segment of a unit.
+#[derive(Debug)]
+struct Variant {
+    language: Option<LanguageTag>,
+    text: Option<String>,
 }
 
 impl TmxReader {
@@ -88,16 +97,26 @@ impl TmxReader {
                 Err(error) => return Err(self.syntax(error.to_string())),
             };
             match event {
+                Event::Empty(start) => {
+                    if self.depth == 0 && start.local_name().as_ref() != "tmx" {
+                        return Err(self.syntax(format!("`<{}>`", start.local_name().as_ref())));
+                    }
+                    self.is_tmx = true;
+                }
                 Event::Start(start) => {
-                    self.depth += 1;
-                    self.unit.start(&start, &self.languages);
+                    if self.depth == 0 && start.local_name().as_ref() != "tmx" {
+                        return Err(self.syntax(format!("`<{}>`", start.local_name().as_ref())));
+                    }
+                    (self.depth, self.is_tmx) = (self.depth + 1, true);
+                    if let Err(found) = self.unit.start(&start) {
+                        return Err(self.syntax(found));
+                    }
                 }
                 Event::End(end) => {
                     self.depth = self.depth.saturating_sub(1);
                     match end.local_name().as_ref() {
                         "tu" => self.end_unit(),
                         "seg" => self.unit.in_segment = false,
-                        "tuv" => self.unit.side = None,
                         name if is_markup(name) => {
                             self.unit.inline = self.unit.inline.saturating_sub(1);
                         }
@@ -116,6 +135,9 @@ impl TmxReader {
                 Event::Eof if self.depth > 0 => {
                     return Err(self.syntax("the end of the file inside an element".to_owned()));
                 }
+                Event::Eof if !self.is_tmx => {
+                    return Err(self.syntax("the end of the file".to_owned()));
+                }
                 Event::Eof => return Ok(None),
                 _ => {}
             }
@@ -124,12 +146,15 @@ impl TmxReader {
     }
 
     fn end_unit(&mut self) {
-        let [Some(source), Some(target)] = std::mem::take(&mut self.unit).texts else {
+        let unit = std::mem::take(&mut self.unit);
+        let [Some(source), Some(target)] = unit.texts(&self.languages) else {
             self.skipped += 1;
             return;
         };
-        let is_nfc = self.options.nfc;
-        let texts = [source, target].map(|text| if is_nfc { text.nfc().collect() } else { text });
+        let compose = |text: &str| {
+            if self.options.nfc { text.nfc().collect() } else { text.to_owned() }
+        };
+        let texts = [source, target].map(compose);
         self.ready.push_back(Pair { languages: self.languages.clone(), texts });
     }
 
@@ -145,41 +170,58 @@ fn is_markup(name: &str) -> bool {
 }
 
 impl Unit {
-    fn start(&mut self, start: &BytesStart<'_>, languages: &[LanguageTag; 2]) {
+    fn start(&mut self, start: &BytesStart<'_>) -> Result<(), String> {
         match start.local_name().as_ref() {
             "tu" => *self = Self::default(),
             "tuv" => {
-                let language = start
-                    .attributes()
-                    .flatten()
-                    .find(|attribute| attribute.key.local_name().as_ref() == "lang")
-                    .and_then(|attribute| attribute.value.parse::<LanguageTag>().ok());
-                self.side = language.and_then(|found| {
-                    languages.iter().position(|asked| {
-                        *asked == found
-                            || (asked.language(), asked.script())
-                                == (found.language(), found.script())
-                    })
-                });
+                let mut language = None;
+                for attribute in start.attributes() {
+                    let attribute = attribute.map_err(|error| error.to_string())?;
+                    if attribute.key.local_name().as_ref() == "lang" {
+                        language = attribute.value.parse().ok();
+                    }
+                }
+                self.variants.push(Variant { language, text: None });
             }
             "seg" => {
                 (self.in_segment, self.inline) = (true, 0);
-                if let Some(side) = self.side {
-                    self.texts[side].get_or_insert_default();
+                if let Some(variant) = self.variants.last_mut() {
+                    variant.text.get_or_insert_default();
                 }
             }
             name if is_markup(name) => self.inline += 1,
             _ => {}
         }
+        Ok(())
     }
 
     fn push(&mut self, text: &str) {
         if self.in_segment
             && self.inline == 0
-            && let Some(side) = self.side
+            && let Some(variant) = self.variants.last_mut()
         {
-            self.texts[side].get_or_insert_default().push_str(text);
+            variant.text.get_or_insert_default().push_str(text);
         }
+    }
+
+    /// The texts in two languages: for each the variant that is exactly in it, else the first in
+    /// the same language and script whatever its region, and none for both.
+    fn texts(&self, languages: &[LanguageTag; 2]) -> [Option<&str>; 2] {
+        let mut chosen = languages.each_ref().map(|asked| {
+            self.variants.iter().position(|variant| variant.language.as_ref() == Some(asked))
+        });
+        for (side, asked) in languages.iter().enumerate() {
+            if chosen[side].is_none() {
+                let is_alike = |found: &LanguageTag| {
+                    (asked.language(), asked.script()) == (found.language(), found.script())
+                };
+                let other = chosen[1 - side];
+                chosen[side] = self.variants.iter().enumerate().position(|(place, variant)| {
+                    other != Some(place) && variant.language.as_ref().is_some_and(is_alike)
+                });
+            }
+        }
+        chosen.map(|place| self.variants[place?].text.as_deref())
     }
 }
 
