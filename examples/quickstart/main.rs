@@ -30,7 +30,8 @@ use isogloss::evaluation::{Block, Report};
 use crate::adaptation::{Adaptation, Adapted, Method};
 use crate::artefacts::Reloaded;
 use crate::bars::Bars;
-use crate::corpora::Corpora;
+use crate::corpora::{Corpora, tag};
+use crate::data::HELD_OUT;
 use crate::measures::{ByLanguage, Measures};
 use crate::pretraining::{Budget, Data, Pretrained, Regime, Shape};
 use crate::report::Findings;
@@ -132,11 +133,7 @@ fn main() -> Outcome<()> {
     let base = &models.iter().find(|(run, _)| run.regime == Regime::MlmTlm).ok_or("no base")?.0;
     let adaptation =
         Adaptation::new(base, &corpora, vocabulary, &shape, budget.adaptation, seed, &device)?;
-    let mut adapted = Vec::new();
-    for method in Method::ALL {
-        let stage = bars.stage(method.name());
-        adapted.push(adaptation.run(method, &measures, &args.out, &stage)?);
-    }
+    let adapted = setting.adapt_all(&adaptation)?;
 
     println!("5  Files, read back");
     let texts: Vec<String> = corpora.held.texts.values().flatten().cloned().collect();
@@ -199,7 +196,7 @@ impl Setting<'_> {
                 out,
                 &stage,
             )?;
-            let mut scores = measures.language_model(&run.model, &stage)?;
+            let mut scores = measures.language_model(&run.model, &measures.languages(), &stage)?;
             let encoder = run.model.clone().into_encoder();
             measures.topics(encoder, budget.classifier, seed, &stage, &mut scores)?;
             Ok((run, scores))
@@ -208,6 +205,29 @@ impl Setting<'_> {
             let runs = Regime::ALL.map(|regime| scope.spawn(move || each(regime)));
             runs.into_iter().map(join).collect()
         })
+    }
+
+    /// Trains one after another, for the seconds and memory of each, and measures all together.
+    fn adapt_all(self, adaptation: &Adaptation<'_>) -> Outcome<Vec<Adapted>> {
+        let mut adapted = Vec::new();
+        for method in Method::ALL {
+            let stage = self.bars.stage(method.name());
+            adapted.push(adaptation.run(method, self.out, &stage)?);
+        }
+        let held_out = [tag(HELD_OUT)];
+        let measure = |adapted: &Adapted| {
+            let stage = self.bars.stage(adapted.method.name());
+            self.measures.language_model(&adapted.model, &held_out, &stage)
+        };
+        let scores: Outcome<Vec<ByLanguage>> = thread::scope(|scope| {
+            let threads: Vec<_> =
+                adapted.iter().map(|adapted| scope.spawn(|| measure(adapted))).collect();
+            threads.into_iter().map(join).collect()
+        });
+        for (adapted, scores) in adapted.iter_mut().zip(scores?) {
+            adapted.scores = scores;
+        }
+        Ok(adapted)
     }
 
     fn reload(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use isogloss::burn::module::Module;
 use isogloss::burn::tensor::Device;
 use isogloss::core::{LanguageTag, Progress, ProgressEvent, Seed};
-use isogloss::evaluation::{EmbeddingMatrix, Prediction, retrieve};
+use isogloss::evaluation::{EmbeddingMatrix, Prediction, Retrieval, retrieve};
 use isogloss::sampling::{
     ExplicitWeights, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit,
 };
@@ -25,8 +25,8 @@ use crate::corpora::{Corpora, Held, tag};
 use crate::data::{HELD_OUT, PIVOT, TOPICS};
 use crate::pretraining::Shape;
 
-/// Symbols whose tokens are hidden one after another. Each costs as many passes as it has tokens.
-const N_SCORED: usize = 50;
+/// Texts whose tokens are hidden one after another. Each costs as many passes as it has tokens.
+const N_SCORED: usize = 20;
 /// Tokens of a batch at most, where nothing is learned.
 const BATCH_TOKENS: usize = 4_096;
 /// The highest learning rate of classifiers.
@@ -61,6 +61,19 @@ pub(crate) struct Scores {
 /// Scores by language.
 pub(crate) type ByLanguage = BTreeMap<LanguageTag, Scores>;
 
+impl Scores {
+    fn retrieved(&mut self, found: &Retrieval) {
+        let first = |ranks: &[usize]| -> Vec<f64> {
+            ranks.iter().map(|rank| if *rank == 1 { 1.0 } else { 0.0 }).collect()
+        };
+        self.from_english = first(&found.forward);
+        self.to_english = first(&found.backward);
+        let both = found.forward.iter().zip(&found.backward);
+        let mean = |(a, b): (&usize, &usize)| f64::midpoint(1.0 / *a as f64, 1.0 / *b as f64);
+        self.reciprocal_rank = both.map(mean).collect();
+    }
+}
+
 impl<'a> Measures<'a> {
     pub(crate) fn new(
         corpora: &Corpora,
@@ -92,10 +105,11 @@ impl<'a> Measures<'a> {
         Ok(Self { held, ids, english_topics: Arc::new(english_topics), shape, unk, device })
     }
 
-    /// Retrieval and masked tokens, in every language.
+    /// Retrieval and masked tokens in every language, and perplexity in some.
     pub(crate) fn language_model(
         &self,
         model: &MaskedLanguageModel,
+        perplexity_of: &[LanguageTag],
         progress: &dyn Progress,
     ) -> Outcome<ByLanguage> {
         const TASK: &str = "measuring";
@@ -105,25 +119,24 @@ impl<'a> Measures<'a> {
         let english = self.embeddings(&encoder, &self.ids[&tag(PIVOT)])?;
         let mut scores = BTreeMap::new();
         for (done, (language, texts)) in (1..).zip(&self.ids) {
-            let mut own = Scores::default();
+            let mut own = Scores { guessed: self.guessed(model, texts)?, ..Scores::default() };
             if *language != tag(PIVOT) {
-                let found = retrieve(&english, &self.embeddings(&encoder, texts)?)?;
-                let first = |ranks: &[usize]| -> Vec<f64> {
-                    ranks.iter().map(|rank| if *rank == 1 { 1.0 } else { 0.0 }).collect()
-                };
-                own.from_english = first(&found.forward);
-                own.to_english = first(&found.backward);
-                let both = found.forward.iter().zip(&found.backward);
-                let mean = |(a, b): (&usize, &usize)| (1.0 / *a as f64 + 1.0 / *b as f64) / 2.0;
-                own.reciprocal_rank = both.map(mean).collect();
+                own.retrieved(&retrieve(&english, &self.embeddings(&encoder, texts)?)?);
             }
-            self.hidden_tokens(model, language, &mut own)?;
+            if perplexity_of.contains(language) {
+                own.log_probability = self.log_probability(model, language)?;
+            }
             scores.insert(language.clone(), own);
             let note = language.name();
             progress.report(ProgressEvent::Advanced { task: TASK, done, note });
         }
         progress.report(ProgressEvent::Finished { task: TASK });
         Ok(scores)
+    }
+
+    /// The languages there is something to measure on.
+    pub(crate) fn languages(&self) -> Vec<LanguageTag> {
+        self.ids.keys().cloned().collect()
     }
 
     /// Fine-tunes a copy of the encoder with a head on English topics, and adds what it makes of
@@ -209,44 +222,63 @@ impl<'a> Measures<'a> {
         Ok(model.score(&batch).log_probabilities)
     }
 
+    /// Hides some tokens of each text, the same ones for every model, and counts the guessed ones.
+    fn guessed(&self, model: &MaskedLanguageModel, texts: &[Vec<u32>]) -> Outcome<Vec<[f64; 2]>> {
+        let row = |(text, ids): (u64, &Vec<u32>)| {
+            let framed = self.shape.layout.sentence(ids).input;
+            let masked = self.shape.masking.mask_tokens(&framed.ids, Seed::new(0).at(text));
+            MaskedSequence::new(framed, masked)
+        };
+        let rows: Vec<_> = (0..).zip(texts).map(row).collect();
+        let mut guessed = vec![[0.0; 2]; texts.len()];
+        self.score(model, &rows, |row, _, is_first| {
+            guessed[row][0] += f64::from(u8::from(is_first));
+            guessed[row][1] += 1.0;
+        })?;
+        Ok(guessed)
+    }
+
     /// Hides each token of the first texts by itself. Texts with a character that the vocabulary
     /// has not are left out: what is unknown cannot be guessed.
-    fn hidden_tokens(
+    fn log_probability(
         &self,
         model: &MaskedLanguageModel,
         language: &LanguageTag,
-        scores: &mut Scores,
-    ) -> Outcome<()> {
-        let (mut rows, mut of_text) = (Vec::new(), Vec::new());
-        for (ids, text) in self.ids[language].iter().zip(&self.held.texts[language]).take(N_SCORED)
-        {
-            if ids.contains(&self.unk) {
-                continue;
-            }
+    ) -> Outcome<Vec<[f64; 2]>> {
+        let (mut rows, mut of_text, mut found) = (Vec::new(), Vec::new(), Vec::new());
+        let texts = self.ids[language].iter().zip(&self.held.texts[language]).take(N_SCORED);
+        for (ids, text) in texts.filter(|(ids, _)| !ids.contains(&self.unk)) {
             let framed = self.shape.layout.sentence(ids).input;
             for masked in self.shape.masking.mask_each(&framed.ids) {
                 rows.push(MaskedSequence::new(framed.clone(), masked));
-                of_text.push(scores.guessed.len());
+                of_text.push(found.len());
             }
-            scores.guessed.push([0.0; 2]);
             let characters = text.chars().filter(|c| !c.is_whitespace()).count();
-            scores.log_probability.push([0.0, characters as f64]);
+            found.push([0.0, characters as f64]);
         }
-        // Texts of one length come together as they are: a text gives as many rows as it has ids.
+        self.score(model, &rows, |row, log_probability, _| {
+            found[of_text[row]][0] += f64::from(log_probability);
+        })?;
+        Ok(found)
+    }
+
+    /// Scores the hidden tokens of some rows: `each` gets the row, the log-probability of the token
+    /// and whether it was the first guess.
+    fn score(
+        &self,
+        model: &MaskedLanguageModel,
+        rows: &[MaskedSequence],
+        mut each: impl FnMut(usize, f32, bool),
+    ) -> Outcome<()> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by_key(|row| rows[*row].input.len());
         for chunk in chunks(&order, |row| rows[row].input.len()) {
             let batch: Vec<_> = chunk.iter().map(|row| rows[*row].clone()).collect();
             let batch = MlmBatch::try_new(&self.shape.encoder, &batch, self.device)?;
-            let found = model.score(&batch);
-            for ((row, log_probability), is_first) in
-                chunk.iter().zip(found.log_probabilities).zip(found.is_first)
-            {
-                let text = of_text[*row];
-                scores.guessed[text][0] += f64::from(u8::from(is_first));
-                scores.guessed[text][1] += 1.0;
-                scores.log_probability[text][0] += f64::from(log_probability);
-            }
+            let scores = model.score(&batch);
+            let hidden = chunk.iter().flat_map(|row| rows[*row].positions.iter().map(|_| *row));
+            let scored = scores.log_probabilities.into_iter().zip(scores.is_first);
+            hidden.zip(scored).for_each(|(row, (log_p, is_first))| each(row, log_p, is_first));
         }
         Ok(())
     }

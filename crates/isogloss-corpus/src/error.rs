@@ -143,6 +143,17 @@ pub enum ManifestError {
         source: Box<toml::de::Error>,
     },
 
+    /// There are not so many parts of that kind.
+    #[error("{}: no part {part}, expected one of {parts}", path.display())]
+    NoPart {
+        /// The manifest.
+        path: PathBuf,
+        /// The part that was asked for, as `[[text]] 1`.
+        part: String,
+        /// How many there are of its kind.
+        parts: usize,
+    },
+
     /// A part says nothing of its terms, or says two things.
     #[error(
         "{}, part {part}: {fault}, expected `terms = \"FILE\"`, `terms = \"unstated\"`, or `licence` \

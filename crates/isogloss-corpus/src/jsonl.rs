@@ -20,7 +20,9 @@ pub fn open_jsonl(
     field: &str,
     options: ReadOptions,
 ) -> Result<JsonlReader, CorpusReadError> {
-    Ok(JsonlReader { lines: Lines::open(path, options)?, language, field: field.to_owned() })
+    // A mark may be written as an escape, and is composed when it is no longer one.
+    let lines = Lines::open(path, ReadOptions::default())?;
+    Ok(JsonlReader { lines, language, field: field.to_owned(), options })
 }
 
 /// The texts of a file, read as they are asked for.
@@ -29,6 +31,7 @@ pub struct JsonlReader {
     lines: Lines,
     language: LanguageTag,
     field: String,
+    options: ReadOptions,
 }
 
 impl JsonlReader {
@@ -42,7 +45,7 @@ impl JsonlReader {
         let value: Value = serde_json::from_str(line).map_err(|error| fault(error.to_string()))?;
         match value.get(&self.field) {
             Some(Value::String(text)) => {
-                Ok(Text { language: self.language.clone(), text: text.clone() })
+                Ok(Text { language: self.language.clone(), text: self.options.apply(text) })
             }
             Some(other) => Err(fault(format!("`{}` is {other}", self.field))),
             None => Err(fault(format!("no `{}`", self.field))),

@@ -26,6 +26,11 @@ impl ReadOptions {
         self.nfc = true;
         self
     }
+
+    /// A whole text as it was asked for.
+    pub(crate) fn apply(self, text: &str) -> String {
+        if self.nfc { text.nfc().collect() } else { text.to_owned() }
+    }
 }
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -88,7 +93,7 @@ impl Lines {
             byte: error.valid_up_to() + 1,
         })?;
         let text = if self.line == 1 { text.strip_prefix(BOM).unwrap_or(text) } else { text };
-        Ok(Some(if self.options.nfc { text.nfc().collect() } else { text.to_owned() }))
+        Ok(Some(self.options.apply(text)))
     }
 }
 

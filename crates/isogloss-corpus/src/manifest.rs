@@ -119,11 +119,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`ManifestError::Refused`] with the clause; [`ManifestError::Record`] with file and line.
-    ///
-    /// # Panics
-    ///
-    /// Where there is no such part.
+    /// [`ManifestError::NoPart`]; [`ManifestError::Refused`] with the clause; [`ManifestError::Record`] with file and line.
     pub fn read_text(
         &self,
         index: usize,
@@ -137,19 +133,15 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`ManifestError::Refused`] with the clause; [`ManifestError::Record`] with the file. As items,
+    /// [`ManifestError::NoPart`]; [`ManifestError::Refused`] with the clause; [`ManifestError::Record`] with the file. As items,
     /// those of the reader, and [`CorpusReadError::Segments`](crate::CorpusReadError::Segments).
-    ///
-    /// # Panics
-    ///
-    /// Where there is no such part.
     pub fn open_text(
         &self,
         index: usize,
         purpose: Purpose,
         policy: Policy,
     ) -> Result<PartReader<TextReader>, ManifestError> {
-        let part = &self.content.text[index];
+        let part = self.part(&self.content.text, "text", index)?;
         let permit = self.permit(index, purpose, policy)?;
         let path = self.resolve(&part.path);
         let reader = open_text(&path, part.language.clone(), ReadOptions::default())?;
@@ -163,10 +155,6 @@ impl Manifest {
     /// # Errors
     ///
     /// As those of [`read_text`](Self::read_text).
-    ///
-    /// # Panics
-    ///
-    /// Where there is no such part.
     pub fn read_bitext(
         &self,
         index: usize,
@@ -181,17 +169,13 @@ impl Manifest {
     /// # Errors
     ///
     /// As those of [`open_text`](Self::open_text).
-    ///
-    /// # Panics
-    ///
-    /// Where there is no such part.
     pub fn open_bitext(
         &self,
         index: usize,
         purpose: Purpose,
         policy: Policy,
     ) -> Result<PartReader<MosesReader>, ManifestError> {
-        let part = &self.content.bitext[index];
+        let part = self.part(&self.content.bitext, "bitext", index)?;
         let permit = self.permit(self.content.text.len() + index, purpose, policy)?;
         let [source, target] = part.paths.each_ref().map(|path| self.resolve(path));
         let paths = [source.as_path(), target.as_path()];
@@ -206,10 +190,6 @@ impl Manifest {
     /// # Errors
     ///
     /// As those of [`read_text`](Self::read_text).
-    ///
-    /// # Panics
-    ///
-    /// Where there is no such part.
     pub fn read_labelled(
         &self,
         index: usize,
@@ -224,17 +204,13 @@ impl Manifest {
     /// # Errors
     ///
     /// As those of [`open_text`](Self::open_text).
-    ///
-    /// # Panics
-    ///
-    /// Where there is no such part.
     pub fn open_labelled(
         &self,
         index: usize,
         purpose: Purpose,
         policy: Policy,
     ) -> Result<PartReader<TsvReader>, ManifestError> {
-        let part = &self.content.labelled[index];
+        let part = self.part(&self.content.labelled, "labelled", index)?;
         let before = self.content.text.len() + self.content.bitext.len();
         let permit = self.permit(before + index, purpose, policy)?;
         let path = self.resolve(&part.path);
@@ -243,6 +219,19 @@ impl Manifest {
         let languages = vec![part.language.clone()];
         let source_name = part.source.as_deref();
         Ok(PartReader::new(reader, &path, part.segments, languages, source_name, permit))
+    }
+
+    fn part<'a, P>(
+        &self,
+        parts: &'a [P],
+        kind: &'static str,
+        index: usize,
+    ) -> Result<&'a P, ManifestError> {
+        parts.get(index).ok_or_else(|| ManifestError::NoPart {
+            path: self.path.clone(),
+            part: part_name(kind, index),
+            parts: parts.len(),
+        })
     }
 
     fn resolve(&self, path: &Path) -> PathBuf {

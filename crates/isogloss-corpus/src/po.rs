@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use isogloss_core::LanguageTag;
-use unicode_normalization::UnicodeNormalization;
 
 use crate::lines::Lines;
 use crate::{CorpusReadError, Pair, ReadOptions};
@@ -186,7 +185,7 @@ impl PoReader {
             let found = format!("escapes that make the bytes {:02x?}", error.as_bytes());
             self.syntax(found, "UTF-8")
         })?;
-        Ok(if self.options.nfc { text.nfc().collect() } else { text })
+        Ok(self.options.apply(&text))
     }
 
     fn syntax(&self, found: String, expected: &'static str) -> CorpusReadError {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use isogloss_core::LanguageTag;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use unicode_normalization::UnicodeNormalization;
 
 use crate::lines::open_unpacked;
 use crate::{CorpusReadError, Pair, ReadOptions};
@@ -151,10 +150,7 @@ impl TmxReader {
             self.skipped += 1;
             return;
         };
-        let compose = |text: &str| {
-            if self.options.nfc { text.nfc().collect() } else { text.to_owned() }
-        };
-        let texts = [source, target].map(compose);
+        let texts = [source, target].map(|text| self.options.apply(text));
         self.ready.push_back(Pair { languages: self.languages.clone(), texts });
     }
 

@@ -225,9 +225,11 @@ impl Terms {
         }
     }
 
-    /// Whether the licence is an SPDX expression, or `LicenseRef-` and a name of its own.
+    /// Whether the licence is an SPDX expression, or `LicenseRef-` and a name of its own. SPDX's
+    /// `NOASSERTION` and `NONE` say that there is none.
     pub fn is_licence_known(&self) -> bool {
-        spdx::Expression::parse(&self.licence).is_ok()
+        let says_nothing = matches!(self.licence.as_str(), "NOASSERTION" | "NONE");
+        !says_nothing && spdx::Expression::parse(&self.licence).is_ok()
     }
 
     /// Reads terms from a TOML file.
@@ -268,7 +270,8 @@ impl Terms {
     }
 }
 
-/// The least that a label asks, where it forbids a purpose; the community's own text prevails.
+/// The least that a label asks, where it forbids a purpose; the community's own text prevails. What
+/// a label asks that nobody here knows is not known to permit anything.
 fn restriction(code: &str, purpose: Purpose) -> Option<&'static str> {
     let spreads = matches!(purpose, Purpose::Redistribute | Purpose::Generate);
     match code.to_ascii_lowercase().as_str() {
@@ -278,6 +281,11 @@ fn restriction(code: &str, purpose: Purpose) -> Option<&'static str> {
         "tkcs" | "tks" | "tknv" | "bccnv" => Some("it asks for a review by the community first"),
         "tko" | "bco" if purpose != Purpose::Evaluate => Some("it is for education and outreach"),
         "tknc" | "bcnc" | "bcr" if spreads => Some("it excludes commercial use downstream"),
-        _ => None,
+        // The purpose is within the label, or the label names somebody and forbids nothing.
+        "tko" | "bco" | "tknc" | "bcnc" | "bcr" | "tka" | "tkmc" | "tkcv" | "tkcr" | "tkv"
+        | "tkcb" | "tkoc" | "tkc" | "bcp" | "bcmc" | "bcv" | "bccv" | "bccb" | "bcoc" | "bcc" => {
+            None
+        }
+        _ => Some("it is no label of Local Contexts that we know, so ask what it asks"),
     }
 }

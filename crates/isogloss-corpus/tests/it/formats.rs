@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use isogloss_core::LanguageTag;
-use isogloss_corpus::{ReadOptions, open_conllu, open_po, open_text, open_tmx};
+use isogloss_corpus::{ReadOptions, open_conllu, open_jsonl, open_po, open_text, open_tmx};
 use proptest::prelude::*;
 
 fn languages() -> [LanguageTag; 2] {
@@ -171,4 +171,16 @@ proptest! {
         let [english, _] = languages();
         let _ = open_conllu(&path, english, ReadOptions::default())?.take(99).count();
     }
+}
+
+#[test]
+fn marks_written_as_escapes_are_composed_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(dir.path(), "a.jsonl", "{\"text\": \"e\\u0301\"}\n");
+    let read = |options| {
+        let mut texts = open_jsonl(&path, "yo".parse().unwrap(), "text", options).unwrap();
+        texts.next().unwrap().unwrap().text
+    };
+    assert_eq!(read(ReadOptions::default()), "e\u{301}");
+    assert_eq!(read(ReadOptions::default().with_nfc()), "\u{e9}");
 }

@@ -101,6 +101,18 @@ fn a_fault_names_its_part() {
 }
 
 #[test]
+fn a_part_that_is_not_there_is_a_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("manifest.toml");
+    fs::write(&path, "").unwrap();
+    let manifest = Manifest::open(&path).unwrap();
+    let error = manifest.read_text(0, Purpose::Train, policy()).unwrap_err().to_string();
+    assert!(error.ends_with("manifest.toml: no part [[text]] 1, expected one of 0"), "{error}");
+    assert!(manifest.open_bitext(3, Purpose::Train, policy()).is_err());
+    assert!(manifest.open_labelled(0, Purpose::Train, policy()).is_err());
+}
+
+#[test]
 fn a_part_streams_and_its_segments_are_checked_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("manifest.toml");

@@ -44,6 +44,19 @@ fn a_refusal_names_its_clause() {
 }
 
 #[test]
+fn what_says_nothing_permits_nothing() {
+    let unknown = Label { code: "tkxyz".to_owned(), text: None };
+    let refused = refusal(&Terms::new("CC-BY-4.0").with_label(unknown), Purpose::Train);
+    assert!(refused.starts_with("label `tkxyz` does not permit to train: it is no label"));
+    let attribution = Label { code: "TKA".to_owned(), text: None };
+    let terms = Terms::new("CC-BY-4.0").with_label(attribution);
+    assert!(terms.try_check(Purpose::Train, "2026-11-23".parse().unwrap()).is_ok());
+    for licence in ["NOASSERTION", "NONE"] {
+        assert!(!Terms::new(licence).is_licence_known());
+    }
+}
+
+#[test]
 fn unstated_text_is_read_with_a_warning_and_never_passed_on() {
     let policy = Policy::on(TODAY);
     for purpose in ALL {
