@@ -5,22 +5,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use isogloss::burn::module::Module;
-use isogloss::burn::tensor::Device;
-use isogloss::core::{Progress, Seed};
+use isogloss::core::Progress;
+use isogloss::governance::Provenance;
 use isogloss::peft::{
     AdapterConfig, BottleneckConfig, LoraConfig, attach, parameter_count, save_adapter,
     trainable_parameter_count,
 };
-use isogloss::tokenization::SubwordTokenizer;
 use isogloss::training::{LearningRateConfig, StopFlag, TokenizedTexts, Trainer, TrainingConfig};
 use isogloss::transformer::{MaskedLanguageModel, load_checkpoint, save_checkpoint};
 
 use crate::Outcome;
-use crate::corpora::{Corpora, tag};
+use crate::corpora::tag;
 use crate::data::HELD_OUT;
 use crate::measures::ByLanguage;
 use crate::memory;
-use crate::pretraining::{MAX_TOKENS, Pretrained, Shape};
+use crate::pretraining::{MAX_TOKENS, Pretrained, Setting};
 
 /// How a model is adapted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -97,45 +96,36 @@ pub(crate) struct Adapted {
 
 /// What all adaptations share.
 pub(crate) struct Adaptation<'a> {
+    setting: Setting<'a>,
     base: &'a Path,
-    shape: &'a Shape,
     texts: Arc<Vec<TokenizedTexts>>,
-    steps: u64,
-    seed: Seed,
-    device: &'a Device,
+    /// Where the text of the base and of the adaptation came from.
+    provenance: Provenance,
 }
 
 impl<'a> Adaptation<'a> {
-    pub(crate) fn new(
-        base: &'a Pretrained,
-        corpora: &Corpora,
-        tokenizer: &SubwordTokenizer,
-        shape: &'a Shape,
-        steps: u64,
-        seed: Seed,
-        device: &'a Device,
-    ) -> Outcome<Self> {
+    pub(crate) fn new(setting: Setting<'a>, base: &'a Pretrained) -> Outcome<Self> {
+        let Setting { corpora, vocabulary, .. } = setting;
         let language = tag(HELD_OUT);
         let texts = &corpora.adaptation.texts[&language];
-        let texts = TokenizedTexts::encode(language, texts, tokenizer)?.split_long(MAX_TOKENS);
-        let (texts, seed) = (Arc::new(vec![texts]), seed.derive("adaptation"));
-        Ok(Self { base: &base.dir, shape, texts, steps, seed, device })
+        let texts = TokenizedTexts::encode(language, texts, vocabulary)?.split_long(MAX_TOKENS);
+        let mut provenance = corpora.pretraining.provenance.clone();
+        provenance.merge(corpora.adaptation.provenance.clone());
+        Ok(Self { setting, base: &base.dir, texts: Arc::new(vec![texts]), provenance })
     }
 
     /// Adapts a copy of the model in one way and saves it; its scores are still to be measured.
-    pub(crate) fn run(
-        &self,
-        method: Method,
-        out: &Path,
-        progress: &dyn Progress,
-    ) -> Outcome<Adapted> {
+    pub(crate) fn run(&self, method: Method, progress: &dyn Progress) -> Outcome<Adapted> {
         let (trained, mebibytes) = memory::peak_during(|| self.train(method, progress));
         let Trained { model, trainable, of, seconds } = trained?;
-        let dir = method.dir().map(|dir| out.join(dir));
+        let dir = method.dir().map(|dir| self.setting.out.join(dir));
         match (&dir, method.config()) {
             (Some(dir), Some(config)) => save_adapter(&model, &config, dir)?,
             (Some(dir), None) => save_checkpoint(dir, &model)?,
             (None, _) => {}
+        }
+        if let Some(dir) = &dir {
+            self.provenance.to_toml_file(&dir.join("provenance.toml"))?;
         }
         let scores = ByLanguage::new();
         Ok(Adapted {
@@ -146,30 +136,32 @@ impl<'a> Adaptation<'a> {
             of,
             mebibytes,
             seconds,
-            steps: self.steps,
+            steps: self.setting.budget.adaptation,
             scores,
         })
     }
 
     fn train(&self, method: Method, progress: &dyn Progress) -> Outcome<Trained> {
         if method == Method::Nothing {
-            let model: MaskedLanguageModel = load_checkpoint(self.base, self.device)?;
+            let model: MaskedLanguageModel = load_checkpoint(self.base, self.setting.device)?;
             let of = parameter_count(&model);
             return Ok(Trained { model, trainable: 0, of, seconds: 0.0 });
         }
         let start = Instant::now();
-        let device = self.device.clone().autodiff();
+        let (seed, steps) =
+            (self.setting.seed.derive("adaptation"), self.setting.budget.adaptation);
+        let device = self.setting.device.clone().autodiff();
         let mut model: MaskedLanguageModel = load_checkpoint(self.base, &device)?;
         let of = parameter_count(&model);
         if let Some(config) = method.config() {
-            (model, _) = attach(model, &config, self.seed, &device)?;
+            (model, _) = attach(model, &config, seed, &device)?;
         }
         let trainable = trainable_parameter_count(&model);
-        let task = self.shape.mlm(self.texts.clone(), self.seed)?;
+        let task = self.setting.shape.mlm(self.texts.clone(), seed)?;
         let peak = LearningRateConfig::new(method.learning_rate());
-        let config = TrainingConfig::new(self.steps)
-            .with_learning_rate(peak.with_warmup_steps(self.steps / 10))
-            .with_seed(self.seed);
+        let config = TrainingConfig::new(steps)
+            .with_learning_rate(peak.with_warmup_steps(steps / 10))
+            .with_seed(seed);
         let run = Trainer::try_new(config, model, vec![(task, 1.0)], &device)?
             .run(&StopFlag::new(), progress)?;
         let seconds = start.elapsed().as_secs_f64();

@@ -17,23 +17,21 @@ mod summary;
 mod vocabulary;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
 use isogloss::corpus::Split;
 use isogloss::evaluation::{Block, Report};
 
 use crate::adaptation::{Adaptation, Adapted, Method};
-use crate::artefacts::Reloaded;
 use crate::bars::Bars;
 use crate::corpora::{Corpora, tag};
 use crate::data::HELD_OUT;
 use crate::measures::{ByLanguage, Measures};
-use crate::pretraining::{Budget, Data, Pretrained, Regime, Shape};
+use crate::pretraining::{Budget, Data, Pretrained, Regime, Setting, Shape};
 use crate::report::Findings;
 use crate::summary::{Estimates, Groups};
 
@@ -102,7 +100,6 @@ fn main() -> Outcome<()> {
     let seed = Seed::new(args.seed);
     let device = isogloss::device(&args.device)?;
     let bars = Bars::new();
-    let budget = Budget::for_minutes(args.minutes);
 
     println!("1  Corpora, under their terms");
     let corpora = Corpora::build(&args.out.join("corpora"), args.split.into(), args.require_terms)?;
@@ -120,25 +117,29 @@ fn main() -> Outcome<()> {
     let measures = Measures::new(&corpora, &corpora.held, vocabulary, &shape, &device)?;
     let data = Data::encode(&corpora, vocabulary)?;
     let setting = Setting {
+        corpora: &corpora,
+        vocabulary,
         shape: &shape,
-        measures: &measures,
+        budget: Budget::for_minutes(args.minutes),
         seed,
         device: &device,
         out: &args.out,
-        bars: &bars,
     };
-    let models = setting.pretrain_all(&data, budget)?;
+    let models = pretrain_all(setting, &data, &measures, &bars)?;
 
     println!("4  A language that pre-training never saw");
     let base = &models.iter().find(|(run, _)| run.regime == Regime::MlmTlm).ok_or("no base")?.0;
-    let adaptation =
-        Adaptation::new(base, &corpora, vocabulary, &shape, budget.adaptation, seed, &device)?;
-    let adapted = setting.adapt_all(&adaptation)?;
+    let adapted = adapt_all(&Adaptation::new(setting, base)?, &measures, &bars)?;
 
     println!("5  Files, read back");
     let texts: Vec<String> = corpora.held.texts.values().flatten().cloned().collect();
     let mut reloaded = vec![artefacts::vocabulary(vocabulary_file, vocabulary, &texts)?];
-    reloaded.extend(setting.reload(&models, base, &adapted)?);
+    for (run, _) in &models {
+        reloaded.push(artefacts::model(run, &measures, &device)?);
+    }
+    for adapted in &adapted {
+        reloaded.extend(artefacts::adapted(adapted, base, &measures, &device)?);
+    }
     println!("   {} artefacts give the same outputs as before they were saved", reloaded.len());
 
     println!("6  The report");
@@ -169,82 +170,51 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// What every model shares.
-#[derive(Clone, Copy)]
-struct Setting<'a> {
-    shape: &'a Shape,
-    measures: &'a Measures<'a>,
-    seed: Seed,
-    device: &'a Device,
-    out: &'a Path,
-    bars: &'a Bars,
+/// Trains and measures the models at the same time: each keeps about one core busy.
+fn pretrain_all(
+    setting: Setting<'_>,
+    data: &Data,
+    measures: &Measures<'_>,
+    bars: &Bars,
+) -> Outcome<Vec<(Pretrained, ByLanguage)>> {
+    let each = |regime: Regime| -> Outcome<(Pretrained, ByLanguage)> {
+        let stage = bars.stage(regime.name());
+        let run = pretraining::pretrain(regime, data, setting, &stage)?;
+        let mut scores = measures.language_model(&run.model, &measures.languages(), &stage)?;
+        let encoder = run.model.clone().into_encoder();
+        let steps = setting.budget.classifier;
+        measures.topics(encoder, steps, setting.seed, &stage, &mut scores)?;
+        Ok((run, scores))
+    };
+    thread::scope(|scope| {
+        let runs = Regime::ALL.map(|regime| scope.spawn(move || each(regime)));
+        runs.into_iter().map(join).collect()
+    })
 }
 
-impl Setting<'_> {
-    /// Trains and measures the models at the same time: each keeps about one core busy.
-    fn pretrain_all(self, data: &Data, budget: Budget) -> Outcome<Vec<(Pretrained, ByLanguage)>> {
-        let each = |regime: Regime| -> Outcome<(Pretrained, ByLanguage)> {
-            let Self { shape, measures, seed, device, out, bars } = self;
-            let stage = bars.stage(regime.name());
-            let run = pretraining::pretrain(
-                regime,
-                data,
-                shape,
-                budget.pretraining,
-                seed,
-                device,
-                out,
-                &stage,
-            )?;
-            let mut scores = measures.language_model(&run.model, &measures.languages(), &stage)?;
-            let encoder = run.model.clone().into_encoder();
-            measures.topics(encoder, budget.classifier, seed, &stage, &mut scores)?;
-            Ok((run, scores))
-        };
-        thread::scope(|scope| {
-            let runs = Regime::ALL.map(|regime| scope.spawn(move || each(regime)));
-            runs.into_iter().map(join).collect()
-        })
+/// Adapts in one way after another, for the seconds and memory of each, and measures all together.
+fn adapt_all(
+    adaptation: &Adaptation<'_>,
+    measures: &Measures<'_>,
+    bars: &Bars,
+) -> Outcome<Vec<Adapted>> {
+    let mut adapted = Vec::new();
+    for method in Method::ALL {
+        adapted.push(adaptation.run(method, &bars.stage(method.name()))?);
     }
-
-    /// Trains one after another, for the seconds and memory of each, and measures all together.
-    fn adapt_all(self, adaptation: &Adaptation<'_>) -> Outcome<Vec<Adapted>> {
-        let mut adapted = Vec::new();
-        for method in Method::ALL {
-            let stage = self.bars.stage(method.name());
-            adapted.push(adaptation.run(method, self.out, &stage)?);
-        }
-        let held_out = [tag(HELD_OUT)];
-        let measure = |adapted: &Adapted| {
-            let stage = self.bars.stage(adapted.method.name());
-            self.measures.language_model(&adapted.model, &held_out, &stage)
-        };
-        let scores: Outcome<Vec<ByLanguage>> = thread::scope(|scope| {
-            let threads: Vec<_> =
-                adapted.iter().map(|adapted| scope.spawn(|| measure(adapted))).collect();
-            threads.into_iter().map(join).collect()
-        });
-        for (adapted, scores) in adapted.iter_mut().zip(scores?) {
-            adapted.scores = scores;
-        }
-        Ok(adapted)
+    let measure = |adapted: &Adapted| {
+        let stage = bars.stage(adapted.method.name());
+        measures.language_model(&adapted.model, &[tag(HELD_OUT)], &stage)
+    };
+    let scores: Outcome<Vec<ByLanguage>> = thread::scope(|scope| {
+        let threads: Vec<_> =
+            adapted.iter().map(|adapted| scope.spawn(|| measure(adapted))).collect();
+        threads.into_iter().map(join).collect()
+    });
+    for (adapted, scores) in adapted.iter_mut().zip(scores?) {
+        adapted.scores = scores;
     }
-
-    fn reload(
-        self,
-        models: &[(Pretrained, ByLanguage)],
-        base: &Pretrained,
-        adapted: &[Adapted],
-    ) -> Outcome<Vec<Reloaded>> {
-        let mut reloaded = Vec::new();
-        for (run, _) in models {
-            reloaded.push(artefacts::model(run, self.measures, self.device)?);
-        }
-        for adapted in adapted {
-            reloaded.extend(artefacts::adapted(adapted, base, self.measures, self.device)?);
-        }
-        Ok(reloaded)
-    }
+    Ok(adapted)
 }
 
 /// What a thread returned; its panic, if it did not return, goes on in this one.
@@ -254,7 +224,7 @@ fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 
 /// The tables that fit on a terminal and have not been printed yet.
 fn print_tables(report: &Report) {
-    for section in report.sections.iter() {
+    for section in &report.sections {
         for block in &section.blocks {
             match block {
                 Block::Table(table) if table.rows.len() <= 16 => println!("{}", table.to_text()),

@@ -33,19 +33,20 @@ const BATCH_TOKENS: usize = 512;
 /// The share of tokens to predict. Small models on little text learn faster from more of them.
 const MASK_RATE: f64 = 0.3;
 /// The highest learning rate of pre-training.
-const LEARNING_RATE: f64 = 1e-3;
-/// Steps of all three runs together that an ordinary machine with two cores takes in a minute of
-/// the whole program.
-pub(crate) const STEPS_PER_MINUTE: f64 = 300.0;
+const LEARNING_RATE: f64 = 2e-3;
+/// How many times as many steps are on pairs as on single texts, where there are pairs.
+const PAIR_WEIGHT: f64 = 3.0;
+/// Steps of each model for a minute of the whole program, on an ordinary machine with two cores.
+pub(crate) const STEPS_PER_MINUTE: f64 = 500.0;
 
 /// What a model learns from.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Regime {
     /// Masked tokens of single texts.
     Mlm,
-    /// Half the steps on masked tokens of texts beside their translations.
+    /// Most steps on masked tokens of texts beside their translations.
     MlmTlm,
-    /// Half the steps on telling translations from other texts.
+    /// Most steps on telling translations from other texts.
     MlmRanking,
 }
 
@@ -84,8 +85,8 @@ pub(crate) struct Budget {
 impl Budget {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small, above 0")]
     pub(crate) fn for_minutes(minutes: f64) -> Self {
-        let steps = (minutes * STEPS_PER_MINUTE / 3.0).round().max(10.0) as u64;
-        Self { pretraining: steps, adaptation: (steps / 4).max(5), classifier: (steps / 4).max(5) }
+        let steps = (minutes * STEPS_PER_MINUTE).round().max(20.0) as u64;
+        Self { pretraining: steps, adaptation: steps / 10, classifier: steps / 20 }
     }
 }
 
@@ -108,6 +109,8 @@ impl Shape {
             })?;
         let encoder = EncoderConfig::new(tokenizer.vocab_size())
             .with_d_model(128)
+            .with_d_ff(256)
+            .with_initializer_std(0.05)
             .with_n_layers(2)
             .with_n_heads(4)
             .with_max_positions(MAX_TOKENS + 2)
@@ -205,27 +208,37 @@ impl Data {
     }
 }
 
-/// Trains one model and saves it.
+/// What every model of a run shares.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub(crate) corpora: &'a Corpora,
+    pub(crate) vocabulary: &'a SubwordTokenizer,
+    pub(crate) shape: &'a Shape,
+    pub(crate) budget: Budget,
+    pub(crate) seed: Seed,
+    pub(crate) device: &'a Device,
+    /// Where files go.
+    pub(crate) out: &'a Path,
+}
+
+/// Trains one model and saves it, with where its text came from.
 pub(crate) fn pretrain(
     regime: Regime,
     data: &Data,
-    shape: &Shape,
-    steps: u64,
-    seed: Seed,
-    device: &Device,
-    out: &Path,
+    setting: Setting<'_>,
     progress: &dyn Progress,
 ) -> Outcome<Pretrained> {
     let start = Instant::now();
-    let device = device.clone().autodiff();
-    let seed = seed.derive("pretraining");
+    let Setting { corpora, shape, budget, .. } = setting;
+    let (device, steps) = (setting.device.clone().autodiff(), budget.pretraining);
+    let seed = setting.seed.derive("pretraining");
     // The same first weights for all.
     let model = MaskedLanguageModel::try_init(&shape.encoder, &device, seed)?;
     let mut tasks = vec![(shape.mlm(data.texts.clone(), seed)?, 1.0)];
     match regime {
         Regime::Mlm => {}
-        Regime::MlmTlm => tasks.push((shape.tlm(data.pairs.clone(), seed)?, 1.0)),
-        Regime::MlmRanking => tasks.push((shape.ranking(data.pairs.clone(), seed)?, 1.0)),
+        Regime::MlmTlm => tasks.push((shape.tlm(data.pairs.clone(), seed)?, PAIR_WEIGHT)),
+        Regime::MlmRanking => tasks.push((shape.ranking(data.pairs.clone(), seed)?, PAIR_WEIGHT)),
     }
     let config = TrainingConfig::new(steps)
         .with_learning_rate(LearningRateConfig::new(LEARNING_RATE).with_warmup_steps(steps / 20))
@@ -233,8 +246,9 @@ pub(crate) fn pretrain(
         .with_seed(seed);
     let run = Trainer::try_new(config, model, tasks, &device)?.run(&StopFlag::new(), progress)?;
     let model = run.model.valid();
-    let dir = out.join("models").join(regime.slug());
+    let dir = setting.out.join("models").join(regime.slug());
     save_checkpoint(&dir, &model)?;
+    corpora.pretraining.provenance.to_toml_file(&dir.join("provenance.toml"))?;
     let seconds = start.elapsed().as_secs_f64();
     Ok(Pretrained { regime, model, dir, steps: run.steps, history: run.history, seconds })
 }

@@ -200,7 +200,7 @@ impl Findings<'_> {
                     run.steps.into(),
                     task.into(),
                     first.into(),
-                    losses.last().unwrap_or(first).into(),
+                    losses.next_back().unwrap_or(first).into(),
                     Cell::cost(run.seconds),
                 ]);
             }
@@ -208,10 +208,10 @@ impl Findings<'_> {
         Section::new("Pre-training, three ways")
             .with_paragraph(format!(
                 "The same first weights, texts, number of steps and tokens in a step. MLM hides tokens of \
-                 single texts; TLM spends half its steps on texts beside their translations; ranking \
-                 spends half on telling the translation of a text from the others in the batch. All \
-                 read the same texts: where MLM sees the two sides of a pair, it sees them apart. The \
-                 three run at the same time, {STEPS_PER_MINUTE} steps of each for a minute that was asked for.",
+                 single texts; TLM spends three of four steps on texts beside their translations, ranking \
+                 as many on telling the translation of a text from the others in the batch. All read the \
+                 same texts: where MLM sees the two sides of a pair, it sees them apart. The three run \
+                 at the same time, {STEPS_PER_MINUTE} steps of each for a minute that was asked for.",
             ))
             .with_block(Block::Table(table))
     }
@@ -303,7 +303,7 @@ impl Findings<'_> {
         Ok(Section::new("Knowing the language")
             .with_paragraph(
                 "Each token of a held-out text is hidden by itself, and the model guesses it. Perplexity \
-                 is for each character, so that no language gains by longer tokens. Ranking spends half \
+                 is for each character, so that no language gains by longer tokens. Ranking spends most \
                  of its steps without hiding a token.",
             )
             .with_block(Block::Table(table)))

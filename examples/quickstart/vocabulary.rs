@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use isogloss::core::{LanguageTag, Seed};
+use isogloss::core::{LanguageFacts, LanguageTag, Seed};
 use isogloss::evaluation::{BootstrapConfig, PairedDifference, RatioOfSums, Table};
 use isogloss::sampling::{
     ExponentConfig, LanguageDistribution, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit,
@@ -127,7 +127,7 @@ fn fairness(
 fn low_resource_costs(tokenizer: &SubwordTokenizer, corpora: &Corpora) -> Outcome<Vec<[f64; 2]>> {
     let mut costs = vec![[0.0; 2]; corpora.held.topics.len()];
     for (language, _) in corpora.pretraining_texts() {
-        if language.facts().is_some_and(|facts| facts.is_low_resource()) {
+        if language.facts().is_some_and(LanguageFacts::is_low_resource) {
             for ([tokens, words], text) in costs.iter_mut().zip(&corpora.held.texts[&language]) {
                 *tokens += tokenizer.encode(text)?.len() as f64;
                 *words += text.split_whitespace().count() as f64;

@@ -97,7 +97,8 @@ impl Scatter {
     }
 }
 
-const WIDTH: u32 = 860;
+/// Narrow enough to be read on a phone, where an image is drawn at two thirds of this.
+const WIDTH: u32 = 560;
 const FONT: &str = "sans-serif";
 const GREY: RGBColor = RGBColor(110, 110, 110);
 
@@ -123,7 +124,7 @@ impl Plot {
         let mut svg = String::new();
         let height = match self {
             Self::Bars(bars) => bars.height(),
-            Self::Scatter(_) => 440,
+            Self::Scatter(scatter) => scatter.height(),
         };
         {
             let canvas = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
@@ -154,9 +155,21 @@ impl Bars {
     fn height(&self) -> u32 {
         let groups = u32::try_from(self.labels.len()).unwrap_or(u32::MAX);
         let bars = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
-        110 + groups
+        let rows = groups
             .saturating_mul(bars.saturating_mul(Self::BAR).saturating_add(Self::GAP))
-            .min(20_000)
+            .min(20_000);
+        self.head().height + rows + 50
+    }
+
+    /// What stands above the bars.
+    fn head(&self) -> Head {
+        Head::new(&self.title, self.series.iter().map(|series| series.name.as_str()))
+    }
+
+    /// Room for the names of the groups.
+    fn label_width(&self) -> u32 {
+        let longest = self.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+        u32::try_from(longest).unwrap_or(u32::MAX).saturating_mul(8).clamp(40, 200) + 16
     }
 
     fn check(&self) -> Result<[f64; 2], EvaluationError> {
@@ -181,7 +194,8 @@ impl Bars {
         let (low, high) = (if low < 0.0 { low - margin } else { low }, high + margin);
         let (slots, bars) = (self.labels.len() as f64, self.series.len() as f64);
         canvas.fill(&WHITE).map_err(|error| fault(&error))?;
-        let body = self.legend(canvas).map_err(|error| fault(&error))?;
+        let body = self.head().draw(canvas).map_err(|error| fault(&error))?;
+        let label_width = self.label_width();
         let names = |place: &f64| -> String {
             // Ticks stand at the middle of a group; the axis runs downwards.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a group")]
@@ -192,7 +206,7 @@ impl Bars {
             .margin_right(24)
             .x_label_area_size(44)
             .y_label_area_size(0)
-            .margin_left(150)
+            .margin_left(label_width)
             .build_cartesian_2d(low..high, 0.0..slots)
             .map_err(|error| fault(&error))?;
         chart
@@ -216,7 +230,7 @@ impl Bars {
                 plotters::style::text_anchor::VPos::Center,
             ));
             canvas
-                .draw(&Text::new(names(&middle), (142, y), anchored))
+                .draw(&Text::new(names(&middle), (label_width.cast_signed() - 8, y), anchored))
                 .map_err(|error| fault(&error))?;
         }
         let filled = 0.82;
@@ -244,25 +258,80 @@ impl Bars {
         }
         Ok(())
     }
+}
 
-    /// Draws the title and the legend and returns what is left below them.
-    fn legend<'a>(
+/// The title and the legend of a plot, broken into as many lines as they need.
+struct Head {
+    title: Vec<String>,
+    /// Where each name of the legend stands, its colour before it.
+    legend: Vec<(i32, i32, String)>,
+    height: u32,
+}
+
+impl Head {
+    const LINE: i32 = 22;
+
+    fn new<'a>(title: &str, names: impl Iterator<Item = &'a str>) -> Self {
+        let title = lines(title, 58);
+        let mut y = 10 + Self::LINE * i32::try_from(title.len()).unwrap_or(i32::MAX / 64);
+        let (mut x, mut legend) = (12, Vec::new());
+        for name in names {
+            // About seven and a half units a character at this size.
+            let width = 40 + 15 * i32::try_from(name.chars().count()).unwrap_or(0) / 2;
+            if x > 12 && x + width > WIDTH.cast_signed() {
+                (x, y) = (12, y + Self::LINE);
+            }
+            legend.push((x, y + 4, name.to_owned()));
+            x += width;
+        }
+        let below = if legend.is_empty() { 4 } else { Self::LINE + 4 };
+        Self { title, legend, height: (y + below).cast_unsigned() }
+    }
+
+    /// Draws it and returns what is left below.
+    fn draw<'a>(
         &self,
         canvas: &Canvas<'a>,
     ) -> Result<Canvas<'a>, plotters::drawing::DrawingAreaErrorKind<std::io::Error>> {
-        canvas.draw(&Text::new(self.title.clone(), (12, 10), (FONT, 17).into_font()))?;
-        let mut x = 12;
-        for (index, series) in self.series.iter().enumerate() {
-            canvas.draw(&Rectangle::new([(x, 38), (x + 14, 50)], colour(index).filled()))?;
-            canvas.draw(&Text::new(series.name.clone(), (x + 20, 37), (FONT, 14).into_font()))?;
-            // About eight units a character at this size.
-            x += 44 + 8 * i32::try_from(series.name.chars().count()).unwrap_or(0);
+        for (line, y) in self.title.iter().zip((10..).step_by(Self::LINE.unsigned_abs() as usize)) {
+            canvas.draw(&Text::new(line.clone(), (12, y), (FONT, 17).into_font()))?;
         }
-        Ok(canvas.split_vertically(60).1)
+        for (index, (x, y, name)) in self.legend.iter().enumerate() {
+            let (x, y) = (*x, *y);
+            canvas.draw(&Rectangle::new([(x, y), (x + 13, y + 12)], colour(index).filled()))?;
+            canvas.draw(&Text::new(name.clone(), (x + 18, y - 1), (FONT, 14).into_font()))?;
+        }
+        Ok(canvas.split_vertically(self.height).1)
     }
 }
 
+/// Words in lines of at most so many characters, if no word is longer.
+fn lines(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 impl Scatter {
+    fn head(&self) -> Head {
+        Head::new(&self.title, std::iter::empty())
+    }
+
+    fn height(&self) -> u32 {
+        self.head().height + 360
+    }
+
     fn draw(&self, canvas: &Canvas<'_>) -> Result<(), EvaluationError> {
         let fault = |error: &dyn std::fmt::Display| fault(&self.title, error);
         if self.points.is_empty() {
@@ -278,10 +347,7 @@ impl Scatter {
         let y_margin = if y_high > y_low { 0.12 * (y_high - y_low) } else { 0.5 };
         let y_range = y_low - y_margin..y_high + y_margin;
         canvas.fill(&WHITE).map_err(|error| fault(&error))?;
-        canvas
-            .draw(&Text::new(self.title.clone(), (12, 10), (FONT, 17).into_font()))
-            .map_err(|error| fault(&error))?;
-        let body = canvas.split_vertically(44).1;
+        let body = self.head().draw(canvas).map_err(|error| fault(&error))?;
         let mut builder = ChartBuilder::on(&body);
         builder.margin_right(24).margin_left(8).x_label_area_size(48).y_label_area_size(64);
         macro_rules! draw {
@@ -314,7 +380,7 @@ impl Scatter {
                     .map_err(|error| fault(&error))?;
                     let on_canvas = chart.backend_coord(&place);
                     // The names of points at the right edge stand on their left.
-                    let (side, dx) = if on_canvas.0 > 620 {
+                    let (side, dx) = if on_canvas.0 > WIDTH.cast_signed() * 3 / 5 {
                         (plotters::style::text_anchor::HPos::Right, -12)
                     } else {
                         (plotters::style::text_anchor::HPos::Left, 12)

@@ -4,7 +4,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{Block, EvaluationError, Report, Table};
 
-/// Wide content scrolls in a box of its own, so that the page never does.
+/// A table of more rows than this is folded until somebody asks for it.
+const LONG: usize = 30;
+
+/// On a phone each row of a table is a card, so that nothing is cut off.
 const STYLE: &str = "
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
@@ -13,16 +16,27 @@ body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; background: 
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0.5rem 0 0.25rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 0.5rem; border-bottom: 2px solid #d7dce1; padding-bottom: 0.25rem; }
 .subtitle { color: #51606e; margin: 0 0 1.5rem; }
-.scroll { overflow-x: auto; margin: 0.75rem 0 1.25rem; border: 1px solid #d7dce1; border-radius: 6px; }
+.box { overflow-x: auto; margin: 0.75rem 0 1.25rem; border: 1px solid #d7dce1; border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: 0.6rem 0.75rem; }
-th, td { padding: 0.3rem 0.75rem; text-align: left; border-top: 1px solid #e6eaee; white-space: nowrap; }
+caption, summary { text-align: left; font-weight: 600; font-size: 0.85rem; padding: 0.6rem 0.75rem; }
+summary { cursor: pointer; }
+th, td { padding: 0.3rem 0.75rem; text-align: left; border-top: 1px solid #e6eaee; }
 th { background: #f4f6f8; vertical-align: bottom; }
 td.number, th.number { text-align: right; }
-.interval { color: #6a7784; font-size: 0.9em; }
-figure { margin: 1rem 0 1.5rem; }
-figure .scroll { margin: 0; }
-figure svg { display: block; width: 100%; min-width: 40rem; height: auto; }
+td.number, .interval { white-space: nowrap; }
+.interval { color: #5d6a77; font-size: 0.9em; }
+figure { margin: 1rem 0 1.5rem; max-width: 48rem; }
+figure svg { display: block; width: 100%; height: auto; }
+@media (max-width: 48rem) {
+  thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
+  table, tbody, tr, td, caption { display: block; }
+  tr { border-top: 1px solid #d7dce1; padding: 0.4rem 0; }
+  td, td.number { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: 0.1rem 0.75rem;
+    text-align: right; white-space: normal; }
+  td::before { content: attr(data-column); color: #5d6a77; text-align: left; }
+  td:first-child { font-weight: 600; }
+  .interval { white-space: nowrap; }
+}
 .warning { border-left: 4px solid #d55e00; background: #fff4ec; padding: 0.6rem 0.9rem; margin: 0.75rem 0; }
 ";
 
@@ -72,7 +86,7 @@ fn block(block: &Block) -> Result<Markup, EvaluationError> {
         Block::Plot(plot) => {
             let svg = plot.to_svg()?;
             html! {
-                figure aria-label=(plot.title()) { div.scroll { (PreEscaped(svg)) } }
+                figure.box aria-label=(plot.title()) { (PreEscaped(svg)) }
             }
         }
     })
@@ -83,10 +97,11 @@ fn table(table: &Table) -> Markup {
         table.rows.iter().any(|row| row.get(column).is_some_and(crate::Cell::is_number))
     };
     let class = |column: usize| if is_number(column) { "number" } else { "text" };
-    html! {
-        div.scroll {
+    let name = |column: usize| table.columns.get(column).map_or("", String::as_str);
+    let is_long = table.rows.len() > LONG;
+    let content = html! {
             table {
-                caption { (table.caption) }
+                @if !is_long { caption { (table.caption) } }
                 thead {
                     tr {
                         @for (column, name) in table.columns.iter().enumerate() {
@@ -98,12 +113,23 @@ fn table(table: &Table) -> Markup {
                     @for row in &table.rows {
                         tr {
                             @for (column, cell) in row.iter().enumerate() {
-                                td class=(class(column)) { (cell_markup(cell)) }
+                                td class=(class(column)) data-column=(name(column)) {
+                                    span { (cell_markup(cell)) }
+                                }
                             }
                         }
                     }
                 }
             }
+    };
+    html! {
+        @if is_long {
+            details.box {
+                summary { (table.caption) " (" (table.rows.len()) " rows)" }
+                (content)
+            }
+        } @else {
+            div.box { (content) }
         }
     }
 }

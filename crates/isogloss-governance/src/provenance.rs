@@ -1,9 +1,11 @@
 //! Where a model's text came from, to be kept beside the model.
 
-use isogloss_core::LanguageTag;
+use std::path::Path;
+
+use isogloss_core::{LanguageTag, write_file_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::Permit;
+use crate::{Permit, TermsFileError};
 
 /// Every text that went into something, with its source, terms and amount.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -66,6 +68,19 @@ impl Provenance {
     /// Adds the texts of another.
     pub fn merge(&mut self, other: Self) {
         self.entries.extend(other.entries);
+    }
+
+    /// Writes it to a TOML file, such as one beside a model, as a whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`TermsFileError::Serialize`], [`TermsFileError::Write`].
+    pub fn to_toml_file(&self, path: &Path) -> Result<(), TermsFileError> {
+        let text = toml::to_string(self).map_err(|source| TermsFileError::Serialize {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok(write_file_atomically(path, |file| file.write_all(text.as_bytes()))?)
     }
 
     /// The warnings, each with the source it is about, and none twice.

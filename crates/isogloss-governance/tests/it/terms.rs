@@ -77,6 +77,21 @@ fn unstated_text_is_read_with_a_warning_and_never_passed_on() {
 }
 
 #[test]
+fn provenance_is_written_beside_a_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = Policy::on(date(2026, 11, 23));
+    let permit = PartTerms::Unstated.open(Purpose::Train, policy).unwrap();
+    let mut provenance = Provenance::default();
+    let languages = vec!["en".parse().unwrap(), "yo".parse().unwrap()];
+    provenance.push(ProvenanceEntry::new(languages, "a web page", &permit, 3));
+    let path = dir.path().join("provenance.toml");
+    provenance.to_toml_file(&path).unwrap();
+    let again: Provenance = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(again, provenance);
+    assert!(again.warnings()[0].starts_with("a web page: terms are unstated"));
+}
+
+#[test]
 fn a_file_of_terms_is_read_back_and_its_faults_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("yo.terms.toml");
