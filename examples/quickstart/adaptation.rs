@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use isogloss::burn::module::Module;
+use isogloss::burn::module::{Module, ModuleMapper, Param};
+use isogloss::burn::tensor::Tensor;
 use isogloss::core::Progress;
 use isogloss::governance::Provenance;
 use isogloss::peft::{
@@ -30,18 +31,22 @@ pub(crate) enum Method {
     Bottleneck,
     /// Low-rank updates of every matrix of the layers, the rest frozen.
     Lora,
+    /// All weights but the embeddings.
+    Layers,
     /// All weights.
     Full,
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 4] = [Self::Nothing, Self::Bottleneck, Self::Lora, Self::Full];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Nothing, Self::Bottleneck, Self::Lora, Self::Layers, Self::Full];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nothing => "none",
             Self::Bottleneck => "bottleneck adapter",
             Self::Lora => "LoRA",
+            Self::Layers => "all but the embeddings",
             Self::Full => "full fine-tuning",
         }
     }
@@ -52,27 +57,28 @@ impl Method {
             Self::Nothing => None,
             Self::Bottleneck => Some("adapters/bottleneck"),
             Self::Lora => Some("adapters/lora"),
+            Self::Layers => Some("models/mlm-tlm-adapted-layers"),
             Self::Full => Some("models/mlm-tlm-adapted"),
         }
     }
 
     pub(crate) fn config(self) -> Option<AdapterConfig> {
         match self {
-            Self::Nothing | Self::Full => None,
-            Self::Bottleneck => Some(AdapterConfig::Bottleneck(BottleneckConfig::new(4))),
+            Self::Nothing | Self::Layers | Self::Full => None,
+            Self::Bottleneck => Some(AdapterConfig::Bottleneck(BottleneckConfig::new(2))),
             Self::Lora => {
                 let target = ".*(query|key|value|output|up|down)";
-                Some(AdapterConfig::Lora(LoraConfig::new(8).with_target(target)))
+                Some(AdapterConfig::Lora(LoraConfig::new(11).with_alpha(44.0).with_target(target)))
             }
         }
     }
 
-    /// The highest learning rate, chosen on the symbols of the dev split. Few new weights bear,
-    /// and need, a higher one than all old weights.
+    /// The highest learning rate, chosen for each on the dev split.
     fn learning_rate(self) -> f64 {
         match self {
-            Self::Nothing | Self::Full => 1e-3,
-            Self::Bottleneck | Self::Lora => 5e-3,
+            Self::Nothing | Self::Layers | Self::Full => 3e-3,
+            Self::Lora => 5e-3,
+            Self::Bottleneck => 1e-2,
         }
     }
 }
@@ -156,6 +162,9 @@ impl<'a> Adaptation<'a> {
         if let Some(config) = method.config() {
             (model, _) = attach(model, &config, seed, &device)?;
         }
+        if method == Method::Layers {
+            model = model.map(&mut FreezeEmbeddings::default());
+        }
         let trainable = trainable_parameter_count(&model);
         let task = self.setting.shape.mlm(self.texts.clone(), seed)?;
         let peak = LearningRateConfig::new(method.learning_rate());
@@ -166,6 +175,30 @@ impl<'a> Adaptation<'a> {
             .run(&StopFlag::new(), progress)?;
         let seconds = start.elapsed().as_secs_f64();
         Ok(Trained { model: run.model.valid(), trainable, of, seconds })
+    }
+}
+
+/// Takes the parameters of the embeddings, with which the decoder is tied, out of training.
+#[derive(Default)]
+struct FreezeEmbeddings {
+    path: Vec<String>,
+}
+
+impl ModuleMapper for FreezeEmbeddings {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.path.iter().any(|name| name == "embeddings") {
+            parameter.set_require_grad(false)
+        } else {
+            parameter
+        }
     }
 }
 

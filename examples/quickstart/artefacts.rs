@@ -57,7 +57,7 @@ pub(crate) fn adapted(
     device: &Device,
 ) -> Outcome<Option<Reloaded>> {
     let Some(dir) = &adapted.dir else { return Ok(None) };
-    let again: MaskedLanguageModel = if adapted.method == Method::Full {
+    let again: MaskedLanguageModel = if matches!(adapted.method, Method::Full | Method::Layers) {
         load_checkpoint(dir, device)?
     } else {
         load_adapter(load_checkpoint(&base.dir, device)?, dir, device)?.0

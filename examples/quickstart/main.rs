@@ -14,6 +14,8 @@ mod memory;
 mod pretraining;
 mod report;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 use std::error::Error;
@@ -111,6 +113,10 @@ fn main() -> Outcome<()> {
     let vocabulary_file = args.out.join("tokenizer.json");
     vocabulary.save(&vocabulary_file)?;
     println!("{}", vocabularies.table().to_text());
+    println!(
+        "   In low-resource languages balancing saves {:.3} tokens a word (95 % interval).\n",
+        vocabularies.gain.difference,
+    );
 
     println!("3  Pre-training, three ways on one budget, and what each model can do");
     let shape = Shape::of(vocabulary)?;

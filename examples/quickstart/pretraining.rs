@@ -24,7 +24,6 @@ use isogloss::transformer::{
 use crate::Outcome;
 use crate::corpora::{Corpora, tag};
 use crate::data::PIVOT;
-use crate::vocabulary::ALPHA;
 
 /// Tokens of a text at most; longer ones are split.
 pub(crate) const MAX_TOKENS: usize = 62;
@@ -32,6 +31,8 @@ pub(crate) const MAX_TOKENS: usize = 62;
 const BATCH_TOKENS: usize = 512;
 /// The share of tokens to predict. Small models on little text learn faster from more of them.
 const MASK_RATE: f64 = 0.3;
+/// The exponent of balanced sampling, that of XLM-R.
+pub(crate) const ALPHA: f64 = 0.3;
 /// The highest learning rate of pre-training.
 const LEARNING_RATE: f64 = 2e-3;
 /// How many times as many steps are on pairs as on single texts, where there are pairs.

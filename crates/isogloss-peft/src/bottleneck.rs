@@ -11,20 +11,18 @@ use crate::{Activation, BottleneckConfig};
 /// The end of a sub-layer, to which a bottleneck adapter may be attached.
 ///
 /// ```text
-/// without adapter    y = h + x
-/// with one           y = h + up(f(down(h))) + x
+/// without adapter    y = N(h + x)
+/// with one           y = N(h + x + up(f(down(N(h + x)))))
 /// ```
 ///
-/// `h` is the output of the sub-layer and `x` its residual; the host applies its layer
-/// normalisation to `y`. With the adapter's second part zero, as it is when attached, nothing
-/// changes.
+/// `h` is the output of the sub-layer, `x` its residual and `N` the host's layer normalisation. With
+/// the adapter's second part zero, as it is when attached, nothing changes.
 ///
 /// # Source
 ///
-/// The place, after the feed-forward sub-layer only, and the residual inside the adapter are those
-/// of Pfeiffer et al. (2020), "MAD-X", <https://arxiv.org/abs/2005.00052>, equation 2. Their code
-/// normalises `h + x` before the adapter too (`original_ln_before`); we apply the pre-trained
-/// normalisation once, after it, so that an adapter that does nothing leaves the model as it was.
+/// Pfeiffer et al. (2020), "MAD-X", <https://arxiv.org/abs/2005.00052>, equation 2, as the `adapters`
+/// library computes its `seq_bn`: after the feed-forward sub-layer only, on what the pre-trained
+/// normalisation makes of `h + x`, which is applied once more to the sum.
 #[derive(Module, Debug)]
 pub struct ResidualSite {
     pub(crate) adapter: Option<BottleneckAdapter>,
@@ -52,16 +50,27 @@ impl ResidualSite {
         self.adapter.as_ref()
     }
 
-    /// Adds the sub-layer's output, adapted, to the residual.
+    /// Adds the sub-layer's output to the residual, adapts the sum and normalises it.
+    ///
+    /// `norm` is the host's normalisation of the sum; for a host that has none there, `|sum| sum`.
     ///
     /// # Shapes
     ///
     /// - `hidden`, `residual`: `[…, d_model]`
     /// - returns: as they are
-    pub fn forward<const D: usize>(&self, hidden: Tensor<D>, residual: Tensor<D>) -> Tensor<D> {
+    pub fn forward<const D: usize>(
+        &self,
+        hidden: Tensor<D>,
+        residual: Tensor<D>,
+        norm: impl Fn(Tensor<D>) -> Tensor<D>,
+    ) -> Tensor<D> {
+        let sum = hidden + residual;
         match &self.adapter {
-            None => hidden + residual,
-            Some(adapter) => adapter.forward(hidden.clone()) + hidden + residual,
+            None => norm(sum),
+            Some(adapter) => {
+                let adapted = adapter.forward(norm(sum.clone()));
+                norm(sum + adapted)
+            }
         }
     }
 

@@ -24,7 +24,7 @@ impl SiteMut<'_> {
 /// A model that offers sites.
 ///
 /// It uses [`LinearSite`] in place of a linear layer, and [`ResidualSite`] in place of the addition
-/// that closes a sub-layer, and shows them here. Nothing else about it matters: this crate knows no
+/// and normalisation that close a sub-layer, and shows them here. Nothing else about it matters: this crate knows no
 /// transformer.
 pub trait AdapterHost {
     /// Shows every site once, always in the same order.

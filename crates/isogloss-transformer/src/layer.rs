@@ -114,6 +114,6 @@ impl EncoderLayer {
         let x = self.attention_norm.forward(x + attended);
         let inner = activation::gelu(self.up.forward(x.clone())); // [batch · seq, d_ff]
         let hidden = self.dropout.forward(self.down.forward(inner));
-        self.output_norm.forward(self.adapter.forward(hidden, x))
+        self.adapter.forward(hidden, x, |sum| self.output_norm.forward(sum))
     }
 }

@@ -32,7 +32,7 @@ impl Block {
 
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let hidden = self.down.forward(self.up.forward(x.clone()).tanh());
-        self.head.forward(self.norm.forward(self.end.forward(hidden, x)))
+        self.head.forward(self.end.forward(hidden, x, |sum| self.norm.forward(sum)))
     }
 }
 

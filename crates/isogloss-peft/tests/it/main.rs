@@ -3,4 +3,5 @@
 mod attach;
 mod gradients;
 mod host;
+mod reference;
 mod storage;
