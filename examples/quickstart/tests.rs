@@ -1,5 +1,4 @@
 //! What the quickstart says of its data holds.
-#![expect(clippy::unwrap_used, reason = "a test fails where it finds nothing")]
 
 use std::collections::BTreeSet;
 
