@@ -29,6 +29,11 @@ impl Groups {
         Self { with_pairs, without_pairs }
     }
 
+    /// Both, by name.
+    pub(crate) fn named(&self) -> [(&'static str, &[LanguageTag]); 2] {
+        [("with pairs", &self.with_pairs), ("without pairs", &self.without_pairs)]
+    }
+
     /// Every language of pre-training but English.
     pub(crate) fn all(&self) -> Vec<LanguageTag> {
         self.with_pairs.iter().chain(&self.without_pairs).cloned().collect()
@@ -58,11 +63,6 @@ impl Estimates {
         value: Value,
     ) -> Outcome<Estimate> {
         Ok(self.bootstrap.estimate(&Mean, &by_symbol(scores, languages, value))?)
-    }
-
-    /// The mean of some values.
-    pub(crate) fn of(&self, values: &[f64]) -> Outcome<Estimate> {
-        Ok(self.bootstrap.estimate(&Mean, values)?)
     }
 
     /// How much better the first is than the second, over the same symbols.
@@ -132,7 +132,7 @@ pub(crate) fn topic_accuracy(scores: &Scores, symbol: usize) -> f64 {
 
 fn by_symbol(scores: &ByLanguage, languages: &[LanguageTag], value: Value) -> Vec<f64> {
     let own: Vec<&Scores> = languages.iter().map(|language| &scores[language]).collect();
-    let symbols = own.first().map_or(0, |scores| scores.reciprocal_rank.len());
+    let symbols = own.first().map_or(0, |scores| scores.guessed.len());
     let mean =
         |symbol| own.iter().map(|scores| value(scores, symbol)).sum::<f64>() / own.len() as f64;
     (0..symbols).map(mean).collect()

@@ -158,7 +158,7 @@ impl Bars {
         let rows = groups
             .saturating_mul(bars.saturating_mul(Self::BAR).saturating_add(Self::GAP))
             .min(20_000);
-        self.head().height + rows + 50
+        self.head().height + rows + 58
     }
 
     /// What stands above the bars.
@@ -204,6 +204,7 @@ impl Bars {
         };
         let mut chart = ChartBuilder::on(&body)
             .margin_right(24)
+            .margin_bottom(8)
             .x_label_area_size(44)
             .y_label_area_size(0)
             .margin_left(label_width)
@@ -325,7 +326,8 @@ fn lines(text: &str, width: usize) -> Vec<String> {
 
 impl Scatter {
     fn head(&self) -> Head {
-        Head::new(&self.title, std::iter::empty())
+        // Names beside the points would cross the intervals of others.
+        Head::new(&self.title, self.points.iter().map(|point| point.name.as_str()))
     }
 
     fn height(&self) -> u32 {
@@ -349,7 +351,12 @@ impl Scatter {
         canvas.fill(&WHITE).map_err(|error| fault(&error))?;
         let body = self.head().draw(canvas).map_err(|error| fault(&error))?;
         let mut builder = ChartBuilder::on(&body);
-        builder.margin_right(24).margin_left(8).x_label_area_size(48).y_label_area_size(64);
+        builder
+            .margin_right(24)
+            .margin_left(8)
+            .margin_bottom(8)
+            .x_label_area_size(48)
+            .y_label_area_size(64);
         macro_rules! draw {
             ($x:expr) => {{
                 let mut chart =
@@ -378,23 +385,6 @@ impl Scatter {
                         chart.draw_series([TriangleMarker::new(place, 9, style)])
                     }
                     .map_err(|error| fault(&error))?;
-                    let on_canvas = chart.backend_coord(&place);
-                    // The names of points at the right edge stand on their left.
-                    let (side, dx) = if on_canvas.0 > WIDTH.cast_signed() * 3 / 5 {
-                        (plotters::style::text_anchor::HPos::Right, -12)
-                    } else {
-                        (plotters::style::text_anchor::HPos::Left, 12)
-                    };
-                    let centre = plotters::style::text_anchor::VPos::Center;
-                    let anchor = plotters::style::text_anchor::Pos::new(side, centre);
-                    let style = (FONT, 14).into_font().color(&BLACK).pos(anchor);
-                    canvas
-                        .draw(&Text::new(
-                            point.name.clone(),
-                            (on_canvas.0 + dx, on_canvas.1 - 10),
-                            style,
-                        ))
-                        .map_err(|error| fault(&error))?;
                 }
             }};
         }
