@@ -4,7 +4,7 @@
 //! every language, so they are translations of one another, and in eight groups, so they have topics.
 //! `lingua-…-language-model` has a thousand sentences for each of its languages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use include_dir::Dir;
 use isogloss::core::Seed;
@@ -134,25 +134,26 @@ fn is_sentence(line: &str) -> bool {
 
 /// The symbols of `emoji`, without skin tones, split by concept.
 pub(crate) fn symbols() -> Symbols {
-    let mut symbols = Symbols::default();
-    let mut held_out: Vec<Symbol> = Vec::new();
-    let mut concepts = BTreeSet::new();
     let mut all: Vec<Symbol> = emoji::lookup_by_name::iter_emoji()
         .filter(|emoji| !emoji.is_variant && TOPICS.contains(&emoji.group))
         .map(symbol)
         .collect();
-    // Sorted, for `emoji` iterates over a hash map; men and women after the person.
-    all.sort_by(|a, b| (&a.concept, &a.texts).cmp(&(&b.concept, &b.texts)));
-    all.sort_by_key(|symbol| Seed::new(0).derive(&symbol.concept));
+    // `emoji` iterates over a hash map.
+    all.sort_by(|a, b| a.texts.cmp(&b.texts));
+    let mut concepts: BTreeMap<(Seed, String), Vec<Symbol>> = BTreeMap::new();
     for symbol in all {
-        let is_named_by_all = symbol.texts.len() == SOURCES.len();
-        if concepts.contains(&symbol.concept) {
-            // Another gender of what is held out is neither learned from nor measured on.
-        } else if is_named_by_all && held_out.len() < N_TEST + N_DEV {
-            concepts.insert(symbol.concept.clone());
-            held_out.push(symbol);
-        } else {
-            symbols.train.push(symbol);
+        let hash = Seed::new(0).derive(&symbol.concept);
+        concepts.entry((hash, symbol.concept.clone())).or_default().push(symbol);
+    }
+    let (mut symbols, mut held_out) = (Symbols::default(), Vec::new());
+    for mut of_concept in concepts.into_values() {
+        let named_by_all = of_concept.iter().position(|s| s.texts.len() == SOURCES.len());
+        match named_by_all {
+            // Its other genders are neither learned from nor measured on.
+            Some(place) if held_out.len() < N_TEST + N_DEV => {
+                held_out.push(of_concept.swap_remove(place));
+            }
+            _ => symbols.train.extend(of_concept),
         }
     }
     symbols.dev = held_out.split_off(N_TEST.min(held_out.len()));

@@ -32,7 +32,7 @@ fn no_concept_and_no_text_is_in_two_splits() {
             };
             assert!(concepts(one).is_disjoint(&concepts(other)));
             let texts = |of: &[Symbol]| -> BTreeSet<_> {
-                of.iter().map(|symbol| symbol.texts["en"].clone()).collect()
+                of.iter().filter_map(|symbol| symbol.texts.get("en").cloned()).collect()
             };
             assert!(texts(one).is_disjoint(&texts(other)));
         }

@@ -15,7 +15,7 @@ use crate::trainer::Window;
 use crate::{LossRecord, TrainingConfig, TrainingError};
 
 pub(crate) const STATE_FILE: &str = "state.json";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 const MODEL_FILE: &str = "model.bpk";
 const OPTIMIZER_FILE: &str = "optimizer.bpk";
 const PREFIX: &str = "step-";
@@ -31,6 +31,9 @@ pub(crate) struct RunState {
     /// Ids and paths of the trainable parameters, hashed: an optimizer's moments are found by id.
     pub(crate) parameters: String,
     pub(crate) history: Vec<StoredLoss>,
+    /// The held-out batches, by name.
+    pub(crate) held_out: Vec<String>,
+    pub(crate) validation: Vec<StoredLoss>,
 }
 
 /// A [`LossRecord`] whose number is kept bit by bit, which decimal digits in JSON are not.
@@ -81,7 +84,7 @@ pub(crate) fn write<M: Module>(
     model: &M,
     optimizer: &ModuleOptimizer,
 ) -> Result<(), TrainingError> {
-    let path = dir.join(format!("{PREFIX}{:010}", state.step));
+    let path = at_step(dir, state.step);
     if path.exists() {
         // Written when this step was reached before; equal runs write equal checkpoints.
         return Ok(());
@@ -96,6 +99,11 @@ pub(crate) fn write<M: Module>(
         file.write_all(&json).map_err(fail)
     })
     .map_err(TrainingError::Write)
+}
+
+/// The checkpoint of a step.
+pub(crate) fn at_step(dir: &Path, step: u64) -> PathBuf {
+    dir.join(format!("{PREFIX}{step:010}"))
 }
 
 /// Checkpoint directories under `dir`, oldest first.
@@ -122,9 +130,12 @@ pub(crate) fn newest(dir: &Path) -> Result<Option<PathBuf>, TrainingError> {
     Ok(all(dir)?.pop())
 }
 
-pub(crate) fn remove_old(dir: &Path, keep: usize) -> Result<(), TrainingError> {
+/// Removes all checkpoints but the newest and that of the step that was best.
+pub(crate) fn remove_old(dir: &Path, keep: usize, best: Option<u64>) -> Result<(), TrainingError> {
+    let best = best.map(|step| at_step(dir, step));
     let all = all(dir)?;
-    for path in &all[..all.len().saturating_sub(keep)] {
+    let old = &all[..all.len().saturating_sub(keep)];
+    for path in old.iter().filter(|path| Some(*path) != best.as_ref()) {
         fs::remove_dir_all(path).map_err(|source| WriteError::new(path, "remove", source))?;
     }
     Ok(())
@@ -135,6 +146,7 @@ pub(crate) fn read_state(
     dir: &Path,
     config: &TrainingConfig,
     tasks: &[TaskRecord],
+    held_out: &[String],
 ) -> Result<RunState, TrainingError> {
     let path = dir.join(STATE_FILE);
     let file =
@@ -169,6 +181,10 @@ pub(crate) fn read_state(
     let (found, expected) = (names(&state.tasks), names(tasks));
     if found != expected {
         return Err(other_run("tasks".into(), found.join(", "), expected.join(", ")));
+    }
+    if state.held_out != held_out {
+        let (found, expected) = (state.held_out.join(", "), held_out.join(", "));
+        return Err(other_run("validation".into(), found, expected));
     }
     Ok(state)
 }

@@ -24,8 +24,12 @@ pub struct TrainingConfig {
     pub max_grad_norm: Option<f64>,
     /// Steps between checkpoints. `None` writes one at the end only. Default: `None`.
     pub checkpoint_every: Option<u64>,
-    /// How many checkpoints stay on disk; the newest always does. Default: 2.
+    /// How many checkpoints stay on disk; the newest always does, and so does that of the least
+    /// held-out loss, beside them. Default: 2.
     pub keep_checkpoints: usize,
+    /// Steps between validations, where the run has some to do. `None` validates at the end only.
+    /// Default: `None`.
+    pub validate_every: Option<u64>,
     /// Steps over which a loss is averaged before it enters the history. Default: 20.
     pub record_every: u64,
     /// The seed of dropout; data has its own. Default: 0.
@@ -82,6 +86,13 @@ impl TrainingConfig {
         self
     }
 
+    /// Sets the steps between validations.
+    #[must_use]
+    pub fn with_validate_every(mut self, steps: u64) -> Self {
+        self.validate_every = Some(steps);
+        self
+    }
+
     /// Sets the steps over which a loss is averaged for the history.
     #[must_use]
     pub fn with_record_every(mut self, steps: u64) -> Self {
@@ -112,6 +123,9 @@ impl TrainingConfig {
         }
         if self.checkpoint_every == Some(0) {
             return fault("checkpoint_every", "0".into(), "at least 1");
+        }
+        if self.validate_every == Some(0) {
+            return fault("validate_every", "0".into(), "at least 1");
         }
         if self.keep_checkpoints == 0 {
             return fault("keep_checkpoints", "0".into(), "at least 1");
@@ -148,6 +162,7 @@ impl Default for TrainingConfig {
             max_grad_norm: Some(1.0),
             checkpoint_every: None,
             keep_checkpoints: 2,
+            validate_every: None,
             record_every: 20,
             seed: Seed::new(0),
         }

@@ -10,6 +10,7 @@ mod learning_rate;
 mod task;
 mod tokenized;
 mod trainer;
+mod validation;
 
 pub use batches::{
     Batches, ClassificationBatches, Framing, LabelledSequence, MlmBatches, RankingBatches,
@@ -22,3 +23,4 @@ pub use learning_rate::{Decay, LearningRateConfig};
 pub use task::{ObjectiveTask, Task, TaskLoss};
 pub use tokenized::{TokenizedPairs, TokenizedTexts};
 pub use trainer::{LossRecord, Outcome, StopFlag, TrainedRun, Trainer};
+pub use validation::Best;

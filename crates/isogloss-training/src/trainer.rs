@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, RunState, TaskRecord};
 use crate::gradients::scale_and_clip;
+use crate::validation::{Best, HeldOut, best};
 use crate::{AdamWSettings, Task, TrainingConfig, TrainingError};
 
 /// Trains a model on a weighted mixture of tasks, and writes checkpoints it can resume from.
@@ -39,6 +40,9 @@ pub struct Trainer<M> {
     checkpoints: Option<PathBuf>,
     step: u64,
     history: Vec<LossRecord>,
+    held_out: Vec<HeldOut<M>>,
+    validation: Vec<LossRecord>,
+    best: Option<Best<M>>,
 }
 
 struct WeightedTask<M> {
@@ -99,6 +103,10 @@ pub struct TrainedRun<M> {
     pub steps: u64,
     /// Mean losses, in the order of the steps.
     pub history: Vec<LossRecord>,
+    /// Held-out losses, in the order of the steps; see [`Trainer::with_validation`].
+    pub validation: Vec<LossRecord>,
+    /// The model at the step of the least of them.
+    pub best: Option<Best<M>>,
 }
 
 /// A request to stop after the current step, from a signal handler or another thread.
@@ -168,7 +176,31 @@ impl<M: Module> Trainer<M> {
             checkpoints: None,
             step: 0,
             history: Vec::new(),
+            held_out: Vec::new(),
+            validation: Vec::new(),
+            best: None,
         })
+    }
+
+    /// Measures the loss of a task on its first `batches` batches, every
+    /// [`validate_every`](TrainingConfig::validate_every) steps and at the end; nothing is learned
+    /// from it, and it changes nothing of the run. With several, their mean says which step was
+    /// best.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Config`] for no batch.
+    pub fn with_validation(
+        mut self,
+        task: Box<dyn Task<M>>,
+        batches: usize,
+    ) -> Result<Self, TrainingError> {
+        if batches == 0 {
+            let (found, expected) = ("0 batches".to_owned(), "at least 1");
+            return Err(TrainingError::Config { field: "validation", found, expected });
+        }
+        self.held_out.push(HeldOut::new(task, batches));
+        Ok(self)
     }
 
     /// Writes checkpoints into directories `step-…` under `dir`, and at the end of the run.
@@ -190,8 +222,22 @@ impl<M: Module> Trainer<M> {
             None => None,
         };
         let Some(dir) = newest else { return Ok((self, 0)) };
-        let state = checkpoint::read_state(&dir, &self.config, &self.task_records())?;
+        let state = checkpoint::read_state(
+            &dir,
+            &self.config,
+            &self.task_records(),
+            &self.held_out_names(),
+        )?;
         let state_file = dir.join(checkpoint::STATE_FILE);
+        self.validation = state.validation.into_iter().map(Into::into).collect();
+        self.best = match best(&self.validation) {
+            Some((step, loss)) => {
+                let at = checkpoint::at_step(dir.parent().unwrap_or(&dir), step);
+                let model = checkpoint::read_model(&at, self.model.clone())?;
+                Some(Best { step, loss, model })
+            }
+            None => None,
+        };
         self.model = checkpoint::read_model(&dir, self.model)?;
         if state.parameters != checkpoint::parameter_fingerprint(&self.model) {
             return Err(TrainingError::Checkpoint {
@@ -237,18 +283,48 @@ impl<M: Module> Trainer<M> {
                 outcome = Outcome::Interrupted;
                 break;
             }
-            let (next, note) = self.take_step()?;
+            let (next, mut note) = self.take_step()?;
             self = next;
-            let due =
-                self.config.checkpoint_every.is_some_and(|every| self.step.is_multiple_of(every));
-            if due && self.step < self.config.steps {
+            let is_last = self.step == self.config.steps;
+            let is_due = |every: Option<u64>| every.is_some_and(|e| self.step.is_multiple_of(e));
+            let (validates, saves) =
+                (is_due(self.config.validate_every), is_due(self.config.checkpoint_every));
+            let is_best = (validates || is_last) && self.validate(&mut note)?;
+            if (saves || is_best) && !is_last {
                 self.write_checkpoint()?;
             }
             progress.report(ProgressEvent::Advanced { task: TASK, done: self.step, note: &note });
         }
         self.write_checkpoint()?;
         progress.report(ProgressEvent::Finished { task: TASK });
-        Ok(TrainedRun { model: self.model, outcome, steps: self.step, history: self.history })
+        let Self { model, step: steps, history, validation, best, .. } = self;
+        Ok(TrainedRun { model, outcome, steps, history, validation, best })
+    }
+
+    /// Measures what is held out; says whether the model was never better.
+    fn validate(&mut self, note: &mut String) -> Result<bool, TrainingError> {
+        if self.held_out.is_empty() {
+            return Ok(false);
+        }
+        let (model, device) = (self.model.valid(), self.device.clone().inner());
+        let mut notes = vec![std::mem::take(note)];
+        for held_out in &mut self.held_out {
+            let record = held_out.measure(self.step, &model, &device)?;
+            notes.push(format!("held-out {} {:.3}", record.task, record.loss));
+            self.validation.push(record);
+        }
+        *note = notes.join("  ");
+        match best(&self.validation) {
+            Some((step, loss)) if step == self.step => {
+                self.best = Some(Best { step, loss, model: self.model.clone() });
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn held_out_names(&self) -> Vec<String> {
+        self.held_out.iter().map(HeldOut::name).collect()
     }
 
     /// One update; also says, for a person, how it went.
@@ -344,9 +420,12 @@ impl<M: Module> Trainer<M> {
             tasks: self.task_records(),
             parameters: checkpoint::parameter_fingerprint(&self.model),
             history: self.history.iter().map(Into::into).collect(),
+            held_out: self.held_out_names(),
+            validation: self.validation.iter().map(Into::into).collect(),
         };
         checkpoint::write(dir, &state, &self.model, &self.optimizer)?;
-        checkpoint::remove_old(dir, self.config.keep_checkpoints)
+        let best = self.best.as_ref().map(|best| best.step);
+        checkpoint::remove_old(dir, self.config.keep_checkpoints, best)
     }
 
     fn task_records(&self) -> Vec<TaskRecord> {

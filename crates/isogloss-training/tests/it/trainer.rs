@@ -33,6 +33,46 @@ fn a_model_learns_and_its_history_shows_it() {
 }
 
 #[test]
+fn validation_measures_the_same_batches_and_changes_nothing() {
+    let _turn = turn();
+    let device = device().autodiff();
+    let trainer = || {
+        let tasks = tasks(vec![(Sums::new("sum", 16), 1.0)]);
+        let config = config(30).with_validate_every(10);
+        Trainer::try_new(config, Regression::new(0.3, &device), tasks, &device).unwrap()
+    };
+    let held_out = || Box::new(Sums::new("held-out", 8));
+    let plain = trainer().run(&StopFlag::new(), &()).unwrap();
+    assert!(plain.validation.is_empty() && plain.best.is_none());
+    let validated = trainer().with_validation(held_out(), 3).unwrap();
+    let validated = validated.with_validation(held_out(), 3).unwrap();
+    let validated = validated.run(&StopFlag::new(), &()).unwrap();
+    assert_eq!(bits(&validated.model), bits(&plain.model));
+    // Two tasks of the same batches have the same losses, at every step.
+    let records = &validated.validation;
+    assert_eq!(records.iter().map(|r| r.step).collect::<Vec<_>>(), [10, 10, 20, 20, 30, 30]);
+    assert!(records.iter().all(|record| record.targets == 24));
+    for pair in records.chunks(2) {
+        assert_eq!(pair[0].loss.to_bits(), pair[1].loss.to_bits());
+    }
+    let least = records.iter().map(|r| r.loss).fold(f64::INFINITY, f64::min);
+    let best = validated.best.unwrap();
+    assert_eq!(best.loss.to_bits(), least.to_bits());
+    // The model that is given as the best is the one that was measured.
+    let mut task = Sums::new("held-out", 8);
+    let model = best.model.valid();
+    let sum: f64 = (0..3)
+        .map(|_| {
+            let loss = task.next_loss(&model, &device.clone().inner()).unwrap();
+            f64::from(loss.sum.into_scalar::<f32>())
+        })
+        .sum();
+    assert_eq!((sum / 24.0).to_bits(), best.loss.to_bits());
+    let none = trainer().with_validation(held_out(), 0).unwrap_err();
+    assert!(none.to_string().contains("validation"), "{none}");
+}
+
+#[test]
 fn two_half_batches_make_the_step_of_a_whole_one() {
     // The halves hold 8 rows each and the whole the same 16, so the gradients are equal up to the
     // order of a sum: 1e-5 absolute on weights below 1.
