@@ -97,6 +97,9 @@ impl Findings<'_> {
                 row(&question, "P@1 over MLM", found, ["yes", "no: further"]);
             }
             let languages = &self.groups.with_pairs;
+            let found = self.estimates.difference(scores, mlm, languages, reciprocal_rank)?;
+            let question = format!("Does {name} beside MLM rank translations higher, with pairs?");
+            row(&question, "mean reciprocal rank over MLM", found, ["yes", "no: lower"]);
             let found = self.estimates.difference(scores, mlm, languages, topic_accuracy)?;
             let question = format!("Does {name} carry topics to languages with pairs?");
             row(&question, "accuracy over MLM", found, ["yes", "no: less than MLM"]);
