@@ -20,6 +20,7 @@ mod vocabulary;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
@@ -93,8 +94,22 @@ impl From<HeldOut> for Split {
     }
 }
 
-fn main() -> Outcome<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprintln!("  because: {cause}");
+                source = cause.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Outcome<()> {
     if !(args.minutes.is_finite() && args.minutes > 0.0) {
         return Err(format!("--minutes is {}, expected a number above 0", args.minutes).into());
     }
