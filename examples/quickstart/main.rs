@@ -248,7 +248,7 @@ fn print_tables(report: &Report) {
     for section in &report.sections {
         for block in &section.blocks {
             match block {
-                Block::Table(table) if table.rows.len() <= 16 => println!("{}", table.to_text()),
+                Block::Table(table) if table.rows.len() <= 20 => println!("{}", table.to_text()),
                 Block::Warning(warning) => println!("   warning: {warning}"),
                 _ => {}
             }
