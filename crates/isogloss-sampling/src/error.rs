@@ -3,7 +3,7 @@
 use isogloss_core::LanguageTag;
 use thiserror::Error;
 
-use crate::SizeUnit;
+use crate::{BlockShuffle, SizeUnit};
 
 /// Why a [`LanguageDistribution`](crate::LanguageDistribution) could not be made.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -13,6 +13,70 @@ pub enum DistributionError {
     #[error("alpha is {found}, expected 0 <= alpha <= 1 (a temperature T is alpha = 1/T)")]
     Alpha {
         /// The exponent that was configured.
+        found: f64,
+    },
+
+    /// Another field of a configuration is outside its range.
+    #[error("`{field}` is {found}, expected {expected}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+
+    /// All languages together are repeated as often as is allowed, and do not fill the budget.
+    #[error(
+        "the budget is {budget} {unit} and at most {max_epochs} epochs of all languages are \
+         {available}; expected a smaller budget or more epochs"
+    )]
+    Shortfall {
+        /// What was to be drawn.
+        budget: u64,
+        /// How often a text may be drawn.
+        max_epochs: f64,
+        /// What may be drawn.
+        available: u64,
+        /// What is counted.
+        unit: SizeUnit,
+    },
+
+    /// A weight is so far below the largest that its language would never be drawn.
+    #[error(
+        "the weight of `{language}` is 10^{exponent} of the largest, which a probability cannot \
+         hold; expected 10^-300 or more"
+    )]
+    Underflow {
+        /// The language.
+        language: LanguageTag,
+        /// The ratio's power of ten, rounded.
+        exponent: i64,
+    },
+
+    /// A language is in no group.
+    #[error("`{language}` has no {grouping}, expected one for each language")]
+    NoGroup {
+        /// The language.
+        language: LanguageTag,
+        /// What languages are grouped by.
+        grouping: &'static str,
+    },
+
+    /// A loss has nothing to be compared with.
+    #[error("`{language}` has a loss and no reference, expected both")]
+    NoReference {
+        /// The language.
+        language: LanguageTag,
+    },
+
+    /// A loss that is to weigh a language is none.
+    #[error("the loss of `{language}` is {found}, expected a finite number")]
+    Loss {
+        /// The language.
+        language: LanguageTag,
+        /// The loss.
         found: f64,
     },
 
@@ -75,6 +139,22 @@ pub enum StreamError {
         found: String,
         /// The language of the distribution, or `absent`.
         expected: String,
+    },
+
+    /// A worker that is none of those there are.
+    #[error("worker {index} of {count}, expected an index below the count")]
+    Shard {
+        /// The worker, counted from 0.
+        index: u32,
+        /// How many there are.
+        count: u32,
+    },
+
+    /// A shuffle that holds nothing.
+    #[error("a shuffle of {shuffle}, expected at least 1 of each")]
+    Shuffle {
+        /// The shuffle.
+        shuffle: BlockShuffle,
     },
 
     /// A source has no text.

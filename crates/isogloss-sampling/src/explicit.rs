@@ -1,6 +1,6 @@
 //! Weights that a person wrote down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isogloss_core::LanguageTag;
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,9 @@ impl ExplicitWeights {
 impl LanguageWeighting for ExplicitWeights {
     /// # Errors
     ///
-    /// [`DistributionError::Weight`] for a language without a weight above 0, or a weight without
-    /// a language.
+    /// [`DistributionError::Weight`] for a language without a weight above 0,
+    /// [`DistributionError::NoText`] for a weight without a language, and
+    /// [`DistributionError::Underflow`].
     fn distribution(
         &self,
         sizes: &LanguageSizes,
@@ -37,14 +38,16 @@ impl LanguageWeighting for ExplicitWeights {
                 return Err(DistributionError::Weight { language, found: weight });
             }
         }
-        let known = |language: &LanguageTag| sizes.iter().any(|(tag, _)| tag == language);
-        if let Some(language) = self.weights.keys().find(|language| !known(language)) {
-            return Err(DistributionError::NoText { language: language.clone() });
+        if sizes.len() < self.weights.len() {
+            let known: BTreeSet<&LanguageTag> = sizes.iter().map(|(tag, _)| tag).collect();
+            if let Some(language) = self.weights.keys().find(|tag| !known.contains(tag)) {
+                return Err(DistributionError::NoText { language: language.clone() });
+            }
         }
         let weighted = sizes.iter().map(|(language, _)| {
             let weight = self.weights.get(language).copied().unwrap_or_default();
-            (language.clone(), weight.ln())
+            (language.clone(), libm::log(weight))
         });
-        Ok(LanguageDistribution::from_log_weights(weighted))
+        LanguageDistribution::from_log_weights(weighted)
     }
 }

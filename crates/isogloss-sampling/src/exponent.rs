@@ -14,13 +14,18 @@ use crate::{DistributionError, LanguageDistribution, LanguageSizes, LanguageWeig
 ///
 /// `alpha = 1` draws in proportion to size and `alpha = 0` draws every language alike. Between
 /// them, a smaller `alpha` raises the languages with less text. A temperature `T` is the same thing
-/// by another name, `alpha = 1 / T`.
+/// by another name, `alpha = 1 / T`; a file may give either, and not both.
+///
+/// | model | `alpha` | sizes in |
+/// |---|---|---|
+/// | XLM (Conneau and Lample, 2019, section 3.1, <https://arxiv.org/abs/1901.07291>) | 0.5 | sentences |
+/// | XLM-R (Conneau et al., 2020, <https://arxiv.org/abs/1911.02116>) | 0.3, the default | sentences |
+/// | mBERT (Devlin, 2018, `multilingual.md` of its repository) | 0.7 | Wikipedia's |
+/// | mT5 (Xue et al., 2021, section 3.2, <https://arxiv.org/abs/2010.11934>) | 0.3 | pages |
 ///
 /// # Source
 ///
-/// Conneau and Lample (2019), section 3.1, with `alpha = 0.5` for the shared vocabulary:
-/// <https://arxiv.org/abs/1901.07291>. The default, 0.3, is that of XLM-R, Conneau et al.
-/// (2020): <https://arxiv.org/abs/1911.02116>.
+/// Those of the table; each uses it for its vocabulary as well as for training.
 ///
 /// # Examples
 ///
@@ -37,11 +42,36 @@ use crate::{DistributionError, LanguageDistribution, LanguageSizes, LanguageWeig
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(try_from = "Either")]
 #[non_exhaustive]
 pub struct ExponentConfig {
     /// The exponent, in `[0, 1]`. Default: 0.3.
     pub alpha: f64,
+}
+
+/// What a file may say: the exponent, or one over it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Either {
+    alpha: Option<f64>,
+    temperature: Option<f64>,
+}
+
+impl TryFrom<Either> for ExponentConfig {
+    type Error = &'static str;
+
+    fn try_from(either: Either) -> Result<Self, Self::Error> {
+        match either {
+            Either { alpha: Some(_), temperature: Some(_) } => {
+                Err("both `alpha` and `temperature`, expected one: alpha is 1/temperature")
+            }
+            Either { alpha: Some(alpha), .. } => Ok(Self::new().with_alpha(alpha)),
+            Either { temperature: Some(temperature), .. } => {
+                Ok(Self::new().with_temperature(temperature))
+            }
+            Either { .. } => Ok(Self::new()),
+        }
+    }
 }
 
 impl ExponentConfig {
@@ -83,9 +113,9 @@ impl LanguageWeighting for ExponentConfig {
         if !(0.0..=1.0).contains(&alpha) {
             return Err(DistributionError::Alpha { found: alpha });
         }
-        let log_weight = |size: u64| alpha * (size as f64).ln();
+        let log_weight = |size: u64| alpha * libm::log(size as f64);
         let weighted = sizes.iter().map(|(language, size)| (language.clone(), log_weight(size)));
-        Ok(LanguageDistribution::from_log_weights(weighted))
+        LanguageDistribution::from_log_weights(weighted)
     }
 }
 

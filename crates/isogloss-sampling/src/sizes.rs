@@ -76,6 +76,20 @@ impl LanguageSizes {
         Ok(Self { unit, sizes })
     }
 
+    /// Checks sizes and leaves out the languages without text, which it names.
+    ///
+    /// # Errors
+    ///
+    /// [`DistributionError::NoLanguages`] where none has any, and
+    /// [`DistributionError::DuplicateLanguage`].
+    pub fn without_empty(
+        unit: SizeUnit,
+        sizes: impl IntoIterator<Item = (LanguageTag, u64)>,
+    ) -> Result<(Self, Vec<LanguageTag>), DistributionError> {
+        let (empty, sizes): (Vec<_>, Vec<_>) = sizes.into_iter().partition(|(_, size)| *size == 0);
+        Ok((Self::try_new(unit, sizes)?, empty.into_iter().map(|(language, _)| language).collect()))
+    }
+
     /// What the sizes count.
     pub fn unit(&self) -> SizeUnit {
         self.unit

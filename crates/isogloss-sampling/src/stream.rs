@@ -1,12 +1,11 @@
 //! An endless, reproducible, resumable order of texts in many languages.
 
 use isogloss_core::{LanguageTag, Seed};
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
 
-use crate::order::tijdeman;
-use crate::permutation::Permutation;
-use crate::{LanguageDistribution, LanguageOrder, StreamError};
+use crate::choice::LanguageDraws;
+use crate::permutation::{BlockPermutation, BlockShuffle, Permutation};
+use crate::state::{MixtureState, SourceState};
+use crate::{LanguageDistribution, LanguageOrder, Shard, StoppedStream, StoppingRule, StreamError};
 
 /// Texts of one language, as far as sampling needs to know them.
 pub trait TextSource {
@@ -15,6 +14,12 @@ pub trait TextSource {
 
     /// How many there are.
     fn text_count(&self) -> u64;
+
+    /// A number that tells these texts from others, such as a hash of them, where there is one. A
+    /// state that was taken over other texts is refused by it.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl TextSource for (LanguageTag, u64) {
@@ -45,10 +50,12 @@ pub struct Draw {
 ///
 /// The language comes from the distribution, by chance or in the order of least discrepancy
 /// ([`LanguageOrder`]). Within a language every text is drawn once before any is drawn again, in an
-/// order that changes with each epoch.
+/// order that changes with each epoch. fairseq draws a language that is raised above its share
+/// *with* replacement, so that one pass in its size misses a text in e, and shows others twice.
 ///
-/// The stream is a function of the seed: it holds a count for each language and nothing else, so
-/// its [`state`](Self::state) is small and it goes on from there to the same draws.
+/// The stream is a function of the seed: it holds a few counts for each language and nothing else,
+/// so its [`state`](Self::state) is small and it goes on from there to the same draws. It does the
+/// same on every platform.
 ///
 /// # Examples
 ///
@@ -73,45 +80,60 @@ pub struct Draw {
 pub struct MixtureStream {
     // Invariant: one source for each probability, in the same order, none of them empty.
     sources: Vec<Source>,
+    // As the stream was made, and as it was last weighted.
     probabilities: Vec<f64>,
-    cumulative: Vec<f64>,
+    weights: Vec<f64>,
     order: LanguageOrder,
+    shuffle: Option<BlockShuffle>,
+    shard: Shard,
     seed: Seed,
+    languages: LanguageDraws,
     draws: u64,
     counts: Vec<u64>,
+    // The counts when the weights last changed: the order of least discrepancy begins anew there.
+    settled: Vec<u64>,
 }
 
 #[derive(Clone, Debug)]
 struct Source {
     language: LanguageTag,
     len: u64,
+    fingerprint: Option<u64>,
     seed: Seed,
     epoch: u64,
-    permutation: Permutation,
+    order: TextOrder,
 }
 
-/// Where a stream stands, and of what.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct MixtureState {
-    version: u32,
-    seed: Seed,
-    order: LanguageOrder,
-    draws: u64,
-    sources: Vec<SourceState>,
+#[derive(Clone, Copy, Debug)]
+enum TextOrder {
+    Everywhere(Permutation),
+    Near(BlockPermutation),
 }
 
-/// Where a stream stands in one language.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceState {
-    language: LanguageTag,
-    texts: u64,
-    probability: f64,
+impl TextOrder {
+    fn new(len: u64, shuffle: Option<BlockShuffle>, seed: Seed) -> Self {
+        match shuffle {
+            None => Self::Everywhere(Permutation::new(len, seed)),
+            Some(shuffle) => Self::Near(BlockPermutation::new(len, shuffle, seed)),
+        }
+    }
+
+    fn at(&self, place: u64) -> u64 {
+        match self {
+            Self::Everywhere(order) => order.at(place),
+            Self::Near(order) => order.at(place),
+        }
+    }
+}
+
+/// A draw whose text has not been looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) language: usize,
+    /// Draws of the language before this one.
     drawn: u64,
+    draw: u64,
 }
-
-const VERSION: u32 = 1;
 
 impl MixtureStream {
     /// A stream at its beginning. The languages of the sources must be those of the distribution,
@@ -126,147 +148,221 @@ impl MixtureStream {
         sources: &[S],
         seed: Seed,
     ) -> Result<Self, StreamError> {
-        let expected: Vec<_> = distribution.iter().collect();
-        for index in 0..expected.len().max(sources.len()) {
-            let found = sources.get(index).map(TextSource::language);
-            let language = expected.get(index).map(|(language, _)| *language);
-            if found != language {
-                let name = |tag: Option<&LanguageTag>| {
-                    tag.map_or_else(|| "absent".to_owned(), ToString::to_string)
-                };
-                let (found, expected) = (name(found), name(language));
-                return Err(StreamError::Sources { index, found, expected });
-            }
-        }
+        let found = sources.iter().map(TextSource::language);
+        distribution.check_order(found)?;
         if let Some(empty) = sources.iter().find(|source| source.text_count() == 0) {
             return Err(StreamError::Empty { language: empty.language().clone() });
         }
         let source = |source: &S| {
             let seed = seed.derive("order").derive(source.language().as_str());
             let len = source.text_count();
-            let permutation = Permutation::new(len, seed.at(0));
-            Source { language: source.language().clone(), len, seed, epoch: 0, permutation }
+            Source {
+                language: source.language().clone(),
+                len,
+                fingerprint: source.fingerprint(),
+                seed,
+                epoch: 0,
+                order: TextOrder::new(len, None, seed.at(0)),
+            }
         };
-        let probabilities: Vec<f64> = expected.iter().map(|(_, q)| *q).collect();
-        let cumulative = probabilities
-            .iter()
-            .scan(0.0, |sum, q| {
-                *sum += q;
-                Some(*sum)
-            })
-            .collect();
+        let probabilities: Vec<f64> = distribution.iter().map(|(_, q)| q).collect();
+        let order = LanguageOrder::default();
         Ok(Self {
             sources: sources.iter().map(source).collect(),
+            languages: LanguageDraws::new(distribution, order, seed),
             counts: vec![0; probabilities.len()],
+            settled: vec![0; probabilities.len()],
+            weights: probabilities.clone(),
             probabilities,
-            cumulative,
-            order: LanguageOrder::default(),
+            order,
+            shuffle: None,
+            shard: Shard::WHOLE,
             seed,
             draws: 0,
         })
     }
 
-    /// Sets how the language is chosen.
+    /// Sets how the language is chosen. Default: [`LanguageOrder::Random`].
     #[must_use]
     pub fn with_order(mut self, order: LanguageOrder) -> Self {
         self.order = order;
+        self.resettle();
         self
+    }
+
+    /// Keeps texts near that are drawn one after another, for files that are not in memory: of each
+    /// language only [`BlockShuffle::window`] blocks are gone through at a time. Default: every text
+    /// may follow every other.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Shuffle`] for a block or window of 0.
+    pub fn with_block_shuffle(mut self, shuffle: BlockShuffle) -> Result<Self, StreamError> {
+        if shuffle.block == 0 || shuffle.window == 0 {
+            return Err(StreamError::Shuffle { shuffle });
+        }
+        self.shuffle = Some(shuffle);
+        self.seek();
+        Ok(self)
+    }
+
+    /// Draws one worker's part of the stream from here on. Default: all of it.
+    ///
+    /// Workers that have drawn equally often have the same [`state`](Self::state), which any number
+    /// of workers can go on from: nothing is lost and nothing is drawn twice.
+    #[must_use]
+    pub fn with_shard(mut self, shard: Shard) -> Self {
+        self.shard = shard;
+        self
+    }
+
+    /// Ends the stream by a rule.
+    pub fn until(self, rule: StoppingRule) -> StoppedStream {
+        StoppedStream::new(self, rule)
     }
 
     /// The next draw; there always is one.
     pub fn next_draw(&mut self) -> Draw {
-        let language = match self.order {
-            LanguageOrder::Random => self.random_language(),
-            LanguageOrder::LowDiscrepancy => {
-                tijdeman(&self.probabilities, &self.counts, self.draws + 1)
-            }
-        };
-        let source = &mut self.sources[language];
-        let drawn = self.counts[language];
-        let epoch = drawn / source.len;
-        if epoch != source.epoch {
-            source.epoch = epoch;
-            source.permutation = Permutation::new(source.len, source.seed.at(epoch));
+        for _ in 0..self.shard.index() {
+            self.step();
         }
-        let index = source.permutation.at(drawn % source.len);
-        let draw = Draw { language, index, epoch, draw: self.draws };
+        let own = self.step();
+        for _ in self.shard.index() + 1..self.shard.count() {
+            self.step();
+        }
+        self.resolve(own)
+    }
+
+    /// Goes one draw further, whoever's it is.
+    pub(crate) fn step(&mut self) -> Step {
+        let language = self.languages.next_language();
+        let step = Step { language, drawn: self.counts[language], draw: self.draws };
         self.counts[language] += 1;
         self.draws += 1;
-        draw
+        step
     }
 
-    fn random_language(&self) -> usize {
-        let uniform: f64 = self.seed.derive("language").at(self.draws).rng().random();
-        let chosen = self.cumulative.partition_point(|sum| *sum <= uniform);
-        // The last sum may be rounded to just below 1.
-        chosen.min(self.cumulative.len() - 1)
+    /// Looks up the text of a step.
+    pub(crate) fn resolve(&mut self, step: Step) -> Draw {
+        let source = &mut self.sources[step.language];
+        let epoch = step.drawn / source.len;
+        if epoch != source.epoch {
+            source.turn_to(epoch, self.shuffle);
+        }
+        let index = source.order.at(step.drawn % source.len);
+        Draw { language: step.language, index, epoch, draw: step.draw }
     }
 
-    /// How many texts have been drawn of each language, in the order of the distribution.
+    /// Draws by other probabilities from here on: what a schedule or a
+    /// [`Doremi`](crate::Doremi) asks for while training runs. Epochs go on where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Sources`] where the languages are not those of the stream, in their order.
+    pub fn reweight(&mut self, distribution: &LanguageDistribution) -> Result<(), StreamError> {
+        distribution.check_order(self.sources.iter().map(|source| &source.language))?;
+        self.set_weights(distribution.iter().map(|(_, q)| q).collect());
+        Ok(())
+    }
+
+    /// Leaves a language out from here on; the others share its draws.
+    pub(crate) fn leave_out(&mut self, language: usize) {
+        let mut weights = self.weights.clone();
+        weights[language] = 0.0;
+        let left: f64 = weights.iter().sum();
+        if left > 0.0 {
+            for weight in &mut weights {
+                *weight /= left;
+            }
+            self.set_weights(weights);
+        }
+    }
+
+    fn set_weights(&mut self, weights: Vec<f64>) {
+        self.weights = weights;
+        self.settled.clone_from(&self.counts);
+        self.resettle();
+    }
+
+    /// Takes up the order of languages at the present counts.
+    fn resettle(&mut self) {
+        let since = self.counts.iter().zip(&self.settled).map(|(now, then)| now - then);
+        let (weights, order) = (&self.weights, self.order);
+        self.languages =
+            LanguageDraws::resumed(weights, order, self.seed, self.draws, since.collect());
+    }
+
+    /// Takes up the order of texts at the present counts.
+    fn seek(&mut self) {
+        for (source, drawn) in self.sources.iter_mut().zip(&self.counts) {
+            source.turn_to(drawn / source.len, self.shuffle);
+        }
+    }
+
+    pub(crate) fn shard(&self) -> Shard {
+        self.shard
+    }
+
+    /// How many texts the sources have, in the order of the distribution.
+    pub fn text_counts(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.sources.iter().map(|source| source.len)
+    }
+
+    /// How many texts have been drawn of each language by all workers, in the order of the
+    /// distribution.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
 
     /// Where the stream stands.
     pub fn state(&self) -> MixtureState {
-        let source = |index: usize| SourceState {
-            language: self.sources[index].language.clone(),
-            texts: self.sources[index].len,
-            probability: self.probabilities[index],
-            drawn: self.counts[index],
+        let source = |index: usize| {
+            let source = &self.sources[index];
+            let is_as_made = self.weights == self.probabilities;
+            SourceState {
+                language: source.language.clone(),
+                texts: source.len,
+                fingerprint: source.fingerprint,
+                probability: self.probabilities[index],
+                weight: (!is_as_made).then(|| self.weights[index].to_bits()),
+                drawn: self.counts[index],
+                settled: self.settled[index],
+            }
         };
         MixtureState {
-            version: VERSION,
+            version: MixtureState::VERSION,
             seed: self.seed,
             order: self.order,
+            shuffle: self.shuffle,
             draws: self.draws,
             sources: (0..self.sources.len()).map(source).collect(),
         }
     }
 
-    /// Goes to where a state was taken.
+    /// Goes to where a state was taken, by this worker or another.
     ///
     /// # Errors
     ///
     /// [`StreamError::OtherStream`] with the first difference, where it was taken from a stream over
-    /// other texts, with other probabilities, another seed or another order.
+    /// other texts, with other probabilities, another seed, order or shuffle.
     pub fn restore(&mut self, state: &MixtureState) -> Result<(), StreamError> {
-        let here = self.state();
-        let differ = |field: &str, found: String, expected: String| {
-            if found == expected {
-                Ok(())
-            } else {
-                Err(StreamError::OtherStream { field: field.to_owned(), found, expected })
-            }
-        };
-        differ("version", state.version.to_string(), here.version.to_string())?;
-        differ("seed", state.seed.value().to_string(), here.seed.value().to_string())?;
-        differ("order", format!("{:?}", state.order), format!("{:?}", here.order))?;
-        let names = |state: &MixtureState| {
-            let names: Vec<_> = state.sources.iter().map(|s| s.language.as_str()).collect();
-            names.join(", ")
-        };
-        differ("languages", names(state), names(&here))?;
-        for (found, expected) in state.sources.iter().zip(&here.sources) {
-            let field = format!("texts of `{}`", expected.language);
-            differ(&field, found.texts.to_string(), expected.texts.to_string())?;
-        }
-        for (found, expected) in state.sources.iter().zip(&here.sources) {
-            // A text format may lose the last bit of a number.
-            if (found.probability - expected.probability).abs() > 1e-12 {
-                let field = format!("probability of `{}`", expected.language);
-                differ(&field, found.probability.to_string(), expected.probability.to_string())?;
-            }
-        }
-        let drawn: u64 = state.sources.iter().map(|source| source.drawn).sum();
-        differ("draws", state.draws.to_string(), drawn.to_string())?;
+        state.check_against(&self.state())?;
         self.draws = state.draws;
         self.counts = state.sources.iter().map(|source| source.drawn).collect();
-        for (source, drawn) in self.sources.iter_mut().zip(&self.counts) {
-            source.epoch = drawn / source.len;
-            source.permutation = Permutation::new(source.len, source.seed.at(source.epoch));
-        }
+        self.settled = state.sources.iter().map(|source| source.settled).collect();
+        let weight =
+            |(source, made): (&SourceState, &f64)| source.weight.map_or(*made, f64::from_bits);
+        self.weights = state.sources.iter().zip(&self.probabilities).map(weight).collect();
+        self.resettle();
+        self.seek();
         Ok(())
+    }
+}
+
+impl Source {
+    fn turn_to(&mut self, epoch: u64, shuffle: Option<BlockShuffle>) {
+        self.epoch = epoch;
+        self.order = TextOrder::new(self.len, shuffle, self.seed.at(epoch));
     }
 }
 

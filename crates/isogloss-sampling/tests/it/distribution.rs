@@ -83,8 +83,86 @@ fn explicit_weights_are_normalised_and_sizes_play_no_part() {
 
 #[test]
 fn a_misspelt_key_is_an_error_that_names_both_spellings() {
-    let error = serde_json::from_str::<ExponentConfig>(r#"{"alhpa": 0.7}"#).unwrap_err();
-    assert!(error.to_string().starts_with("unknown field `alhpa`, expected `alpha`"), "{error}");
+    let read = serde_json::from_str::<ExponentConfig>;
+    let error = read(r#"{"alhpa": 0.7}"#).unwrap_err();
+    let expected = "unknown field `alhpa`, expected `alpha` or `temperature`";
+    assert!(error.to_string().starts_with(expected), "{error}");
+    let error = read(r#"{"alpha": 0.5, "temperature": 2}"#).unwrap_err();
+    assert!(error.to_string().starts_with("both `alpha` and `temperature`"), "{error}");
+}
+
+#[test]
+fn alpha_and_temperature_are_one_thing() {
+    let read = |json: &str| serde_json::from_str::<ExponentConfig>(json).unwrap();
+    assert_eq!(read(r#"{"temperature": 2}"#), read(r#"{"alpha": 0.5}"#));
+    assert_eq!(ExponentConfig::new().with_temperature(2.0), ExponentConfig::new().with_alpha(0.5));
+    assert_eq!(read("{}"), ExponentConfig::new().with_alpha(0.3));
+}
+
+#[test]
+fn the_unit_decides_what_a_language_weighs() {
+    // As many sentences, of 50 and of 200 bytes.
+    let sizes = |unit, sizes: [u64; 2]| {
+        LanguageSizes::try_new(unit, [(tag("en"), sizes[0]), (tag("hi"), sizes[1])]).unwrap()
+    };
+    let q = |sizes: &LanguageSizes| {
+        ExponentConfig::new().distribution(sizes).unwrap().probability(&tag("hi")).unwrap()
+    };
+    assert!((q(&sizes(SizeUnit::Sentences, [1_000_000; 2])) - 0.5).abs() < 1e-12);
+    let bytes = sizes(SizeUnit::Bytes, [50_000_000, 200_000_000]);
+    assert!((q(&bytes) - 0.602_499).abs() < 5e-7);
+}
+
+#[test]
+fn languages_without_text_are_named_and_left_out_where_that_is_asked() {
+    let sizes = [(tag("en"), 7), (tag("yo"), 0), (tag("sw"), 1)];
+    let (sizes, empty) = LanguageSizes::without_empty(SizeUnit::Bytes, sizes).unwrap();
+    assert_eq!((sizes.len(), empty), (2, vec![tag("yo")]));
+    let nothing = LanguageSizes::without_empty(SizeUnit::Bytes, [(tag("yo"), 0)]).unwrap_err();
+    assert_eq!(nothing.to_string(), "no languages, expected at least one");
+}
+
+#[test]
+fn a_language_that_is_alone_is_always_drawn() {
+    for alpha in [0.0, 0.3, 1.0] {
+        assert_eq!(probabilities(alpha, &[(tag("yo"), 1)]), [1.0]);
+    }
+}
+
+/// A million tags, of private languages and scripts.
+fn million() -> impl Iterator<Item = LanguageTag> {
+    let letter = |place: u32| char::from_u32(u32::from('a') + place % 20).unwrap_or('a');
+    (0..1_000_000_u32).map(move |i| {
+        let [a, b, c, d, e] = [1, 20, 400, 8_000, 160_000].map(|power| letter(i / power));
+        tag(&format!("q{a}{b}-Q{c}{d}{e}"))
+    })
+}
+
+#[test]
+fn a_million_languages_sum_to_one() {
+    let sizes = million().zip((1..=1_000_000).map(|rank| 1_000_000_000_000 / rank));
+    let sizes = LanguageSizes::try_new(SizeUnit::Characters, sizes).unwrap();
+    for alpha in [0.0, 0.3, 1.0] {
+        let distribution = ExponentConfig::new().with_alpha(alpha).distribution(&sizes).unwrap();
+        // Summed by thousands, so that this sum is about as exact as theirs.
+        let q: Vec<f64> = distribution.iter().map(|(_, q)| q).collect();
+        assert!(q.iter().all(|q| *q > 0.0));
+        let sum: f64 = q.chunks(1_000).map(|chunk| chunk.iter().sum::<f64>()).sum();
+        assert!((sum - 1.0).abs() < 1e-12, "{alpha}: {sum}");
+    }
+}
+
+#[test]
+fn a_weight_that_would_vanish_is_an_error() {
+    let sizes = characters(&[(tag("en"), 7), (tag("yo"), 1)]);
+    let weights = |yoruba| ExplicitWeights::new([(tag("en"), 1e300), (tag("yo"), yoruba)]);
+    let kept = weights(1e10).distribution(&sizes).unwrap();
+    assert!((kept.probability(&tag("yo")).unwrap() / 1e-290 - 1.0).abs() < 1e-9);
+    assert_eq!(
+        weights(1e-10).distribution(&sizes).unwrap_err().to_string(),
+        "the weight of `yo-Latn` is 10^-310 of the largest, which a probability cannot hold; \
+         expected 10^-300 or more",
+    );
 }
 
 proptest! {

@@ -2,4 +2,8 @@
 #![expect(clippy::expect_used, reason = "a helper of a test fails as a test does")]
 
 mod distribution;
+mod doremi;
+mod plan;
+mod stopping;
 mod stream;
+mod weightings;

@@ -3,6 +3,7 @@
 use isogloss_core::{LanguageTag, Seed};
 use isogloss_sampling::{
     ExponentConfig, LanguageOrder, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit,
+    TextSource,
 };
 use isogloss_testing::language_sizes;
 use proptest::prelude::*;
@@ -103,9 +104,73 @@ fn a_state_of_another_stream_is_refused_with_the_difference_named()
         message(stream(0.5, &grown, 3, LanguageOrder::Random)),
         "stream state: texts of `yo-Latn` is 100 there and 101 here",
     );
+    assert_eq!(
+        message(stream(0.5, &sizes[..1], 3, LanguageOrder::Random)),
+        "stream state: language 1 is yo-Latn there and absent here",
+    );
     assert!(
         message(stream(0.3, &sizes, 3, LanguageOrder::Random))
             .starts_with("stream state: probability of `en-Latn` is 0.7"),
     );
+    Ok(())
+}
+
+/// Texts that know what they are.
+struct Known(LanguageTag, u64);
+
+impl TextSource for Known {
+    fn language(&self) -> &LanguageTag {
+        &self.0
+    }
+
+    fn text_count(&self) -> u64 {
+        100
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        Some(self.1)
+    }
+}
+
+#[test]
+fn a_state_of_other_texts_of_the_same_number_is_refused() -> Result<(), Box<dyn std::error::Error>>
+{
+    let sizes = LanguageSizes::try_new(SizeUnit::Sentences, [("yo".parse()?, 100)])?;
+    let distribution = ExponentConfig::new().distribution(&sizes)?;
+    let new = |hash| {
+        MixtureStream::try_new(&distribution, &[Known("yo".parse()?, hash)], Seed::new(1))
+            .map_err(Box::<dyn std::error::Error>::from)
+    };
+    assert_eq!(
+        new(2)?.restore(&new(1)?.state()).unwrap_err().to_string(),
+        "stream state: content of `yo-Latn` is 0000000000000001 there and 0000000000000002 here",
+    );
+    Ok(())
+}
+
+#[test]
+fn a_state_is_a_few_hundred_bytes_a_language() -> Result<(), Box<dyn std::error::Error>> {
+    let sizes: Vec<_> = ["en", "sw", "yo", "ig"]
+        .into_iter()
+        .map(|text| Ok((text.parse()?, 1 << 40)))
+        .collect::<Result<_, isogloss_core::LanguageTagError>>()?;
+    let mut stream = stream(0.3, &sizes, 1, LanguageOrder::LowDiscrepancy);
+    stream.by_ref().take(100_000).for_each(drop);
+    let json = serde_json::to_string(&stream.state())?;
+    assert!(json.len() < 4 * 300, "{json}");
+    Ok(())
+}
+
+#[test]
+fn the_first_draws_are_the_same_everywhere_and_ever() -> Result<(), Box<dyn std::error::Error>> {
+    // Pinned: a change of these numbers is a change of every run that is to be resumed.
+    let sizes = [("en".parse()?, 900), ("sw".parse()?, 300), ("yo".parse()?, 20)];
+    let draws = |order| -> Vec<(usize, u64)> {
+        stream(0.3, &sizes, 7, order).take(6).map(|draw| (draw.language, draw.index)).collect()
+    };
+    let random = [(0, 526), (1, 196), (0, 872), (1, 247), (0, 322), (0, 288)];
+    assert_eq!(draws(LanguageOrder::Random), random);
+    let in_order = [(0, 526), (1, 196), (0, 872), (2, 6), (1, 247), (0, 322)];
+    assert_eq!(draws(LanguageOrder::LowDiscrepancy), in_order);
     Ok(())
 }
