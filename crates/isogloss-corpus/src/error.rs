@@ -98,6 +98,22 @@ pub enum CorpusReadError {
         lines: u64,
     },
 
+    /// A file is not what it was when it was indexed.
+    #[error("{}: changed since it was indexed, expected the same lines", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A packed file could not be unpacked to be read in another order.
+    #[error("cannot unpack {} to a temporary file", path.display())]
+    Unpack {
+        /// The packed file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
     /// A part has another number of segments than its manifest states.
     #[error("{}: {found} segments, expected {expected} (as the manifest states)", path.display())]
     Segments {

@@ -1,7 +1,7 @@
 //! Lines of a file, whatever it is packed in.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -46,6 +46,8 @@ pub(crate) struct Lines {
     reader: Box<dyn BufRead + Send>,
     options: ReadOptions,
     line: u64,
+    // Where the next line begins, in bytes of the unpacked file.
+    offset: u64,
     // Nothing is read after a failure of the file itself: it would fail again without end.
     ended: bool,
     buffer: Vec<u8>,
@@ -55,7 +57,17 @@ impl Lines {
     pub(crate) fn open(path: &Path, options: ReadOptions) -> Result<Self, CorpusReadError> {
         let reader = open_unpacked(path)?;
         let path = path.to_owned();
-        Ok(Self { path, reader, options, line: 0, ended: false, buffer: Vec::new() })
+        Ok(Self { path, reader, options, line: 0, offset: 0, ended: false, buffer: Vec::new() })
+    }
+
+    /// Opens a plain file at the byte at which its line `line + 1` begins.
+    pub(crate) fn open_at(path: &Path, line: u64, offset: u64) -> Result<Self, CorpusReadError> {
+        let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
+        let mut file = File::open(path).map_err(fail)?;
+        file.seek(SeekFrom::Start(offset)).map_err(fail)?;
+        let reader: Box<dyn BufRead + Send> = Box::new(BufReader::new(file));
+        let (path, options) = (path.to_owned(), ReadOptions::default());
+        Ok(Self { path, reader, options, line, offset, ended: false, buffer: Vec::new() })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -67,8 +79,19 @@ impl Lines {
         self.line
     }
 
+    /// Where the next line begins, in bytes of the unpacked file.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// The next line, or `None` at the end.
     pub(crate) fn next_line(&mut self) -> Result<Option<String>, CorpusReadError> {
+        let options = self.options;
+        Ok(self.next_plain()?.map(|text| options.apply(text)))
+    }
+
+    /// The next line as it stands, whatever the options ask for; it is kept until the one after.
+    pub(crate) fn next_plain(&mut self) -> Result<Option<&str>, CorpusReadError> {
         if self.ended {
             return Ok(None);
         }
@@ -81,6 +104,7 @@ impl Lines {
             return Ok(None);
         }
         self.line += 1;
+        self.offset += read as u64;
         if self.buffer.ends_with(b"\n") {
             self.buffer.pop();
             if self.buffer.ends_with(b"\r") {
@@ -92,8 +116,7 @@ impl Lines {
             line: self.line,
             byte: error.valid_up_to() + 1,
         })?;
-        let text = if self.line == 1 { text.strip_prefix(BOM).unwrap_or(text) } else { text };
-        Ok(Some(self.options.apply(text)))
+        Ok(Some(if self.line == 1 { text.strip_prefix(BOM).unwrap_or(text) } else { text }))
     }
 }
 
@@ -101,14 +124,37 @@ impl Lines {
 pub(crate) fn open_unpacked(path: &Path) -> Result<Box<dyn BufRead + Send>, CorpusReadError> {
     let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
     let mut file = BufReader::new(File::open(path).map_err(fail)?);
-    let start = file.fill_buf().map_err(fail)?;
-    if start.starts_with(&GZIP) {
-        return Ok(Box::new(BufReader::new(MultiGzDecoder::new(file))));
+    Ok(match Packing::of(file.fill_buf().map_err(fail)?) {
+        Packing::Plain => Box::new(file),
+        Packing::Gzip => Box::new(BufReader::new(MultiGzDecoder::new(file))),
+        Packing::Zstd => Box::new(BufReader::new(ZstdReader::new(file))),
+    })
+}
+
+/// Whether a file is packed, and so cannot be read from its middle.
+pub(crate) fn is_packed(path: &Path) -> Result<bool, CorpusReadError> {
+    let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
+    let mut file = BufReader::new(File::open(path).map_err(fail)?);
+    Ok(!matches!(Packing::of(file.fill_buf().map_err(fail)?), Packing::Plain))
+}
+
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// Told by the first bytes of a file.
+    fn of(start: &[u8]) -> Self {
+        if start.starts_with(&GZIP) {
+            Self::Gzip
+        } else if start.get(1..4).is_some_and(|magic| ZSTD.contains(&magic)) {
+            Self::Zstd
+        } else {
+            Self::Plain
+        }
     }
-    if start.get(1..4).is_some_and(|magic| ZSTD.contains(&magic)) {
-        return Ok(Box::new(BufReader::new(ZstdReader::new(file))));
-    }
-    Ok(Box::new(file))
 }
 
 impl std::fmt::Debug for Lines {

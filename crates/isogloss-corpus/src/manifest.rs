@@ -1,16 +1,19 @@
 //! The file that says what a corpus consists of.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use isogloss_governance::{PartTerms, Permit, Policy, Purpose, Terms};
+use isogloss_core::LanguageTag;
+use isogloss_governance::{PartTerms, Permit, Policy, Provenance, ProvenanceEntry, Purpose, Terms};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::part::Statement;
 use crate::{
-    BitextPart, LabelledPart, LabelledText, ManifestError, MosesReader, Opened, Pair, PartReader,
-    ReadOptions, Text, TextPart, TextReader, TsvReader, open_moses, open_text, open_tsv,
+    BitextPart, CorpusReadError, LabelledPart, LabelledText, ManifestError, MosesReader, Opened,
+    Pair, PartReader, ReadOptions, Split, Text, TextIndex, TextPart, TextReader, TsvReader,
+    open_moses, open_text, open_tsv,
 };
 
 /// What a corpus consists of: a TOML file, with paths relative to it.
@@ -148,6 +151,45 @@ impl Manifest {
         let languages = vec![part.language.clone()];
         let source_name = part.source.as_deref();
         Ok(PartReader::new(reader, &path, part.segments, languages, source_name, permit))
+    }
+
+    /// Goes through the texts of a split, or with `None` all of them, for a purpose, and keeps where
+    /// they are: an index for each language, in the order of tags, to read them in any order
+    /// ([`SampledTexts`](crate::SampledTexts)).
+    ///
+    /// A part that states no split is one to learn from: it counts as [`Split::Train`].
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Refused`] for the first part whose terms do not permit the purpose, with the
+    /// clause; [`ManifestError::Record`] with file and line.
+    pub fn index_texts(
+        &self,
+        split: Option<Split>,
+        purpose: Purpose,
+        policy: Policy,
+    ) -> Result<(Vec<TextIndex>, Provenance), ManifestError> {
+        let mut indices: BTreeMap<&LanguageTag, TextIndex> = BTreeMap::new();
+        let mut provenance = Provenance::default();
+        for (place, part) in self.content.text.iter().enumerate() {
+            if split.is_some_and(|asked| asked != part.split.unwrap_or(Split::Train)) {
+                continue;
+            }
+            let permit = self.permit(place, purpose, policy)?;
+            let path = self.resolve(&part.path);
+            let index = indices
+                .entry(&part.language)
+                .or_insert_with(|| TextIndex::new(part.language.clone()));
+            let found = index.push_file(&path)?;
+            if let Some(expected) = part.segments.filter(|expected| *expected != found) {
+                return Err(CorpusReadError::Segments { path, found, expected }.into());
+            }
+            let languages = vec![part.language.clone()];
+            let source = part.source.as_deref().or(permit.source());
+            let source = source.map_or_else(|| part.path.display().to_string(), str::to_owned);
+            provenance.push(ProvenanceEntry::new(languages, source, &permit, found));
+        }
+        Ok((indices.into_values().collect(), provenance))
     }
 
     /// Opens the `index`-th bitext for a purpose and reads it.

@@ -8,3 +8,4 @@ mod manifest;
 mod memories;
 mod packings;
 mod readers;
+mod sampled;

@@ -133,8 +133,9 @@ fn a_language_that_is_alone_is_always_drawn() {
 fn million() -> impl Iterator<Item = LanguageTag> {
     let letter = |place: u32| char::from_u32(u32::from('a') + place % 20).unwrap_or('a');
     (0..1_000_000_u32).map(move |i| {
-        let [a, b, c, d, e] = [1, 20, 400, 8_000, 160_000].map(|power| letter(i / power));
-        tag(&format!("q{a}{b}-Q{c}{d}{e}"))
+        let language: String = [1, 20].map(|power| letter(i / power)).iter().collect();
+        let script: String = [400, 8_000, 160_000].map(|power| letter(i / power)).iter().collect();
+        tag(&format!("q{language}-Q{script}"))
     })
 }
 
