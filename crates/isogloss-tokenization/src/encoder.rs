@@ -4,25 +4,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::EncodeError;
 
-/// The ids that frame, fill and hide.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// Encodes texts on all cores, in as many parts as there are; each part has a state of its own.
+pub(crate) fn encode_in_parts<S: AsRef<str> + Sync, T: Default>(
+    texts: &[S],
+    encode: impl Fn(&str, &mut T) -> Result<Vec<u32>, EncodeError> + Sync,
+) -> Result<Vec<Vec<u32>>, EncodeError> {
+    /// Fewer texts are not worth a thread.
+    const FEW: usize = 64;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = texts.len().div_ceil(workers).max(FEW);
+    let encode_part = |texts: &[S]| {
+        let mut state = T::default();
+        texts.iter().map(|text| encode(text.as_ref(), &mut state)).collect::<Result<Vec<_>, _>>()
+    };
+    if texts.len() <= share {
+        return encode_part(texts);
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            texts.chunks(share).map(|part| scope.spawn(|| encode_part(part))).collect();
+        let mut all = Vec::with_capacity(texts.len());
+        for thread in threads {
+            match thread.join() {
+                Ok(ids) => all.extend(ids?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(all)
+    })
+}
+
+/// The ids that frame, fill and hide; `None` for those that a vocabulary has not.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SpecialIds {
-    /// `<s>`: a text begins.
-    pub bos: u32,
-    /// `<pad>`: fills short rows.
-    pub pad: u32,
-    /// `</s>`: a text ends.
-    pub eos: u32,
-    /// `<unk>`: characters that the vocabulary has not.
-    pub unk: u32,
-    /// `<mask>`: a hidden token.
-    pub mask: u32,
+    /// `<s>`, `[CLS]`: a text begins.
+    pub bos: Option<u32>,
+    /// `<pad>`, `[PAD]`: fills short rows.
+    pub pad: Option<u32>,
+    /// `</s>`, `[SEP]`: a text ends.
+    pub eos: Option<u32>,
+    /// `<unk>`, `[UNK]`: characters that the vocabulary has not.
+    pub unk: Option<u32>,
+    /// `<mask>`, `[MASK]`: a hidden token.
+    pub mask: Option<u32>,
 }
 
 impl SpecialIds {
-    /// All five.
-    pub fn all(&self) -> [u32; 5] {
-        [self.bos, self.pad, self.eos, self.unk, self.mask]
+    /// Those there are, in the order of the fields.
+    pub fn all(&self) -> impl Iterator<Item = u32> {
+        [self.bos, self.pad, self.eos, self.unk, self.mask].into_iter().flatten()
     }
 }
 
@@ -40,4 +70,10 @@ pub trait TextEncoder {
 
     /// How many ids there are, special ones included.
     fn vocab_size(&self) -> usize;
+
+    /// Whether an id stands for a single byte of what the vocabulary has no piece for. By default no
+    /// id does.
+    fn is_byte(&self, _id: u32) -> bool {
+        false
+    }
 }

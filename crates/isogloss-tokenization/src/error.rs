@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use isogloss_core::{LanguageTag, WriteError};
 use thiserror::Error;
 
+use crate::GateFailure;
+
 /// Why a vocabulary could not be trained.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -53,13 +55,32 @@ pub enum TokenizerFileError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// It lacks a token that every text needs.
-    #[error("{}: no token `{token}`, expected the special tokens of XLM-R", path.display())]
-    NoSpecial {
+    /// The file is no SentencePiece model, or one of another kind.
+    #[error("cannot read {} as a SentencePiece model: {fault}", path.display())]
+    SentencePiece {
         /// The file.
         path: PathBuf,
-        /// The token.
-        token: &'static str,
+        /// What is wrong.
+        fault: String,
+    },
+
+    /// A directory holds no vocabulary that is known.
+    #[error(
+        "{}: neither `tokenizer.json` nor a `.model` of SentencePiece, expected one",
+        path.display()
+    )]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+    },
+
+    /// A directory cannot be made.
+    #[error("cannot make {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
 
     /// The tokenizer has no JSON form.
@@ -91,6 +112,16 @@ pub enum FairnessError {
         found: usize,
         /// Those of the reference.
         expected: usize,
+    },
+
+    /// A vocabulary does not keep the limits that were set for it.
+    #[error(
+        "the vocabulary fails {}",
+        failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    Gate {
+        /// Each language, with what it fails by.
+        failures: Vec<GateFailure>,
     },
 
     /// A text could not be encoded.

@@ -1,15 +1,27 @@
 #![doc = include_str!("../README.md")]
 
+mod assembly;
+mod bpe;
+mod charsmap;
 mod config;
+mod cutting;
 mod encoder;
 mod error;
 mod fairness;
 mod lattice;
+mod seeds;
+mod sentencepiece;
+mod special;
 mod tokenizer;
+mod trie;
 mod unigram;
+mod vocabulary;
+mod words;
 
-pub use config::{Algorithm, VocabularyConfig};
+pub use config::{Algorithm, NormalForm, Normalization, VocabularyConfig};
 pub use encoder::{SpecialIds, TextEncoder};
 pub use error::{EncodeError, FairnessError, TokenizerFileError, TrainError};
-pub use fairness::{FairnessReport, FairnessRow};
+pub use fairness::{FairnessGate, FairnessReport, FairnessRow, GateFailure};
+pub use sentencepiece::{IdLayout, SentencePieceModel};
 pub use tokenizer::SubwordTokenizer;
+pub use vocabulary::Vocabulary;

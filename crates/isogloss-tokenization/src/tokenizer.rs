@@ -1,164 +1,174 @@
-//! A trained vocabulary at work.
+//! A subword vocabulary at work.
 
-use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 
+use base64::Engine as _;
 use isogloss_core::write_file_atomically;
-use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::models::unigram::Unigram;
-use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
-use tokenizers::processors::template::TemplateProcessing;
+use rustc_hash::FxHashMap;
+use serde_json::Value;
 use tokenizers::{
-    AddedToken, Decoder as _, DecoderWrapper, Model as _, ModelWrapper, PreTokenizerWrapper,
-    Tokenizer, Trainer as _,
+    Decoder as _, Model as _, ModelWrapper, NormalizedString, Normalizer as _, NormalizerWrapper,
+    Tokenizer,
 };
 
-use crate::unigram::WORD_MARK;
-use crate::{
-    EncodeError, SpecialIds, TextEncoder, TokenizerFileError, TrainError, VocabularyConfig,
-};
-
-const BOS: &str = "<s>";
-const PAD: &str = "<pad>";
-const EOS: &str = "</s>";
-const UNK: &str = "<unk>";
-const MASK: &str = "<mask>";
-const FIRST: [&str; 4] = [BOS, PAD, EOS, UNK];
-
-/// A subword vocabulary, with the rules by which text becomes ids and ids text again.
-///
-/// On disk it is a `tokenizer.json` that the `tokenizers` libraries open.
-#[derive(Clone, Debug)]
-pub struct SubwordTokenizer {
-    inner: Tokenizer,
-    special: SpecialIds,
-    // What user text must not become: special tokens and the pieces of bytes.
-    reserved: Vec<String>,
-}
+use crate::charsmap::Charsmap;
+use crate::cutting::{Cutting, PATTERN, bounded_pattern, unspelled};
+use crate::encoder::encode_in_parts;
+use crate::special::byte_piece;
+use crate::trie::Trie;
+use crate::{EncodeError, SpecialIds, TextEncoder, TokenizerFileError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// A subword vocabulary, with the rules by which text becomes ids and ids text again.
+///
+/// On disk it is a `tokenizer.json` that the `tokenizers` libraries open, and gives the same ids
+/// there, but for two things: text that spells a special token, or a piece of a byte, is text here;
+/// and the rules of SentencePiece that such a file may carry are applied as SentencePiece applies
+/// them, so that decomposed letters keep all their marks.
+#[derive(Debug)]
+pub struct SubwordTokenizer {
+    inner: Tokenizer,
+    // The first step of the normaliser that the file has, where it is rules of SentencePiece; the
+    // others are those of `inner`.
+    charsmap: Option<Charsmap>,
+    file_normalizer: Option<NormalizerWrapper>,
+    // How words are cut, where that is a way we know; otherwise the library does everything.
+    cutting: Option<Cutting>,
+    special: SpecialIds,
+    // What is one token wherever it stands, and what a word must not become by spelling it.
+    symbols: Option<(Trie, Vec<u32>)>,
+    reserved: Vec<String>,
+    bytes: Vec<u32>,
+    words: Mutex<WordCache>,
+}
+
+/// The ids of words that came before, up to a number of words.
+#[derive(Debug, Default)]
+struct WordCache(FxHashMap<Box<str>, Box<[u32]>>);
+
+impl WordCache {
+    const MOST: usize = 1 << 17;
+    const LONGEST: usize = 64;
+
+    fn insert(&mut self, word: &str, ids: &[u32]) {
+        if word.len() <= Self::LONGEST && self.0.len() < Self::MOST {
+            self.0.insert(word.into(), ids.into());
+        }
+    }
+}
+
+/// The tokens that have a task, by the names under which `transformers` keeps them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roles {
+    pub(crate) bos: Option<String>,
+    pub(crate) pad: Option<String>,
+    pub(crate) eos: Option<String>,
+    pub(crate) unk: Option<String>,
+    pub(crate) mask: Option<String>,
+}
+
 impl SubwordTokenizer {
-    pub(crate) fn from_unigram(
-        pieces: Vec<(String, f64)>,
-        byte_fallback: bool,
-    ) -> Result<Self, TrainError> {
-        let mut vocab: Vec<(String, f64)> =
-            FIRST.iter().map(|token| ((*token).to_owned(), 0.0)).collect();
-        if byte_fallback {
-            vocab.extend((0..=255_u8).map(|byte| (format!("<0x{byte:02X}>"), 0.0)));
-        }
-        // The library takes an unknown character to be less probable than the least of all scores,
-        // so scores of 0 for what is not text change nothing.
-        vocab.extend(pieces);
-        let unk = Some(FIRST.len() - 1);
-        let model = Unigram::from(vocab, unk, byte_fallback).map_err(TrainError::Library)?;
-        Self::assemble(model.into(), byte_fallback).map_err(TrainError::Library)
+    pub(crate) fn from_inner(inner: Tokenizer) -> Result<Self, BoxError> {
+        Self::with_roles(inner, &Roles::default())
     }
 
-    pub(crate) fn train_bpe(
-        config: &VocabularyConfig,
-        words: &BTreeMap<String, u64>,
-    ) -> Result<Self, TrainError> {
-        if config.byte_fallback || config.character_coverage < 0.9995 {
-            return Err(TrainError::Config {
-                field: "algorithm",
-                found: "bpe with byte fallback or a lower character coverage".to_owned(),
-                expected: "unigram for either: BPE keeps every character".to_owned(),
-            });
-        }
-        let marked: Vec<(String, u64)> =
-            words.iter().map(|(word, count)| (format!("{WORD_MARK}{word}"), *count)).collect();
-        let specials: Vec<AddedToken> =
-            FIRST.iter().map(|token| AddedToken::from(*token, true)).collect();
-        let mut trainer = BpeTrainer::builder()
-            .vocab_size(config.vocab_size.saturating_sub(1))
-            .special_tokens(specials)
-            .max_token_length(Some(config.max_piece_length))
-            .show_progress(false)
-            .build();
-        let lines = marked.iter().flat_map(|(word, count)| {
-            std::iter::repeat_n(word.as_str(), usize::try_from(*count).unwrap_or(usize::MAX))
-        });
-        trainer.feed(lines, |word| Ok(vec![word.to_owned()])).map_err(TrainError::Library)?;
-        let mut model = BPE::default();
-        trainer.train(&mut model).map_err(TrainError::Library)?;
-        model.unk_token = Some(UNK.to_owned());
-        model.fuse_unk = true;
-        let needed = model.get_vocab_size() + 1;
-        if needed > config.vocab_size {
-            return Err(TrainError::Config {
-                field: "vocab_size",
-                found: config.vocab_size.to_string(),
-                expected: format!("at least {needed}, for the characters of the texts"),
-            });
-        }
-        Self::assemble(model.into(), false).map_err(TrainError::Library)
-    }
-
-    fn assemble(model: ModelWrapper, byte_fallback: bool) -> Result<Self, BoxError> {
-        let metaspace = Metaspace::new(WORD_MARK, PrependScheme::Always, true);
-        let mut inner = Tokenizer::new(model);
-        let split: [PreTokenizerWrapper; 2] = [WhitespaceSplit.into(), metaspace.clone().into()];
-        inner.with_pre_tokenizer(Some(Sequence::new(split.into())));
-        let decoder: DecoderWrapper = if byte_fallback {
-            let steps: Vec<DecoderWrapper> = vec![
-                tokenizers::decoders::byte_fallback::ByteFallback::new().into(),
-                metaspace.into(),
-            ];
-            tokenizers::decoders::sequence::Sequence::new(steps).into()
-        } else {
-            metaspace.into()
+    /// Takes a tokenizer and finds what it is made of. A role that is not given goes to the token of
+    /// the usual name.
+    pub(crate) fn with_roles(mut inner: Tokenizer, roles: &Roles) -> Result<Self, BoxError> {
+        inner.set_encode_special_tokens(true);
+        inner.with_truncation(None)?;
+        inner.with_padding(None);
+        let file_normalizer = inner.get_normalizer().cloned();
+        let charsmap = match file_normalizer.as_ref().map(serde_json::to_value).transpose()? {
+            Some(json) => take_charsmap(&mut inner, &json)?,
+            None => None,
         };
-        inner.with_decoder(Some(decoder));
-        let special = |token: &str| AddedToken::from(token, true);
-        let mask = special(MASK).lstrip(true);
-        inner.add_special_tokens(FIRST.map(special).into_iter().chain([mask]))?;
-        let this = Self::try_from_inner(inner).map_err(|token| format!("no token `{token}`"))?;
-        let SpecialIds { bos, eos, .. } = this.special;
-        let template = TemplateProcessing::builder()
-            .try_single("<s> $A </s>")?
-            .try_pair("<s> $A </s> </s> $B </s>")?
-            .special_tokens(vec![(BOS, bos), (EOS, eos)])
-            .build()?;
-        let mut inner = this.inner;
-        inner.with_post_processor(Some(template));
-        Ok(Self { inner, ..this })
-    }
-
-    /// Finds the special tokens; names one that is not there.
-    fn try_from_inner(inner: Tokenizer) -> Result<Self, &'static str> {
-        let id = |token: &'static str| inner.token_to_id(token).ok_or(token);
+        let find = |given: &Option<String>, usual: &[&str]| match given {
+            Some(token) => inner
+                .token_to_id(token)
+                .map(Some)
+                .ok_or_else(|| format!("no token `{token}`, which the configuration names")),
+            None => Ok(usual.iter().find_map(|token| inner.token_to_id(token))),
+        };
         let special = SpecialIds {
-            bos: id(BOS)?,
-            pad: id(PAD)?,
-            eos: id(EOS)?,
-            unk: id(UNK)?,
-            mask: id(MASK)?,
+            bos: find(&roles.bos, &["<s>", "[CLS]"])?,
+            pad: find(&roles.pad, &["<pad>", "[PAD]"])?,
+            eos: find(&roles.eos, &["</s>", "[SEP]"])?,
+            unk: find(&roles.unk, &["<unk>", "[UNK]"])?,
+            mask: find(&roles.mask, &["<mask>", "[MASK]"])?,
         };
-        let mut reserved: Vec<String> =
-            inner.get_added_vocabulary().get_vocab().keys().cloned().collect();
-        reserved.extend(
-            (0..=255_u8)
-                .map(|byte| format!("<0x{byte:02X}>"))
-                .filter(|piece| inner.token_to_id(piece).is_some()),
-        );
+        let byte_pieces = || (0..=u8::MAX).map(byte_piece);
+        let bytes: Vec<u32> = byte_pieces().filter_map(|piece| inner.token_to_id(&piece)).collect();
+        let is_unigram = matches!(inner.get_model(), ModelWrapper::Unigram(_));
+        // Only a Unigram model finds a piece without being led there by merges.
+        let mut reserved: Vec<String> = Vec::new();
+        if is_unigram {
+            reserved.extend(byte_pieces().filter(|piece| inner.token_to_id(piece).is_some()));
+        }
+        let added = inner.get_added_tokens_decoder();
+        let mut symbols: Vec<(String, u32)> = Vec::new();
+        let mut is_plain = true;
+        for (id, token) in &added {
+            if token.special {
+                if is_unigram {
+                    reserved.push(token.content.clone());
+                }
+            } else {
+                is_plain &=
+                    !(token.normalized || token.single_word || token.lstrip || token.rstrip);
+                symbols.push((token.content.clone(), *id));
+            }
+        }
         reserved.sort_unstable();
-        Ok(Self { inner, special, reserved })
+        symbols.sort_unstable();
+        let cutting = if is_plain { known_cutting(&inner)? } else { None };
+        let symbols = (!symbols.is_empty()).then(|| {
+            let keys = (0_u32..).zip(&symbols).map(|(at, (text, _))| (text.as_bytes(), at));
+            (Trie::new(keys), symbols.iter().map(|(_, id)| *id).collect())
+        });
+        let words = Mutex::default();
+        Ok(Self {
+            inner,
+            charsmap,
+            file_normalizer,
+            cutting,
+            special,
+            symbols,
+            reserved,
+            bytes,
+            words,
+        })
     }
 
-    /// Reads a `tokenizer.json` that has the special tokens of XLM-R.
+    /// Reads a `tokenizer.json`. Special tokens are known by their usual names; for a directory with
+    /// a configuration that names them, see [`Vocabulary::open`](crate::Vocabulary::open).
     ///
     /// # Errors
     ///
-    /// [`TokenizerFileError::Read`], [`TokenizerFileError::NoSpecial`].
+    /// [`TokenizerFileError::Read`].
     pub fn from_file(path: &Path) -> Result<Self, TokenizerFileError> {
-        let inner = Tokenizer::from_file(path)
-            .map_err(|source| TokenizerFileError::Read { path: path.to_owned(), source })?;
-        Self::try_from_inner(inner)
-            .map_err(|token| TokenizerFileError::NoSpecial { path: path.to_owned(), token })
+        Self::from_file_with_roles(path, &Roles::default())
+    }
+
+    pub(crate) fn from_file_with_roles(
+        path: &Path,
+        roles: &Roles,
+    ) -> Result<Self, TokenizerFileError> {
+        let fail = |source| TokenizerFileError::Read { path: path.to_owned(), source };
+        let inner = Tokenizer::from_file(path).map_err(fail)?;
+        Self::with_roles(inner, roles).map_err(fail)
+    }
+
+    /// The tokenizer as its file has it.
+    pub(crate) fn as_in_file(&self) -> Result<Tokenizer, TokenizerFileError> {
+        let mut inner = self.inner.clone();
+        inner.set_encode_special_tokens(false);
+        inner
+            .with_normalizer(self.file_normalizer.clone())
+            .map_err(TokenizerFileError::Serialize)?;
+        Ok(inner)
     }
 
     /// Writes `tokenizer.json`, as a whole or not at all.
@@ -167,21 +177,56 @@ impl SubwordTokenizer {
     ///
     /// [`TokenizerFileError::Write`].
     pub fn save(&self, path: &Path) -> Result<(), TokenizerFileError> {
-        let json = self.inner.to_string(true).map_err(TokenizerFileError::Serialize)?;
+        let json = self.as_in_file()?.to_string(true).map_err(TokenizerFileError::Serialize)?;
         Ok(write_file_atomically(path, |file| file.write_all(json.as_bytes()))?)
     }
 
-    /// The text of some ids, special ones left out. Runs of white space come back as one space.
+    /// The ids of a text between the special tokens that a model of this vocabulary expects.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`], as [`encode`](TextEncoder::encode).
+    pub fn encode_framed(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
+        let ids = self.encode(text)?;
+        // The frame is that of an empty text: what stands before the text, and after it.
+        let fail = |source| EncodeError { text: text.to_owned(), source };
+        let framed = |text: &str| {
+            self.inner.encode_fast(text, true).map(|encoding| encoding.get_ids().to_vec())
+        };
+        let empty = framed("").map_err(fail)?;
+        let probe = framed("a").map_err(fail)?;
+        let before = empty.iter().zip(&probe).take_while(|(a, b)| a == b).count();
+        let (before, after) = empty.split_at(before);
+        Ok([before, &ids, after].concat())
+    }
+
+    /// The ids of several texts, on all cores.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] of the first text that cannot be encoded.
+    pub fn encode_batch<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+    ) -> Result<Vec<Vec<u32>>, EncodeError> {
+        encode_in_parts(texts, |text, (cache, buffer): &mut (WordCache, String)| {
+            self.encode_cached(text, cache, buffer)
+        })
+    }
+
+    /// The text of some ids, special ones left out. Where words are marked, runs of white space come
+    /// back as one space.
     ///
     /// # Errors
     ///
     /// [`EncodeError`], for what the library refuses to put together.
     pub fn decode(&self, ids: &[u32]) -> Result<String, EncodeError> {
         let fail = |source| EncodeError { text: format!("{ids:?}"), source };
+        let added = self.inner.get_added_vocabulary();
         let tokens = ids
             .iter()
-            .filter(|id| !self.special.all().contains(id))
-            .filter_map(|id| self.inner.id_to_token(*id));
+            .filter_map(|id| self.inner.id_to_token(*id))
+            .filter(|token| !added.is_special_token(token));
         match self.inner.get_decoder() {
             Some(decoder) => decoder.decode(tokens.collect()).map_err(fail),
             None => Ok(tokens.collect::<Vec<_>>().concat()),
@@ -198,44 +243,111 @@ impl SubwordTokenizer {
         self.inner.token_to_id(token)
     }
 
-    /// The tokenizer of the `tokenizers` crate, for what this type does not offer. It turns text
-    /// that spells a special token into that token.
+    /// The tokenizer of the `tokenizers` crate, for what this type does not offer.
     pub fn inner(&self) -> &Tokenizer {
         &self.inner
     }
 
-    fn encode_word(&self, word: &str, ids: &mut Vec<u32>) -> Result<(), EncodeError> {
-        // A word that spells a special token is cut after that token's first character.
-        let spelled = self.reserved.iter().filter_map(|token| word.find(token.as_str())).min();
-        let cut = spelled.and_then(|start| {
-            let first = word[start..].chars().next()?;
-            Some(start + first.len_utf8())
-        });
-        if let Some(cut) = cut {
-            self.encode_word(&word[..cut], ids)?;
-            return self.encode_word(&word[cut..], ids);
+    fn encode_cached(
+        &self,
+        text: &str,
+        cache: &mut WordCache,
+        buffer: &mut String,
+    ) -> Result<Vec<u32>, EncodeError> {
+        let text = match &self.charsmap {
+            Some(charsmap) => &charsmap.apply(text),
+            None => text,
+        };
+        let fail = |source| EncodeError { text: text.to_owned(), source };
+        let Some(cutting) = self.cutting else {
+            let encoding = self.inner.encode_fast(text, false).map_err(fail)?;
+            return Ok(encoding.get_ids().to_vec());
+        };
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        let Some((symbols, of_symbols)) = &self.symbols else {
+            self.encode_part(text, cutting, cache, buffer, &mut ids)?;
+            return Ok(ids);
+        };
+        let (mut start, mut at) = (0, 0);
+        while let Some(character) = text[at..].chars().next() {
+            if let Some((length, symbol)) = symbols.longest(&text.as_bytes()[at..]) {
+                self.encode_part(&text[start..at], cutting, cache, buffer, &mut ids)?;
+                ids.push(of_symbols[symbol as usize]);
+                at += length;
+                start = at;
+            } else {
+                at += character.len_utf8();
+            }
         }
-        let tokens = self
-            .inner
-            .get_model()
-            .tokenize(word)
-            .map_err(|source| EncodeError { text: word.to_owned(), source })?;
-        ids.extend(tokens.into_iter().map(|token| token.id));
-        Ok(())
+        self.encode_part(&text[start..], cutting, cache, buffer, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// Encodes a text without symbols of the user.
+    fn encode_part(
+        &self,
+        text: &str,
+        cutting: Cutting,
+        cache: &mut WordCache,
+        buffer: &mut String,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), EncodeError> {
+        let normalised;
+        let text = match self.inner.get_normalizer() {
+            None => text,
+            Some(normalizer) => {
+                let mut string = NormalizedString::from(text);
+                normalizer
+                    .normalize(&mut string)
+                    .map_err(|source| EncodeError { text: text.to_owned(), source })?;
+                normalised = string.get().to_owned();
+                &normalised
+            }
+        };
+        cutting.each(text, buffer, |word| {
+            if let Some(known) = cache.0.get(word) {
+                ids.extend_from_slice(known);
+                return Ok(());
+            }
+            let before = ids.len();
+            for part in unspelled(word, &self.reserved) {
+                let tokens = self
+                    .inner
+                    .get_model()
+                    .tokenize(part)
+                    .map_err(|source| EncodeError { text: word.to_owned(), source })?;
+                ids.extend(tokens.into_iter().map(|token| token.id));
+            }
+            cache.insert(word, &ids[before..]);
+            Ok(())
+        })
+    }
+}
+
+impl Clone for SubwordTokenizer {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            charsmap: self.charsmap.clone(),
+            file_normalizer: self.file_normalizer.clone(),
+            cutting: self.cutting,
+            special: self.special,
+            symbols: self.symbols.clone(),
+            reserved: self.reserved.clone(),
+            bytes: self.bytes.clone(),
+            words: Mutex::default(),
+        }
     }
 }
 
 impl TextEncoder for SubwordTokenizer {
     fn encode(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
-        let mut ids = Vec::new();
-        let mut marked = String::new();
-        for word in text.split_whitespace() {
-            marked.clear();
-            marked.push(WORD_MARK);
-            marked.push_str(word);
-            self.encode_word(&marked, &mut ids)?;
+        let mut buffer = String::new();
+        // Whoever finds the shared words in use does without.
+        match self.words.try_lock() {
+            Ok(mut words) => self.encode_cached(text, &mut words, &mut buffer),
+            Err(_) => self.encode_cached(text, &mut WordCache::default(), &mut buffer),
         }
-        Ok(ids)
     }
 
     fn special_ids(&self) -> SpecialIds {
@@ -245,4 +357,74 @@ impl TextEncoder for SubwordTokenizer {
     fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
+
+    fn is_byte(&self, id: u32) -> bool {
+        self.bytes.contains(&id)
+    }
+}
+
+/// Takes rules of SentencePiece off the front of a normaliser.
+fn take_charsmap(inner: &mut Tokenizer, json: &Value) -> Result<Option<Charsmap>, BoxError> {
+    let steps = match json["type"].as_str() {
+        Some("Sequence") => json["normalizers"].as_array().cloned().unwrap_or_default(),
+        _ => vec![json.clone()],
+    };
+    let Some((first, others)) = steps.split_first() else { return Ok(None) };
+    if first["type"] != "Precompiled" {
+        return Ok(None);
+    }
+    let rules = first["precompiled_charsmap"].as_str().unwrap_or_default();
+    let rules = base64::engine::general_purpose::STANDARD.decode(rules)?;
+    let charsmap = Charsmap::parse(&rules)?;
+    let others: Vec<NormalizerWrapper> =
+        others.iter().map(|step| serde_json::from_value(step.clone())).collect::<Result<_, _>>()?;
+    let others = (!others.is_empty())
+        .then(|| NormalizerWrapper::from(tokenizers::normalizers::Sequence::new(others)));
+    inner.with_normalizer(others)?;
+    Ok(Some(charsmap))
+}
+
+/// How a tokenizer cuts words, where that is a way we know.
+fn known_cutting(inner: &Tokenizer) -> Result<Option<Cutting>, BoxError> {
+    let Some(pre_tokenizer) = inner.get_pre_tokenizer() else { return Ok(None) };
+    let json = serde_json::to_value(pre_tokenizer)?;
+    let steps = match json["type"].as_str() {
+        Some("Sequence") => json["pretokenizers"].as_array().cloned().unwrap_or_default(),
+        _ => vec![json],
+    };
+    // A prefix for the first part alone is one for all where nothing parts a text.
+    let has_symbols = inner.get_added_tokens_decoder().values().any(|token| !token.special);
+    let is_metaspace = |step: &Value| {
+        let scheme = step["prepend_scheme"].as_str();
+        step["type"] == "Metaspace"
+            && step["replacement"] == "▁"
+            && step["split"] != false
+            && (scheme == Some("always") || (scheme == Some("first") && !has_symbols))
+    };
+    let is_split = |step: &Value, pattern: &str| {
+        step["type"] == "Split"
+            && step["pattern"]["Regex"] == pattern
+            && step["behavior"] == "Isolated"
+            && step["invert"] == false
+    };
+    let is_bytes = |step: &Value| {
+        step["type"] == "ByteLevel"
+            && step["add_prefix_space"] == false
+            && step["use_regex"] == false
+    };
+    Ok(match &steps[..] {
+        [only] if is_metaspace(only) => Some(Cutting::Words { at_whitespace: false }),
+        [first, second] if first["type"] == "WhitespaceSplit" && is_metaspace(second) => {
+            Some(Cutting::Words { at_whitespace: true })
+        }
+        [first, second] if is_split(first, PATTERN) && is_bytes(second) => {
+            Some(Cutting::Bytes { most: None })
+        }
+        [first, second, third] if is_split(first, PATTERN) && is_bytes(third) => {
+            let bounds = 1..=256;
+            let most = bounds.into_iter().find(|most| is_split(second, &bounded_pattern(*most)));
+            most.map(|most| Cutting::Bytes { most: Some(most) })
+        }
+        _ => None,
+    })
 }

@@ -15,7 +15,7 @@ impl TextEncoder for Characters {
     }
 
     fn special_ids(&self) -> SpecialIds {
-        SpecialIds { bos: 0, pad: 1, eos: 2, unk: 3, mask: 4 }
+        SpecialIds { unk: Some(3), ..SpecialIds::default() }
     }
 
     fn vocab_size(&self) -> usize {

@@ -23,7 +23,7 @@ impl TextEncoder for Letters {
     }
 
     fn special_ids(&self) -> SpecialIds {
-        SpecialIds { bos: 0, pad: 1, eos: 2, unk: 3, mask: 4 }
+        SpecialIds { bos: Some(0), pad: Some(1), eos: Some(2), unk: Some(3), mask: Some(4) }
     }
 
     fn vocab_size(&self) -> usize {

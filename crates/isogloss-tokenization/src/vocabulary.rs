@@ -1,0 +1,255 @@
+//! A vocabulary as it is found on disk, and as `transformers` finds it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use isogloss_core::write_file_atomically;
+use serde_json::{Map, Value, json};
+
+use crate::tokenizer::Roles;
+use crate::{
+    EncodeError, IdLayout, SentencePieceModel, SpecialIds, SubwordTokenizer, TextEncoder,
+    TokenizerFileError,
+};
+
+/// A vocabulary of either kind, from a file or a directory.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Vocabulary {
+    /// A `tokenizer.json`.
+    Subword(Box<SubwordTokenizer>),
+    /// A SentencePiece `.model`.
+    SentencePiece(Box<SentencePieceModel>),
+}
+
+/// The names that model files of SentencePiece have in directories of `transformers`.
+const MODELS: [&str; 4] =
+    ["sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "sentencepiece.model"];
+const JSON: &str = "tokenizer.json";
+const CONFIG: &str = "tokenizer_config.json";
+const SPECIAL: &str = "special_tokens_map.json";
+
+impl Vocabulary {
+    /// Opens a `tokenizer.json`, a `.model` of SentencePiece, or a directory with either.
+    ///
+    /// In a directory, `tokenizer_config.json` and `special_tokens_map.json` say which tokens have
+    /// which task; a model file whose class there is that of XLM-R or NLLB is numbered as those
+    /// number it ([`IdLayout::Fairseq`]).
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerFileError`] with the file and what is wrong with it.
+    pub fn open(path: &Path) -> Result<Self, TokenizerFileError> {
+        if !path.is_dir() {
+            return if path.extension().is_some_and(|extension| extension == "json") {
+                SubwordTokenizer::from_file(path).map(Box::new).map(Self::Subword)
+            } else {
+                SentencePieceModel::from_file(path).map(Box::new).map(Self::SentencePiece)
+            };
+        }
+        let config = read_json(&path.join(CONFIG))?;
+        let special = read_json(&path.join(SPECIAL))?;
+        let file = path.join(JSON);
+        if file.exists() {
+            let roles = roles(&[&config, &special]);
+            let opened = SubwordTokenizer::from_file_with_roles(&file, &roles);
+            return opened.map(Box::new).map(Self::Subword);
+        }
+        let model = MODELS.iter().map(|name| path.join(name)).find(|file| file.exists());
+        let Some(model) = model else {
+            return Err(TokenizerFileError::Missing { path: path.to_owned() });
+        };
+        let class = config["tokenizer_class"].as_str().unwrap_or_default();
+        let is_fairseq = ["XLMRoberta", "Nllb", "MBart", "Camembert"]
+            .iter()
+            .any(|family| class.starts_with(family));
+        let layout = if is_fairseq { IdLayout::Fairseq } else { IdLayout::Raw };
+        let model = SentencePieceModel::from_file(&model)?.with_layout(layout);
+        Ok(Self::SentencePiece(Box::new(model)))
+    }
+
+    /// The ids of a text between the special tokens that a model of this vocabulary expects: those
+    /// of the file's template; for SentencePiece `<s> … </s>` as XLM-R has it, or `… </s>` as T5.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`].
+    pub fn encode_framed(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.encode_framed(text),
+            Self::SentencePiece(model) => {
+                let special = model.special_ids();
+                let bos = special.bos.filter(|_| model.layout() == IdLayout::Fairseq);
+                let ids = model.encode(text)?;
+                Ok(bos.into_iter().chain(ids).chain(special.eos).collect())
+            }
+        }
+    }
+
+    /// The ids of several texts, on all cores.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] of the first text that cannot be encoded.
+    pub fn encode_batch<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+    ) -> Result<Vec<Vec<u32>>, EncodeError> {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.encode_batch(texts),
+            Self::SentencePiece(model) => model.encode_batch(texts),
+        }
+    }
+
+    /// The text of some ids.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`], for what the library refuses to put together.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, EncodeError> {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.decode(ids),
+            Self::SentencePiece(model) => Ok(model.decode(ids)),
+        }
+    }
+
+    /// The piece that an id stands for.
+    pub fn token(&self, id: u32) -> Option<String> {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.token(id),
+            Self::SentencePiece(model) => model.token(id).map(str::to_owned),
+        }
+    }
+}
+
+impl TextEncoder for Vocabulary {
+    fn encode(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.encode(text),
+            Self::SentencePiece(model) => model.encode(text),
+        }
+    }
+
+    fn special_ids(&self) -> SpecialIds {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.special_ids(),
+            Self::SentencePiece(model) => model.special_ids(),
+        }
+    }
+
+    fn vocab_size(&self) -> usize {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.vocab_size(),
+            Self::SentencePiece(model) => model.vocab_size(),
+        }
+    }
+
+    fn is_byte(&self, id: u32) -> bool {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.is_byte(id),
+            Self::SentencePiece(model) => model.is_byte(id),
+        }
+    }
+}
+
+impl SubwordTokenizer {
+    /// Writes a directory that `AutoTokenizer.from_pretrained` of `transformers` opens:
+    /// `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`. What else was in the
+    /// directory stays.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerFileError::Write`], [`TokenizerFileError::Serialize`].
+    pub fn save_dir(&self, dir: &Path) -> Result<(), TokenizerFileError> {
+        let tokenizer = self.as_in_file()?;
+        let text = tokenizer.to_string(true).map_err(TokenizerFileError::Serialize)?;
+        let mut added: Vec<_> = tokenizer.get_added_tokens_decoder().into_iter().collect();
+        added.sort_by_key(|(id, _)| *id);
+        let special = self.special_ids();
+        let content = |id: Option<u32>| id.and_then(|id| self.token(id));
+        let mut config = Map::new();
+        let mut map = Map::new();
+        let roles = [
+            ("bos_token", content(special.bos)),
+            ("cls_token", content(special.bos)),
+            ("eos_token", content(special.eos)),
+            ("sep_token", content(special.eos)),
+            ("pad_token", content(special.pad)),
+            ("unk_token", content(special.unk)),
+            ("mask_token", content(special.mask)),
+        ];
+        for (role, token) in roles {
+            let Some(token) = token else { continue };
+            let added = added.iter().find(|(_, added)| added.content == token);
+            let value = match added {
+                // Only the mask has more to say of itself than its text.
+                Some((_, added)) if added.lstrip || added.rstrip => json!({
+                    "content": token, "lstrip": added.lstrip, "rstrip": added.rstrip,
+                    "single_word": added.single_word, "normalized": added.normalized,
+                }),
+                _ => Value::String(token),
+            };
+            let mut in_config = value.clone();
+            if let Some(fields) = in_config.as_object_mut() {
+                fields.insert("__type".to_owned(), json!("AddedToken"));
+            }
+            config.insert(role.to_owned(), in_config);
+            map.insert(role.to_owned(), value);
+        }
+        let decoder: Map<String, Value> =
+            added.iter().map(|(id, token)| (id.to_string(), json!(token))).collect();
+        let roles: Vec<String> = special.all().filter_map(|id| self.token(id)).collect();
+        let further: Vec<&str> = added
+            .iter()
+            .filter(|(_, token)| token.special && !roles.contains(&token.content))
+            .map(|(_, token)| token.content.as_str())
+            .collect();
+        if !further.is_empty() {
+            config.insert("additional_special_tokens".to_owned(), json!(further));
+            map.insert("additional_special_tokens".to_owned(), json!(further));
+        }
+        config.insert("added_tokens_decoder".to_owned(), Value::Object(decoder));
+        config.insert("clean_up_tokenization_spaces".to_owned(), json!(false));
+        config.insert("model_input_names".to_owned(), json!(["input_ids", "attention_mask"]));
+        config.insert("model_max_length".to_owned(), json!(512));
+        config.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
+        let pretty = |map: Map<String, Value>| format!("{:#}\n", Value::Object(map));
+        let files = [(JSON, text), (CONFIG, pretty(config)), (SPECIAL, pretty(map))];
+        fs::create_dir_all(dir)
+            .map_err(|source| TokenizerFileError::Directory { path: dir.to_owned(), source })?;
+        for (name, text) in files {
+            write_file_atomically(&dir.join(name), |file| file.write_all(text.as_bytes()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A file of JSON, or nothing where there is none.
+fn read_json(path: &Path) -> Result<Value, TokenizerFileError> {
+    let fail = |source| TokenizerFileError::Read { path: PathBuf::from(path), source };
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| fail(error.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
+        Err(error) => Err(fail(error.into())),
+    }
+}
+
+/// Which tokens have which task: a text, or an object with its text. The first file that says so
+/// counts; what begins and ends a text may also be called `cls_token` and `sep_token`.
+fn roles(files: &[&Value]) -> Roles {
+    let find = |names: &[&str]| {
+        names.iter().find_map(|name| {
+            files.iter().find_map(|file| {
+                let token = &file[*name];
+                token.as_str().or(token["content"].as_str()).map(str::to_owned)
+            })
+        })
+    };
+    Roles {
+        bos: find(&["cls_token", "bos_token"]),
+        pad: find(&["pad_token"]),
+        eos: find(&["sep_token", "eos_token"]),
+        unk: find(&["unk_token"]),
+        mask: find(&["mask_token"]),
+    }
+}
