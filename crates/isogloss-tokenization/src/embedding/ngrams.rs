@@ -60,4 +60,21 @@ mod tests {
         // Characters, not bytes.
         assert_eq!(count("éé", 3..7), 3);
     }
+
+    #[test]
+    fn buckets_are_those_of_the_reference() {
+        let whole: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/embedding/expected.json"))
+                .unwrap();
+        let number = |value: &serde_json::Value| u32::try_from(value.as_u64().unwrap()).unwrap();
+        for case in whole["ngrams"].as_array().unwrap() {
+            let [min_n, max_n] =
+                ["min_n", "max_n"].map(|field| usize::try_from(number(&case[field])).unwrap());
+            let token = case["token"].as_str().unwrap();
+            let expected: Vec<u32> =
+                case["buckets"].as_array().unwrap().iter().map(number).collect();
+            let found = buckets_of(token, &(min_n..max_n + 1), number(&case["n_buckets"]));
+            assert_eq!(found, expected, "{token}: {}", case["ngrams"]);
+        }
+    }
 }
