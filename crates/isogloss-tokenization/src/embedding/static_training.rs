@@ -100,12 +100,7 @@ where
     let Vocabulary { ref tokens, ref places, n_read } = vocabulary;
     let subwords = vocabulary.subwords(config);
     let mut trainer = Trainer::new(config, tokens, &subwords);
-    // √(t/f) + t/f, which is above 1 for all but frequent tokens.
-    let keep: Vec<f64> = tokens
-        .iter()
-        .map(|(_, count)| config.sample * n_read as f64 / *count as f64)
-        .map(|ratio| ratio.sqrt() + ratio)
-        .collect();
+    let keep = keep_probabilities(tokens, n_read, config.sample);
     let in_vocabulary: u64 = tokens.iter().map(|(_, count)| count).sum();
     let total = in_vocabulary * u64::from(config.epochs);
     progress.report(ProgressEvent::Started { task: TASK, total: Some(total), unit: "tokens" });
@@ -152,6 +147,12 @@ where
     progress.report(ProgressEvent::Finished { task: TASK });
     let Vocabulary { tokens, places, .. } = vocabulary;
     Ok(StaticVectors { dim: config.dim, tokens, places, subwords, rows })
+}
+
+/// `√(t/f) + t/f` for each token, which is above 1 for all but frequent ones.
+fn keep_probabilities(tokens: &[(String, u64)], n_read: u64, sample: f64) -> Vec<f64> {
+    let ratios = tokens.iter().map(|(_, count)| sample * n_read as f64 / *count as f64);
+    ratios.map(|ratio| ratio.sqrt() + ratio).collect()
 }
 
 const fn index(row: u32) -> usize {
@@ -390,6 +391,14 @@ mod tests {
                 assert!((other + (1.0 - sigmoid).ln()).abs() < 0.032, "{x}: {other}");
             }
         }
+    }
+
+    #[test]
+    fn frequent_tokens_are_kept_as_often_as_worked_by_hand() {
+        let tokens = [("a".to_owned(), 100), ("b".to_owned(), 1)];
+        let keep = keep_probabilities(&tokens, 10_000, 1e-4);
+        // f = 0.01: √0.01 + 0.01; f = 0.0001: 1 + 1.
+        assert!((keep[0] - 0.11).abs() < 1e-12 && (keep[1] - 2.0).abs() < 1e-12, "{keep:?}");
     }
 
     #[test]

@@ -778,6 +778,20 @@ proptest! {
 }
 
 #[test]
+fn tokens_that_are_always_passed_over_leave_the_vectors_as_they_began() {
+    let corpus = ["a b a b b".to_owned()];
+    let rows = |sample, epochs| {
+        let config = toy_config(Architecture::Cbow).with_min_count(1);
+        trained(&config.with_sample(sample).with_epochs(epochs), &corpus).rows(["a", "b"])
+    };
+    // A token is kept with probability √(1e-30 / 0.4).
+    assert_eq!(rows(1e-30, 1), rows(1e-30, 9));
+    assert_ne!(rows(1.0, 1), rows(1.0, 9));
+    // They begin within 1/dim.
+    assert!(rows(1e-30, 1).as_slice().iter().all(|value| value.abs() <= 1.0 / 16.0));
+}
+
+#[test]
 fn tokens_come_by_count_and_then_by_text() {
     let corpus = ["b a c", "c a b", "d c e"].map(str::to_owned);
     let config = toy_config(Architecture::Cbow).with_min_count(2);
