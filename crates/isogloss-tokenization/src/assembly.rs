@@ -36,7 +36,7 @@ impl Parts {
     pub(crate) fn assemble(self) -> Result<SubwordTokenizer, BoxError> {
         let is_word_piece = matches!(self.model, ModelWrapper::WordPiece(_));
         let mut inner = Tokenizer::new(self.model);
-        inner.with_normalizer(normalizer(&self.normalization))?;
+        inner.with_normalizer(normalizer(self.normalization))?;
         inner.with_pre_tokenizer(Some(pre_tokenizer(self.cutting)?));
         inner.with_decoder(Some(decoder(self.cutting, self.special.has_bytes, is_word_piece)?));
         let symbols = self
@@ -55,12 +55,12 @@ impl Parts {
             .special_tokens(vec![(BOS, id(BOS)?), (EOS, id(EOS)?)])
             .build()?;
         inner.with_post_processor(Some(template));
-        Ok(SubwordTokenizer::from_inner(inner)?)
+        SubwordTokenizer::from_inner(inner)
     }
 }
 
 /// `None` for none. Marks are removed from letters that are taken apart for it and composed again.
-pub(crate) fn normalizer(normalization: &Normalization) -> Option<NormalizerWrapper> {
+pub(crate) fn normalizer(normalization: Normalization) -> Option<NormalizerWrapper> {
     let mut steps: Vec<NormalizerWrapper> = Vec::new();
     match normalization.form {
         Some(NormalForm::Nfc) => steps.push(NFC.into()),

@@ -195,7 +195,7 @@ impl VocabularyConfig {
         progress: &dyn Progress,
     ) -> Result<SubwordTokenizer, TrainError> {
         self.check()?;
-        let mut words = self.word_counts()?;
+        let mut words = self.word_counts();
         for text in texts {
             words.push(text.as_ref());
         }
@@ -203,8 +203,8 @@ impl VocabularyConfig {
     }
 
     /// An empty count of words, as this vocabulary cuts them.
-    pub(crate) fn word_counts(&self) -> Result<WordCounts, TrainError> {
-        WordCounts::new(self.cutting(), &self.normalization, &self.special())
+    pub(crate) fn word_counts(&self) -> WordCounts {
+        WordCounts::new(self.cutting(), self.normalization, &self.special())
     }
 
     pub(crate) fn train_on(

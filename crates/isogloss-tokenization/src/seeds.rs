@@ -27,12 +27,15 @@ pub(crate) fn seed_pieces(
         for character in word.chars() {
             let class = class(character, before);
             if before.is_some_and(|before| before != class && before != Class::Mark) {
-                (text.push('\0'), weights.push(0));
+                text.push('\0');
+                weights.push(0);
             }
             before = Some(class);
-            (text.push(character), weights.push(*count));
+            text.push(character);
+            weights.push(*count);
         }
-        (text.push('\0'), weights.push(0));
+        text.push('\0');
+        weights.push(0);
     }
     let repeats = repeats(&text, &weights, max_length);
     let mut seeds: Vec<(&[char], u64)> = repeats
@@ -172,7 +175,8 @@ mod tests {
                 }
                 weights.extend(std::iter::repeat_n(*count, word.len()));
                 text.extend(word);
-                (text.push('\0'), weights.push(0));
+                text.push('\0');
+                weights.push(0);
             }
             let mut found: Vec<(Vec<char>, u64)> = repeats(&text, &weights, most)
                 .into_iter()

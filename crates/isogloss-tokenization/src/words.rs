@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper};
 
+use crate::Normalization;
 use crate::assembly::normalizer;
 use crate::cutting::{Cutting, unspelled};
 use crate::special::SpecialTokens;
 use crate::trie::Trie;
-use crate::{Normalization, TrainError};
 
 /// Words with their counts, cut as a vocabulary cuts them. Memory grows with the number of different
 /// words and not with the text.
@@ -27,18 +27,18 @@ pub(crate) struct WordCounts {
 impl WordCounts {
     pub(crate) fn new(
         cutting: Cutting,
-        normalization: &Normalization,
+        normalization: Normalization,
         special: &SpecialTokens,
-    ) -> Result<Self, TrainError> {
+    ) -> Self {
         let symbols = special.user_defined.iter().map(|symbol| (symbol.as_bytes(), 0));
-        Ok(Self {
+        Self {
             counts: FxHashMap::default(),
             cutting,
             normalizer: normalizer(normalization),
             user_defined: (!special.user_defined.is_empty()).then(|| Trie::new(symbols)),
             reserved: special.reserved(),
             buffer: String::new(),
-        })
+        }
     }
 
     pub(crate) fn push(&mut self, text: &str) {
@@ -135,7 +135,7 @@ mod tests {
         let user_defined = user_defined.iter().map(|symbol| (*symbol).to_owned()).collect();
         let special = SpecialTokens { has_bytes: false, user_defined, further: Vec::new() };
         let cutting = Cutting::Words { at_whitespace: true };
-        let mut counts = WordCounts::new(cutting, &Normalization::default(), &special).unwrap();
+        let mut counts = WordCounts::new(cutting, Normalization::default(), &special);
         counts.push(text);
         counts
     }

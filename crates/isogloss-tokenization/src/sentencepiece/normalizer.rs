@@ -7,6 +7,7 @@ use crate::unigram::WORD_MARK;
 
 /// The rules of a model, in the order in which SentencePiece applies them.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the fields of the file")]
 pub(crate) struct Normalizer {
     charsmap: Charsmap,
     add_dummy_prefix: bool,

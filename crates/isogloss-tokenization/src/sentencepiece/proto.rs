@@ -5,6 +5,7 @@
 
 /// What a model file holds.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the fields of the file")]
 pub(crate) struct ModelProto {
     pub(crate) pieces: Vec<ProtoPiece>,
     pub(crate) model_type: u64,

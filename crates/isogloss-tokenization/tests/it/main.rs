@@ -1,5 +1,6 @@
 //! The crate as its users see it. One binary: each file beside this one is a module of it.
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
+mod embedding;
 mod fairness;
 mod vocabulary;
