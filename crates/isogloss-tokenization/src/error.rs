@@ -31,6 +31,59 @@ pub enum TrainError {
     Library(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Why a vocabulary could not be extended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExtendError {
+    /// There is nothing to learn from.
+    #[error("the texts hold no word, expected at least one")]
+    NoText,
+
+    /// The text holds nothing that the vocabulary lacks, or only what may not be added.
+    #[error(
+        "nothing to add: {} pieces were found, and all of them would change text that is kept",
+        left_out.len()
+    )]
+    Nothing {
+        /// What was found and left out.
+        left_out: Vec<String>,
+    },
+
+    /// The model is of a kind that cannot be extended.
+    #[error("the model is {found}, expected Unigram, BPE or WordPiece")]
+    Model {
+        /// What it is.
+        found: &'static str,
+    },
+
+    /// A kept word would be cut otherwise, though no new piece stands in it.
+    #[error("`{word}` would be cut otherwise, though no new piece stands in it")]
+    Unexplained {
+        /// The word.
+        word: String,
+    },
+
+    /// New pieces could not be trained.
+    #[error("new pieces cannot be learned")]
+    Train(#[from] TrainError),
+
+    /// A word could not be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+
+    /// The tokenizer has no JSON form.
+    #[error(transparent)]
+    File(#[from] TokenizerFileError),
+
+    /// The vocabulary could not be put into JSON.
+    #[error("the vocabulary cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+
+    /// The `tokenizers` crate refused.
+    #[error("the vocabulary could not be put together")]
+    Library(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// Why a text could not be encoded.
 #[derive(Debug, Error)]
 #[error("`{text}` cannot be encoded")]

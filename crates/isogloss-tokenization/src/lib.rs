@@ -8,6 +8,7 @@ mod cutting;
 pub mod embedding;
 mod encoder;
 mod error;
+mod extension;
 mod fairness;
 mod lattice;
 mod pairs;
@@ -23,7 +24,8 @@ mod words;
 
 pub use config::{Algorithm, NormalForm, Normalization, VocabularyConfig};
 pub use encoder::{SpecialIds, TextEncoder};
-pub use error::{EncodeError, FairnessError, TokenizerFileError, TrainError};
+pub use error::{EncodeError, ExtendError, FairnessError, TokenizerFileError, TrainError};
+pub use extension::{Extension, ExtensionConfig, NewToken};
 pub use fairness::{FairnessGate, FairnessReport, FairnessRow, GateFailure};
 pub use parity::ParityConfig;
 pub use sentencepiece::{IdLayout, SentencePieceModel};

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 use tokenizers::{
     Decoder as _, Model as _, ModelWrapper, NormalizedString, Normalizer as _, NormalizerWrapper,
-    Tokenizer,
+    OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, Tokenizer,
 };
 
 use crate::charsmap::Charsmap;
@@ -17,6 +17,7 @@ use crate::cutting::{Cutting, PATTERN, bounded_pattern, unspelled};
 use crate::encoder::encode_in_parts;
 use crate::special::byte_piece;
 use crate::trie::Trie;
+use crate::words::without_symbols;
 use crate::{EncodeError, SpecialIds, TextEncoder, TokenizerFileError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -248,6 +249,70 @@ impl SubwordTokenizer {
         &self.inner
     }
 
+    /// The tokens that have a task, by their texts.
+    pub(crate) fn roles(&self) -> Roles {
+        let token = |id: Option<u32>| id.and_then(|id| self.token(id));
+        let SpecialIds { bos, pad, eos, unk, mask } = self.special;
+        Roles {
+            bos: token(bos),
+            pad: token(pad),
+            eos: token(eos),
+            unk: token(unk),
+            mask: token(mask),
+        }
+    }
+
+    /// Gives each word of a text as the model sees it, symbols of the user left out.
+    pub(crate) fn each_word(
+        &self,
+        text: &str,
+        mut on_word: impl FnMut(&str),
+    ) -> Result<(), EncodeError> {
+        let text = match &self.charsmap {
+            Some(charsmap) => &charsmap.apply(text),
+            None => text,
+        };
+        let fail = |source| EncodeError { text: text.to_owned(), source };
+        let mut string = NormalizedString::from(text);
+        if let Some(normalizer) = self.inner.get_normalizer() {
+            normalizer.normalize(&mut string).map_err(fail)?;
+        }
+        let symbols = self.symbols.as_ref().map(|(symbols, _)| symbols);
+        let mut buffer = String::new();
+        for part in without_symbols(string.get(), symbols) {
+            if let Some(cutting) = self.cutting {
+                let mut each = |word: &str| {
+                    unspelled(word, &self.reserved).for_each(&mut on_word);
+                    Ok::<_, std::convert::Infallible>(())
+                };
+                let Ok(()) = cutting.each(part, &mut buffer, &mut each);
+                continue;
+            }
+            let mut words = PreTokenizedString::from(part);
+            if let Some(cutter) = self.inner.get_pre_tokenizer() {
+                cutter.pre_tokenize(&mut words).map_err(fail)?;
+            }
+            for (word, ..) in words.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
+                on_word(word);
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of a word as the model sees it.
+    pub(crate) fn encode_word(&self, word: &str) -> Result<Vec<u32>, EncodeError> {
+        let mut ids = Vec::new();
+        for part in unspelled(word, &self.reserved) {
+            let tokens = self
+                .inner
+                .get_model()
+                .tokenize(part)
+                .map_err(|source| EncodeError { text: word.to_owned(), source })?;
+            ids.extend(tokens.into_iter().map(|token| token.id));
+        }
+        Ok(ids)
+    }
+
     fn encode_cached(
         &self,
         text: &str,
@@ -309,16 +374,9 @@ impl SubwordTokenizer {
                 ids.extend_from_slice(known);
                 return Ok(());
             }
-            let before = ids.len();
-            for part in unspelled(word, &self.reserved) {
-                let tokens = self
-                    .inner
-                    .get_model()
-                    .tokenize(part)
-                    .map_err(|source| EncodeError { text: word.to_owned(), source })?;
-                ids.extend(tokens.into_iter().map(|token| token.id));
-            }
-            cache.insert(word, &ids[before..]);
+            let own = self.encode_word(word)?;
+            cache.insert(word, &own);
+            ids.extend(own);
             Ok(())
         })
     }

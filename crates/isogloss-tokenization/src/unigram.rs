@@ -95,6 +95,22 @@ pub(crate) fn train(
     Ok(finalise(left, &required, training.pieces))
 }
 
+/// How often the best cuts of some words have each piece.
+pub(crate) fn uses<'a>(
+    pieces: &[(String, f64)],
+    words: impl Iterator<Item = (&'a str, u64)>,
+) -> Vec<u64> {
+    let (lattice, mut space) = (Pieces::new(pieces), Workspace::default());
+    let mut uses = vec![0; pieces.len()];
+    for (word, count) in words {
+        lattice.viterbi(word, false, &mut space);
+        for id in space.path.iter().filter(|id| **id != UNKNOWN) {
+            uses[*id as usize] += count;
+        }
+    }
+    uses
+}
+
 /// Does a piece of work for each part of some items, on all cores, and gives the results in order.
 fn in_parts<I: Sync, R: Send>(items: &[I], work: impl Fn(&[I]) -> R + Sync) -> Vec<R> {
     let size = items.len().div_ceil(PARTS).max(1);

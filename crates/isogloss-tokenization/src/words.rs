@@ -41,6 +41,16 @@ impl WordCounts {
         }
     }
 
+    /// Words that were counted already.
+    pub(crate) fn from_counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> Self {
+        let none =
+            SpecialTokens { has_bytes: false, user_defined: Vec::new(), further: Vec::new() };
+        let cutting = Cutting::Words { at_whitespace: true };
+        let mut this = Self::new(cutting, Normalization::default(), &none);
+        this.counts = counts.map(|(word, count)| (word.into(), count)).collect();
+        this
+    }
+
     pub(crate) fn push(&mut self, text: &str) {
         let normalised;
         let text = match &self.normalizer {
@@ -110,7 +120,10 @@ impl WordCounts {
 }
 
 /// A text in the parts between symbols of the user.
-fn without_symbols<'a>(text: &'a str, symbols: Option<&'a Trie>) -> impl Iterator<Item = &'a str> {
+pub(crate) fn without_symbols<'a>(
+    text: &'a str,
+    symbols: Option<&'a Trie>,
+) -> impl Iterator<Item = &'a str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;

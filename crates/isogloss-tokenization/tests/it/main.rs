@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
 mod embedding;
+mod extension;
 mod fairness;
 mod vocabulary;
