@@ -27,6 +27,11 @@ use crate::{ConfigFault, Encoder, EncoderConfigError};
 pub struct EncoderConfig {
     /// Rows of the word embedding; ids are below it.
     pub vocab_size: usize,
+    /// How many of these rows each extension of the vocabulary appended, from the first; empty (the
+    /// default, and then not written) for a model whose vocabulary has not grown. A masked language
+    /// model multiplies with each by itself, so that the scores of older tokens keep their bits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vocab_extensions: Vec<usize>,
     /// Width of the hidden states. Default 256.
     pub d_model: usize,
     /// Number of layers. Default 4.
@@ -56,6 +61,7 @@ impl EncoderConfig {
     pub const fn new(vocab_size: usize) -> Self {
         Self {
             vocab_size,
+            vocab_extensions: Vec::new(),
             d_model: 256,
             n_layers: 4,
             n_heads: 4,
@@ -72,67 +78,67 @@ impl EncoderConfig {
 
     /// Sets the width, and the inner width of the feed-forward sub-layer to four times as much.
     #[must_use]
-    pub const fn with_d_model(self, d_model: usize) -> Self {
+    pub fn with_d_model(self, d_model: usize) -> Self {
         Self { d_model, d_ff: 4 * d_model, ..self }
     }
 
     /// Sets the number of layers.
     #[must_use]
-    pub const fn with_n_layers(self, n_layers: usize) -> Self {
+    pub fn with_n_layers(self, n_layers: usize) -> Self {
         Self { n_layers, ..self }
     }
 
     /// Sets the number of attention heads.
     #[must_use]
-    pub const fn with_n_heads(self, n_heads: usize) -> Self {
+    pub fn with_n_heads(self, n_heads: usize) -> Self {
         Self { n_heads, ..self }
     }
 
     /// Sets the inner width of the feed-forward sub-layer; call it after `with_d_model`.
     #[must_use]
-    pub const fn with_d_ff(self, d_ff: usize) -> Self {
+    pub fn with_d_ff(self, d_ff: usize) -> Self {
         Self { d_ff, ..self }
     }
 
     /// Sets the number of positions.
     #[must_use]
-    pub const fn with_max_positions(self, max_positions: usize) -> Self {
+    pub fn with_max_positions(self, max_positions: usize) -> Self {
         Self { max_positions, ..self }
     }
 
     /// Sets the number of language embeddings.
     #[must_use]
-    pub const fn with_n_languages(self, n_languages: usize) -> Self {
+    pub fn with_n_languages(self, n_languages: usize) -> Self {
         Self { n_languages, ..self }
     }
 
     /// Sets both rates of dropout.
     #[must_use]
-    pub const fn with_dropout(self, dropout: f64) -> Self {
+    pub fn with_dropout(self, dropout: f64) -> Self {
         Self { dropout, attention_dropout: dropout, ..self }
     }
 
     /// Sets the rate of dropout on attention probabilities; call it after `with_dropout`.
     #[must_use]
-    pub const fn with_attention_dropout(self, attention_dropout: f64) -> Self {
+    pub fn with_attention_dropout(self, attention_dropout: f64) -> Self {
         Self { attention_dropout, ..self }
     }
 
     /// Sets the ε of layer normalisation.
     #[must_use]
-    pub const fn with_layer_norm_eps(self, layer_norm_eps: f64) -> Self {
+    pub fn with_layer_norm_eps(self, layer_norm_eps: f64) -> Self {
         Self { layer_norm_eps, ..self }
     }
 
     /// Sets the padding id.
     #[must_use]
-    pub const fn with_pad_id(self, pad_id: u32) -> Self {
+    pub fn with_pad_id(self, pad_id: u32) -> Self {
         Self { pad_id, ..self }
     }
 
     /// Sets the standard deviation of the initial weights.
     #[must_use]
-    pub const fn with_initializer_std(self, initializer_std: f64) -> Self {
+    pub fn with_initializer_std(self, initializer_std: f64) -> Self {
         Self { initializer_std, ..self }
     }
 
@@ -180,6 +186,15 @@ impl EncoderConfig {
         {
             let holds = found.is_finite() && found > 0.0;
             ConfigFault::check(&mut faults, holds, field, found, "a finite number above 0");
+        }
+        for &found in &self.vocab_extensions {
+            ConfigFault::check(&mut faults, found > 0, "vocab_extensions", found, "at least 1");
+        }
+        let appended = self.vocab_extensions.iter().fold(0, |sum: usize, n| sum.saturating_add(*n));
+        if appended > 0 {
+            let expected = format!("a sum less than `vocab_size`, {}", self.vocab_size);
+            let holds = appended < self.vocab_size;
+            ConfigFault::check(&mut faults, holds, "vocab_extensions", appended, expected);
         }
         let holds = (self.pad_id as usize) < self.vocab_size;
         let expected = format!("less than `vocab_size`, {}", self.vocab_size);

@@ -113,6 +113,14 @@ impl Encoder {
         self.config.max_positions = max_positions;
     }
 
+    /// Takes note of rows that were appended to the word embedding.
+    pub(crate) fn append_vocabulary(&mut self, rows: usize) {
+        if rows > 0 {
+            self.config.vocab_size += rows;
+            self.config.vocab_extensions.push(rows);
+        }
+    }
+
     /// The word embedding, which a masked language model ties its output to. `[vocab_size, d_model]`
     pub fn word_embedding(&self) -> Tensor<2> {
         self.embeddings.word.weight.val()

@@ -287,6 +287,43 @@ pub enum CheckpointError {
     },
 }
 
+/// Why rows are not those of a model's vocabulary.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum VocabularyRowsError {
+    /// The vocabulary does not fit the model.
+    #[error(
+        "a vocabulary of {found} tokens, expected more than the padding id, {pad_id}, and at most \
+         the {rows} rows of the model"
+    )]
+    VocabSize {
+        /// Its tokens.
+        found: usize,
+        /// The padding id, which is in it.
+        pad_id: u32,
+        /// The rows of the model.
+        rows: usize,
+    },
+
+    /// A part has another shape than the model's.
+    #[error("new rows: `{what}` has shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// Which part: `embedding` or `bias`.
+        what: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape it must have.
+        expected: Vec<usize>,
+    },
+
+    /// There is a bias for a model that predicts no tokens, or none for one that does.
+    #[error("new rows: `bias` is {}, expected {}", given_or_not(*given), given_or_not(!*given))]
+    Bias {
+        /// Whether it was given.
+        given: bool,
+    },
+}
+
 fn joined<T: Display>(faults: &[T]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

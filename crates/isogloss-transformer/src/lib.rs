@@ -17,6 +17,7 @@ mod objective;
 mod pooling;
 mod ranking;
 mod sequence;
+mod vocabulary;
 mod xlm_roberta;
 
 pub use batch::{DeviceBatch, EncoderBatch};
@@ -30,6 +31,7 @@ pub use cross_entropy::{cross_entropy, decoder_cross_entropy};
 pub use encoder::{Embeddings, Encoder, HasEncoder};
 pub use error::{
     BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError, TensorFault,
+    VocabularyRowsError,
 };
 pub use layer::{EncoderLayer, SelfAttention};
 pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingVocabulary};
@@ -41,4 +43,5 @@ pub use ranking::{
     translation_ranking_loss,
 };
 pub use sequence::{FramedSequence, SequenceInput, SequenceLayout};
+pub use vocabulary::{ExtendVocabulary, VocabularyRows};
 pub use xlm_roberta::load_xlm_roberta;

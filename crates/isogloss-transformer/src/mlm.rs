@@ -27,6 +27,9 @@ pub struct MlmHead {
     pub(crate) dense: Linear,
     pub(crate) norm: LayerNorm,
     pub(crate) bias: Param<Tensor<1>>,
+    // Invariant: those of the encoder's configuration.
+    #[module(skip)]
+    pub(crate) extensions: Vec<usize>,
 }
 
 impl MlmHead {
@@ -35,6 +38,7 @@ impl MlmHead {
             dense: init.linear("head.dense", [config.d_model, config.d_model]),
             norm: init.layer_norm(config.d_model, config.layer_norm_eps),
             bias: init.zeros(config.vocab_size),
+            extensions: config.vocab_extensions.clone(),
         }
     }
 
@@ -53,7 +57,30 @@ impl MlmHead {
         word_embedding: Tensor<2>,
     ) -> Tensor<2> {
         let transformed = self.transform(hidden, flat_positions);
-        transformed.matmul(word_embedding.transpose()) + self.bias.val().unsqueeze::<2>()
+        self.products(transformed, word_embedding) + self.bias.val().unsqueeze::<2>()
+    }
+
+    /// `z = x Eᵀ`, with one product for the first vocabulary and one for each extension of it.
+    ///
+    /// The bits of a product may depend on how many columns it has: Flex changes the order of its
+    /// sums where rows × columns pass 256, and a device that tunes its kernels may anywhere. So the
+    /// scores of older tokens come from the product that they always came from.
+    fn products(&self, transformed: Tensor<2>, word_embedding: Tensor<2>) -> Tensor<2> {
+        if self.extensions.is_empty() {
+            return transformed.matmul(word_embedding.transpose());
+        }
+        let appended: usize = self.extensions.iter().sum();
+        let mut start = word_embedding.dims()[0].saturating_sub(appended);
+        let product = |start, rows| {
+            let block = word_embedding.clone().narrow(0, start, rows);
+            transformed.clone().matmul(block.transpose())
+        };
+        let mut blocks = vec![product(0, start)];
+        for &rows in &self.extensions {
+            blocks.push(product(start, rows));
+            start += rows;
+        }
+        Tensor::cat(blocks, 1)
     }
 
     /// What is multiplied with the embedding. `[n_masked, d_model]`

@@ -16,6 +16,7 @@ mod ranking;
 mod sequence;
 mod tiny;
 mod training;
+mod vocabulary;
 mod xlm_roberta;
 
 use isogloss_testing::device;
