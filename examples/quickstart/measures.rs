@@ -162,7 +162,7 @@ impl<'a> Measures<'a> {
             &device,
         )?;
         let english = [(tag(PIVOT), self.english_topics.len() as u64)];
-        let all = ExplicitWeights::new([(tag(PIVOT), 1.0)])
+        let all = ExplicitWeights::try_new([(tag(PIVOT), 1.0)])?
             .distribution(&LanguageSizes::try_new(SizeUnit::Sentences, english.clone())?)?;
         let stream = MixtureStream::try_new(&all, &english, seed)?;
         let rows = self.english_topics.clone();

@@ -77,9 +77,11 @@ impl LanguageWeighting for CappedConfig {
         if !(self.temperature.is_finite() && self.temperature >= 1.0) {
             return fault("temperature", self.temperature.to_string(), "a finite number from 1");
         }
-        let cap = self.maximum.map_or(f64::INFINITY, |maximum| maximum as f64);
+        // In logarithms, since the product of a size and a scale may be beyond all numbers.
+        let log_cap = self.maximum.map_or(f64::INFINITY, |maximum| libm::log(maximum as f64));
+        let log_scale = libm::log(self.scale);
         let log_weight =
-            |size: u64| libm::log((size as f64 * self.scale).min(cap)) / self.temperature;
+            |size: u64| (libm::log(size as f64) + log_scale).min(log_cap) / self.temperature;
         let weighted = sizes.iter().map(|(language, size)| (language.clone(), log_weight(size)));
         LanguageDistribution::from_log_weights(weighted)
     }

@@ -7,7 +7,10 @@ use crate::{DistributionError, LanguageSizes, StreamError};
 /// How languages are weighted: from sizes to probabilities.
 ///
 /// What a size counts is stated by the sizes ([`SizeUnit`](crate::SizeUnit)), and a weighting acts on
-/// it: the same `alpha` over bytes favours scripts of three bytes a character over those of one.
+/// it: the same `alpha` over bytes favours scripts of three bytes a character over those of one. The
+/// probabilities are shares of what is counted. A stream draws texts, whatever their length; where
+/// sizes count something else, [`SamplingPlan::in_unit`](crate::SamplingPlan::in_unit) says how often
+/// to draw a text so that the shares hold.
 pub trait LanguageWeighting {
     /// The probability of each language, in the order of the sizes.
     ///
@@ -83,24 +86,31 @@ impl LanguageDistribution {
     /// Names the first place at which other languages stand.
     pub(crate) fn check_order<'a>(
         &self,
-        mut found: impl Iterator<Item = &'a LanguageTag>,
+        found: impl Iterator<Item = &'a LanguageTag>,
     ) -> Result<(), StreamError> {
-        let mut expected = self.entries.iter().map(|(language, _)| language);
-        for index in 0.. {
-            match (found.next(), expected.next()) {
-                (None, None) => break,
-                (found, expected) if found == expected => {}
-                (found, expected) => {
-                    let name = |tag: Option<&LanguageTag>| {
-                        tag.map_or_else(|| "absent".to_owned(), ToString::to_string)
-                    };
-                    let (found, expected) = (name(found), name(expected));
-                    return Err(StreamError::Sources { index, found, expected });
-                }
+        check_order(self.entries.iter().map(|(language, _)| language), found)
+    }
+}
+
+/// Names the first place at which two lists of languages differ.
+pub(crate) fn check_order<'a, 'b>(
+    mut expected: impl Iterator<Item = &'a LanguageTag>,
+    mut found: impl Iterator<Item = &'b LanguageTag>,
+) -> Result<(), StreamError> {
+    for index in 0.. {
+        match (found.next(), expected.next()) {
+            (None, None) => break,
+            (found, expected) if found == expected => {}
+            (found, expected) => {
+                let name = |tag: Option<&LanguageTag>| {
+                    tag.map_or_else(|| "absent".to_owned(), ToString::to_string)
+                };
+                let (found, expected) = (name(found), name(expected));
+                return Err(StreamError::Sources { index, found, expected });
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// A sum that loses nothing to the order of its terms (Neumaier, 1974).

@@ -6,7 +6,10 @@ use isogloss_core::LanguageTag;
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::sum;
-use crate::{DistributionError, LanguageDistribution, LanguageSizes, LanguageWeighting};
+use crate::{
+    DistributionError, ExplicitWeights, LanguageDistribution, LanguageSizes, LanguageWeighting,
+    SizeUnit,
+};
 
 /// How fast weights follow the loss.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -23,6 +26,23 @@ pub struct DoremiConfig {
 impl Default for DoremiConfig {
     fn default() -> Self {
         Self { step_size: 1.0, smoothing: 1e-3 }
+    }
+}
+
+impl DoremiConfig {
+    fn check(self) -> Result<(), DistributionError> {
+        let fault = |field, found: f64, expected: &str| {
+            let (found, expected) = (found.to_string(), expected.to_owned());
+            Err(DistributionError::Field { field, found, expected })
+        };
+        if !(self.step_size.is_finite() && self.step_size > 0.0) {
+            return fault("step_size", self.step_size, "a finite number above 0");
+        }
+        // Without any, a language that fell behind once would never come back.
+        if !(self.smoothing > 0.0 && self.smoothing < 1.0) {
+            return fault("smoothing", self.smoothing, "a number above 0 and below 1");
+        }
+        Ok(())
     }
 }
 
@@ -43,6 +63,8 @@ impl Default for DoremiConfig {
 /// and gives the mean as `loss` with a reference of 0. The mean of a language's validation loss,
 /// which is clipped as a whole here, is the coarser of the two. Model and reference must see the same
 /// tokens and the same masks.
+///
+/// It is stored with the run and goes on from there to the same weights, bit for bit.
 ///
 /// # Source
 ///
@@ -66,9 +88,9 @@ impl Default for DoremiConfig {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Stored")]
 pub struct Doremi {
-    // Invariant: at least one language, weights above 0 with sum 1.
+    // Invariant: a valid config, and at least one language, each once, with weights above 0.
     config: DoremiConfig,
     steps: u64,
     languages: Vec<Domain>,
@@ -78,9 +100,59 @@ pub struct Doremi {
 #[serde(deny_unknown_fields)]
 struct Domain {
     language: LanguageTag,
+    #[serde(with = "exactly")]
     weight: f64,
+    #[serde(with = "exactly")]
     average: f64,
+    #[serde(with = "exactly")]
     excess: f64,
+}
+
+/// What a file says, before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    config: DoremiConfig,
+    steps: u64,
+    languages: Vec<Domain>,
+}
+
+impl TryFrom<Stored> for Doremi {
+    type Error = DistributionError;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let Stored { config, steps, languages } = stored;
+        config.check()?;
+        // Languages are none, or there twice, or one has no weight: as for weights that are given.
+        let sizes = languages.iter().map(|domain| (domain.language.clone(), 1));
+        let sizes = LanguageSizes::try_new(SizeUnit::Tokens, sizes)?;
+        for weight in [|domain: &Domain| domain.weight, |domain: &Domain| domain.average] {
+            let weights = languages.iter().map(|domain| (domain.language.clone(), weight(domain)));
+            ExplicitWeights::try_new(weights)?.distribution(&sizes)?;
+        }
+        if let Some(domain) = languages.iter().find(|domain| !domain.excess.is_finite()) {
+            let (language, found) = (domain.language.clone(), domain.excess);
+            return Err(DistributionError::Loss { language, found });
+        }
+        Ok(Self { config, steps, languages })
+    }
+}
+
+/// A number as its shortest decimal in quotes: not every reader of JSON returns the bits that were
+/// written, and a run that is resumed is to go on with these.
+mod exactly {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    pub(super) fn serialize<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(|_| D::Error::custom(format_args!("`{text}`, expected a number")))
+    }
 }
 
 impl Doremi {
@@ -90,17 +162,7 @@ impl Doremi {
     ///
     /// [`DistributionError::Field`] for a field out of its range.
     pub fn try_new(sizes: &LanguageSizes, config: DoremiConfig) -> Result<Self, DistributionError> {
-        let fault = |field, found: f64, expected: &str| {
-            let (found, expected) = (found.to_string(), expected.to_owned());
-            Err(DistributionError::Field { field, found, expected })
-        };
-        if !(config.step_size.is_finite() && config.step_size > 0.0) {
-            return fault("step_size", config.step_size, "a finite number above 0");
-        }
-        // Without any, a language that fell behind once would never come back.
-        if !(config.smoothing > 0.0 && config.smoothing < 1.0) {
-            return fault("smoothing", config.smoothing, "a number above 0 and below 1");
-        }
+        config.check()?;
         let weight = 1.0 / sizes.len() as f64;
         let domain = |language: &LanguageTag| {
             let language = language.clone();
@@ -193,6 +255,6 @@ impl LanguageWeighting for Doremi {
         sizes: &LanguageSizes,
     ) -> Result<LanguageDistribution, DistributionError> {
         let weights = self.languages.iter().map(|domain| (domain.language.clone(), domain.weight));
-        crate::ExplicitWeights::new(weights).distribution(sizes)
+        ExplicitWeights::try_new(weights)?.distribution(sizes)
     }
 }

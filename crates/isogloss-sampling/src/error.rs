@@ -164,6 +164,18 @@ pub enum StreamError {
         language: LanguageTag,
     },
 
+    /// A source has more texts than a stream counts.
+    #[error(
+        "source `{language}` has {found} texts, expected at most {}",
+        crate::MixtureState::MOST_DRAWS
+    )]
+    TooLarge {
+        /// The language.
+        language: LanguageTag,
+        /// How many it has.
+        found: u64,
+    },
+
     /// The state is of a stream over other texts, with another seed, or another mixture.
     #[error("stream state: {field} is {found} there and {expected} here")]
     OtherStream {

@@ -1,14 +1,40 @@
 //! Weights that a person wrote down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use isogloss_core::LanguageTag;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{DistributionError, LanguageDistribution, LanguageSizes, LanguageWeighting};
 
 /// Draws each language in proportion to a weight that is given for it, whatever its size.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+///
+/// ```text
+/// q_l = w_l / Σ w
+/// ```
+///
+/// In a file it is a table of tags and weights.
+///
+/// # Source
+///
+/// Whoever wrote the weights. It is also how a published mixture is drawn again, such as the shares
+/// that DoReMi found (Xie et al., 2023, table 1, <https://arxiv.org/abs/2305.10429>).
+///
+/// # Examples
+///
+/// ```
+/// use isogloss_sampling::{ExplicitWeights, LanguageSizes, LanguageWeighting, SizeUnit};
+///
+/// let sizes = [("en".parse()?, 900), ("yo".parse()?, 100)];
+/// let sizes = LanguageSizes::try_new(SizeUnit::Sentences, sizes)?;
+/// let weights = ExplicitWeights::try_new([("en".parse()?, 1.0), ("yo".parse()?, 3.0)])?;
+/// let yoruba = weights.distribution(&sizes)?.probability(&"yo".parse()?).unwrap();
+/// assert!((yoruba - 0.75).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct ExplicitWeights {
     weights: BTreeMap<LanguageTag, f64>,
@@ -16,8 +42,50 @@ pub struct ExplicitWeights {
 
 impl ExplicitWeights {
     /// Takes the weights; they are checked against the languages when they are used.
-    pub fn new(weights: impl IntoIterator<Item = (LanguageTag, f64)>) -> Self {
-        Self { weights: weights.into_iter().collect() }
+    ///
+    /// # Errors
+    ///
+    /// [`DistributionError::DuplicateLanguage`], also for two spellings of one language.
+    pub fn try_new(
+        weights: impl IntoIterator<Item = (LanguageTag, f64)>,
+    ) -> Result<Self, DistributionError> {
+        let places = weights.into_iter().enumerate();
+        let mut sorted: Vec<_> =
+            places.map(|(place, (tag, weight))| (tag, place, weight)).collect();
+        sorted.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        for pair in sorted.windows(2) {
+            let [(language, first, _), (next, second, _)] = pair else { continue };
+            if language == next {
+                let (language, first, second) = (language.clone(), *first, *second);
+                return Err(DistributionError::DuplicateLanguage { language, first, second });
+            }
+        }
+        Ok(Self { weights: sorted.into_iter().map(|(tag, _, weight)| (tag, weight)).collect() })
+    }
+}
+
+// Derived, it would keep the last weight of a language that is there twice.
+impl<'de> Deserialize<'de> for ExplicitWeights {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+
+        impl<'de> Visitor<'de> for Table {
+            type Value = ExplicitWeights;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of language tags and weights")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut weights = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    weights.push(entry);
+                }
+                ExplicitWeights::try_new(weights).map_err(A::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_map(Table)
     }
 }
 
@@ -31,11 +99,14 @@ impl LanguageWeighting for ExplicitWeights {
         &self,
         sizes: &LanguageSizes,
     ) -> Result<LanguageDistribution, DistributionError> {
+        let mut weighted = Vec::with_capacity(sizes.len());
         for (language, _) in sizes.iter() {
-            let weight = self.weights.get(language).copied();
-            if !weight.is_some_and(|weight| weight.is_finite() && weight > 0.0) {
-                let language = language.clone();
-                return Err(DistributionError::Weight { language, found: weight });
+            let (language, found) = (language.clone(), self.weights.get(language).copied());
+            match found {
+                Some(weight) if weight.is_finite() && weight > 0.0 => {
+                    weighted.push((language, libm::log(weight)));
+                }
+                _ => return Err(DistributionError::Weight { language, found }),
             }
         }
         if sizes.len() < self.weights.len() {
@@ -44,10 +115,6 @@ impl LanguageWeighting for ExplicitWeights {
                 return Err(DistributionError::NoText { language: language.clone() });
             }
         }
-        let weighted = sizes.iter().map(|(language, _)| {
-            let weight = self.weights.get(language).copied().unwrap_or_default();
-            (language.clone(), libm::log(weight))
-        });
-        LanguageDistribution::from_log_weights(weighted)
+        LanguageDistribution::from_log_weights(weighted.into_iter())
     }
 }

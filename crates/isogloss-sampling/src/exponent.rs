@@ -18,14 +18,16 @@ use crate::{DistributionError, LanguageDistribution, LanguageSizes, LanguageWeig
 ///
 /// | model | `alpha` | sizes in |
 /// |---|---|---|
+/// | in proportion: [`proportional`](Self::proportional) (Arivazhagan et al., 2019, section 4.1, `T = 1`, <https://arxiv.org/abs/1907.05019>) | 1 | sentence pairs |
 /// | XLM (Conneau and Lample, 2019, section 3.1, <https://arxiv.org/abs/1901.07291>) | 0.5 | sentences |
 /// | XLM-R (Conneau et al., 2020, <https://arxiv.org/abs/1911.02116>) | 0.3, the default | sentences |
 /// | mBERT (Devlin, 2018, `multilingual.md` of its repository) | 0.7 | Wikipedia's |
 /// | mT5 (Xue et al., 2021, section 3.2, <https://arxiv.org/abs/2010.11934>) | 0.3 | pages |
+/// | evenly: [`uniform`](Self::uniform) (what XLM's code does where no `alpha` is given) | 0 | |
 ///
 /// # Source
 ///
-/// Those of the table; each uses it for its vocabulary as well as for training.
+/// Those of the table; XLM, XLM-R, mBERT and mT5 use it for their vocabularies as well as for training.
 ///
 /// # Examples
 ///

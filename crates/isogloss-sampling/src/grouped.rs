@@ -29,7 +29,9 @@ pub enum Grouping {
 ///
 /// A group's size is the sum of its languages'. To the weighting between groups, a group goes by
 /// the name of its first language, which is how [`ExplicitWeights`](crate::ExplicitWeights) between
-/// groups are to be keyed.
+/// groups are to be keyed. A budget, as of [`UniMaxConfig`](crate::UniMaxConfig), is one for all
+/// groups or one for each; in proportion within groups, a cap on the epochs of groups is one on those
+/// of languages.
 ///
 /// # Source
 ///
@@ -97,28 +99,27 @@ impl<B: LanguageWeighting, W: LanguageWeighting> LanguageWeighting for GroupedWe
         &self,
         sizes: &LanguageSizes,
     ) -> Result<LanguageDistribution, DistributionError> {
-        let mut groups: BTreeMap<&str, Vec<(LanguageTag, u64)>> = BTreeMap::new();
-        for (language, size) in sizes.iter() {
-            let group = self.grouping.group(language)?;
-            groups.entry(group).or_default().push((language.clone(), size));
+        // The languages of each group, with their places.
+        let mut groups: BTreeMap<&str, Vec<(usize, &LanguageTag, u64)>> = BTreeMap::new();
+        for (place, (language, size)) in sizes.iter().enumerate() {
+            groups.entry(self.grouping.group(language)?).or_default().push((place, language, size));
         }
-        let total = |members: &[(LanguageTag, u64)]| {
-            members.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size))
+        let total = |members: &[(usize, &LanguageTag, u64)]| {
+            members.iter().fold(0_u64, |sum, (_, _, size)| sum.saturating_add(*size))
         };
-        let totals = groups.values().map(|members| (members[0].0.clone(), total(members)));
+        let totals = groups.values().map(|members| (members[0].1.clone(), total(members)));
         let between = LanguageSizes::try_new(sizes.unit(), totals)?;
         let between = self.between.distribution(&between)?;
-        let mut weights: BTreeMap<LanguageTag, f64> = BTreeMap::new();
-        for ((_, of_group), members) in between.iter().zip(groups.into_values()) {
-            let within = LanguageSizes::try_new(sizes.unit(), members)?;
-            for (language, of_language) in self.within.distribution(&within)?.iter() {
-                let log_weight = libm::log(of_group) + libm::log(of_language);
-                weights.insert(language.clone(), log_weight);
+        let mut weights = vec![f64::NEG_INFINITY; sizes.len()];
+        for ((_, of_group), members) in between.iter().zip(groups.values()) {
+            let within = members.iter().map(|(_, language, size)| ((*language).clone(), *size));
+            let within = LanguageSizes::try_new(sizes.unit(), within)?;
+            let within = self.within.distribution(&within)?;
+            for ((place, ..), (_, of_language)) in members.iter().zip(within.iter()) {
+                weights[*place] = libm::log(of_group) + libm::log(of_language);
             }
         }
-        let weighted = sizes.iter().map(|(language, _)| {
-            (language.clone(), weights.get(language).copied().unwrap_or(f64::NEG_INFINITY))
-        });
-        LanguageDistribution::from_log_weights(weighted)
+        let languages = sizes.iter().map(|(language, _)| language.clone());
+        LanguageDistribution::from_log_weights(languages.zip(weights))
     }
 }

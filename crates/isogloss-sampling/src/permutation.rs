@@ -106,7 +106,10 @@ impl fmt::Display for BlockShuffle {
 
 impl BlockPermutation {
     pub(crate) fn new(len: u64, shuffle: BlockShuffle, seed: Seed) -> Self {
-        let count = len.div_ceil(shuffle.block).max(1);
+        // What reaches beyond all texts reaches all of them; products of the two fit then.
+        let block = shuffle.block.min(len).max(1);
+        let count = len.div_ceil(block).max(1);
+        let shuffle = BlockShuffle { block, window: shuffle.window.min(count) };
         let blocks = Permutation::new(count, seed.derive("blocks"));
         let last_at = blocks.place_of(count - 1);
         Self { len, shuffle, blocks, last_at, seed: seed.derive("window") }

@@ -5,7 +5,11 @@ use std::fmt;
 use isogloss_core::LanguageTag;
 use serde::{Deserialize, Serialize};
 
-use crate::{LanguageDistribution, LanguageSizes, SizeUnit, StreamError};
+use crate::distribution::{check_order, sum};
+use crate::{
+    DistributionError, ExplicitWeights, LanguageDistribution, LanguageSizes, LanguageWeighting,
+    SizeUnit, StreamError,
+};
 
 /// What a budget draws of each language, and how often that repeats its text.
 ///
@@ -34,6 +38,8 @@ pub struct SamplingPlan {
     pub unit: SizeUnit,
     /// How much is to be drawn in all.
     pub budget: u64,
+    /// Epochs above which a language is warned of. Default: [`NEARLY_AS_GOOD`](Self::NEARLY_AS_GOOD).
+    pub warn_above: f64,
     /// A row for each language, in the order of the sizes.
     pub rows: Vec<PlanRow>,
 }
@@ -95,7 +101,7 @@ impl SamplingPlan {
         budget: u64,
     ) -> Result<Self, StreamError> {
         distribution.check_order(sizes.iter().map(|(language, _)| language))?;
-        let total: f64 = sizes.iter().map(|(_, size)| size as f64).sum();
+        let total = sum(sizes.iter().map(|(_, size)| size as f64));
         let row = |((language, size), (_, probability)): ((&LanguageTag, u64), (_, f64))| {
             let drawn = probability * budget as f64;
             let epochs = drawn / size as f64;
@@ -110,7 +116,86 @@ impl SamplingPlan {
             }
         };
         let rows = sizes.iter().zip(distribution.iter()).map(row).collect();
-        Ok(Self { unit: sizes.unit(), budget, rows })
+        Ok(Self { unit: sizes.unit(), budget, warn_above: Self::NEARLY_AS_GOOD, rows })
+    }
+
+    /// Sets the epochs above which a language is warned of.
+    #[must_use]
+    pub fn with_warning_above(mut self, epochs: f64) -> Self {
+        self.warn_above = epochs;
+        self
+    }
+
+    /// The same plan counted in another unit, of which `sizes` says how much there is: every
+    /// language is drawn as often as before.
+    ///
+    /// A stream draws texts. For a plan in characters this tells how many of them, and at which
+    /// [probabilities](Self::distribution): a language of long texts needs fewer.
+    ///
+    /// ```text
+    /// drawn'_l = drawn_l · n'_l / n_l        q'_l = drawn'_l / Σ drawn'
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Sources`] where `sizes` are not of the plan's languages, in their order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use isogloss_sampling::{
+    ///     ExponentConfig, LanguageSizes, LanguageWeighting, SamplingPlan, SizeUnit,
+    /// };
+    ///
+    /// // Half of the characters each, in texts of 20 and of 60.
+    /// let languages = ["en".parse()?, "yo".parse()?];
+    /// let sizes = |unit, sizes| LanguageSizes::try_new(unit, languages.clone().into_iter().zip(sizes));
+    /// let characters = sizes(SizeUnit::Characters, [2_000, 600])?;
+    /// let evenly = ExponentConfig::uniform().distribution(&characters)?;
+    /// let plan = SamplingPlan::try_new(&characters, &evenly, 1_200)?;
+    ///
+    /// let in_texts = plan.in_unit(&sizes(SizeUnit::Sentences, [100, 10])?)?;
+    /// assert_eq!(in_texts.budget, 40);
+    /// assert!((in_texts.rows[0].drawn - 30.0).abs() < 1e-9);
+    /// assert!((in_texts.distribution()?.probability(&languages[1]).unwrap() - 0.25).abs() < 1e-12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn in_unit(&self, sizes: &LanguageSizes) -> Result<Self, StreamError> {
+        check_order(
+            self.rows.iter().map(|row| &row.language),
+            sizes.iter().map(|(language, _)| language),
+        )?;
+        let total = sum(sizes.iter().map(|(_, size)| size as f64));
+        let drawn = |row: &PlanRow, size: u64| row.drawn * (size as f64 / row.size as f64);
+        let budget =
+            sum(self.rows.iter().zip(sizes.iter()).map(|(row, (_, size))| drawn(row, size)));
+        let row = |(row, (_, size)): (&PlanRow, (_, u64))| PlanRow {
+            size,
+            share: size as f64 / total,
+            probability: drawn(row, size) / budget,
+            drawn: drawn(row, size),
+            ..row.clone()
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number of draws, and a u64 at most where it is greater"
+        )]
+        let draws = budget.round() as u64;
+        let rows = self.rows.iter().zip(sizes.iter()).map(row).collect();
+        Ok(Self { unit: sizes.unit(), budget: draws, warn_above: self.warn_above, rows })
+    }
+
+    /// The probabilities of the plan.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ExplicitWeights`], which a plan that was made here does not meet but for
+    /// [`DistributionError::Underflow`].
+    pub fn distribution(&self) -> Result<LanguageDistribution, DistributionError> {
+        let sizes = self.rows.iter().map(|row| (row.language.clone(), row.size));
+        let weights = self.rows.iter().map(|row| (row.language.clone(), row.probability));
+        ExplicitWeights::try_new(weights)?.distribution(&LanguageSizes::try_new(self.unit, sizes)?)
     }
 
     /// The languages whose text is drawn more often than that, the most repeated first.
@@ -152,7 +237,7 @@ impl fmt::Display for SamplingPlan {
                 row.effective_epochs,
             )?;
         }
-        let (good, little) = (Self::NEARLY_AS_GOOD, Self::LITTLE_GAIN);
+        let (good, little) = (self.warn_above, Self::LITTLE_GAIN.max(self.warn_above));
         let names = |above: f64, up_to: f64| {
             let rows = self.repeated_more_than(above).filter(|row| row.epochs <= up_to);
             rows.map(|row| row.language.as_str()).collect::<Vec<_>>().join(", ")

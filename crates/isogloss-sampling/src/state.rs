@@ -1,14 +1,21 @@
 //! Where a stream stands, and of what.
 
 use isogloss_core::{LanguageTag, Seed};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{BlockShuffle, LanguageOrder, StreamError};
 
-/// Where a stream stands, and of what: a few numbers for each language.
+/// Where a stream stands, and of what: a few numbers for each language, which is two to three hundred
+/// bytes of JSON.
+///
+/// One that another version of the format wrote is refused when it is read, and one of another stream
+/// when it is [restored](crate::MixtureStream::restore), with the difference named.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MixtureState {
+    // First, so that a reader meets it before anything that another version may have added.
+    #[serde(deserialize_with = "this_version")]
     pub(crate) version: u32,
     pub(crate) seed: Seed,
     pub(crate) order: LanguageOrder,
@@ -40,6 +47,9 @@ pub struct SourceState {
 impl MixtureState {
     pub(crate) const VERSION: u32 = 2;
 
+    /// More than any corpus has and any run draws, and few enough that no count overflows.
+    pub(crate) const MOST_DRAWS: u64 = 1 << 56;
+
     /// How many texts had been drawn.
     pub fn draws(&self) -> u64 {
         self.draws
@@ -47,14 +57,6 @@ impl MixtureState {
 
     /// Refuses a state of another stream than the one that stands at `here`.
     pub(crate) fn check_against(&self, here: &Self) -> Result<(), StreamError> {
-        let differ = |field: &str, found: String, expected: String| {
-            if found == expected {
-                Ok(())
-            } else {
-                Err(StreamError::OtherStream { field: field.to_owned(), found, expected })
-            }
-        };
-        differ("version", self.version.to_string(), here.version.to_string())?;
         differ("seed", self.seed.value().to_string(), here.seed.value().to_string())?;
         differ("order", format!("{:?}", self.order), format!("{:?}", here.order))?;
         let shuffle = |state: &Self| {
@@ -93,7 +95,41 @@ impl MixtureState {
                 differ(&field, source.settled.to_string(), expected)?;
             }
         }
-        let drawn: u64 = self.sources.iter().map(|source| source.drawn).sum();
-        differ("draws", self.draws.to_string(), drawn.to_string())
+        for source in &self.sources {
+            let weight = source.weight.map(f64::from_bits);
+            if let Some(weight) = weight.filter(|weight| !(0.0..=1.0).contains(weight)) {
+                let field = format!("weight of `{}`", source.language);
+                differ(&field, weight.to_string(), "from 0 to 1".to_owned())?;
+            }
+        }
+        if self.sources.iter().any(|source| source.weight.is_some()) {
+            let weight =
+                |source: &SourceState| source.weight.map_or(source.probability, f64::from_bits);
+            let total: f64 = self.sources.iter().map(weight).sum();
+            if (total - 1.0).abs() > 1e-9 {
+                differ("sum of weights", total.to_string(), "1".to_owned())?;
+            }
+        }
+        let drawn: u128 = self.sources.iter().map(|source| u128::from(source.drawn)).sum();
+        differ("draws", self.draws.to_string(), drawn.to_string())?;
+        if self.draws > Self::MOST_DRAWS {
+            let expected = format!("at most {}", Self::MOST_DRAWS);
+            differ("draws", self.draws.to_string(), expected)?;
+        }
+        Ok(())
     }
+}
+
+fn differ(field: &str, found: String, expected: String) -> Result<(), StreamError> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(StreamError::OtherStream { field: field.to_owned(), found, expected })
+    }
+}
+
+fn this_version<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let (found, expected) = (u32::deserialize(from)?, MixtureState::VERSION);
+    differ("version", found.to_string(), expected.to_string()).map_err(D::Error::custom)?;
+    Ok(found)
 }

@@ -69,7 +69,7 @@ impl StoppedStream {
             StoppingRule::AllExhausted | StoppingRule::AllExhaustedWithoutReplacement => {
                 self.unfinished == 0
             }
-            StoppingRule::Budget(draws) => self.stream.counts().iter().sum::<u64>() >= draws,
+            StoppingRule::Budget(draws) => self.stream.draws() >= draws,
         }
     }
 
@@ -109,8 +109,7 @@ impl Iterator for StoppedStream {
             if worker == shard.index() {
                 own = Some(step);
             }
-            let texts = self.stream.text_counts().nth(step.language).unwrap_or_default();
-            if self.stream.counts()[step.language] == texts {
+            if self.stream.is_at_end_of_first_epoch(step.language) {
                 self.unfinished -= 1;
                 self.finished_one = true;
                 if self.rule == StoppingRule::AllExhaustedWithoutReplacement {

@@ -53,6 +53,10 @@ pub struct Draw {
 /// order that changes with each epoch. fairseq draws a language that is raised above its share
 /// *with* replacement, so that one pass in its size misses a text in e, and shows others twice.
 ///
+/// A probability is that of drawing a *text*. Where sizes count characters or tokens and texts differ
+/// in length from language to language, [`SamplingPlan::in_unit`](crate::SamplingPlan::in_unit) gives
+/// the distribution to draw texts by.
+///
 /// The stream is a function of the seed: it holds a few counts for each language and nothing else,
 /// so its [`state`](Self::state) is small and it goes on from there to the same draws. It does the
 /// same on every platform.
@@ -142,7 +146,7 @@ impl MixtureStream {
     /// # Errors
     ///
     /// [`StreamError::Sources`] where they are not, [`StreamError::Empty`] for a source without
-    /// text.
+    /// text, [`StreamError::TooLarge`] for one of more than 2^56 texts.
     pub fn try_new<S: TextSource>(
         distribution: &LanguageDistribution,
         sources: &[S],
@@ -152,6 +156,11 @@ impl MixtureStream {
         distribution.check_order(found)?;
         if let Some(empty) = sources.iter().find(|source| source.text_count() == 0) {
             return Err(StreamError::Empty { language: empty.language().clone() });
+        }
+        let most = MixtureState::MOST_DRAWS;
+        if let Some(large) = sources.iter().find(|source| source.text_count() > most) {
+            let (language, found) = (large.language().clone(), large.text_count());
+            return Err(StreamError::TooLarge { language, found });
         }
         let source = |source: &S| {
             let seed = seed.derive("order").derive(source.language().as_str());
@@ -301,6 +310,16 @@ impl MixtureStream {
 
     pub(crate) fn shard(&self) -> Shard {
         self.shard
+    }
+
+    /// How many texts have been drawn by all workers.
+    pub(crate) fn draws(&self) -> u64 {
+        self.draws
+    }
+
+    /// Whether every text of a language has been drawn exactly once.
+    pub(crate) fn is_at_end_of_first_epoch(&self, language: usize) -> bool {
+        self.counts[language] == self.sources[language].len
     }
 
     /// How many texts the sources have, in the order of the distribution.

@@ -82,27 +82,35 @@ impl LanguageWeighting for UniMaxConfig {
         if !(max_epochs.is_finite() && max_epochs > 0.0) {
             return fault("max_epochs", max_epochs.to_string(), "a finite number above 0");
         }
-        let mut order: Vec<(usize, u64)> = sizes.iter().map(|(_, size)| size).enumerate().collect();
-        order.sort_by_key(|(_, size)| *size);
-        let mut left = budget as f64;
-        let mut amounts = vec![0.0; order.len()];
-        for (done, (place, size)) in order.iter().enumerate() {
-            let fair = left / (order.len() - done) as f64;
-            amounts[*place] = fair.min(max_epochs * *size as f64);
-            left -= amounts[*place];
-        }
-        // The last fair share is all that is left, so without a cap at work there is no remainder.
-        if left > 0.5 {
+        let all: u128 = sizes.iter().map(|(_, size)| u128::from(size)).sum();
+        let available = max_epochs * all as f64;
+        // To within a rounding: a budget of exactly all epochs of all languages can be filled.
+        if available < budget as f64 * (1.0 - 1e-12) {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "below the budget, which is a u64"
             )]
-            let available = (budget as f64 - left).round() as u64;
+            let available = available.round() as u64;
             let unit = sizes.unit();
             return Err(DistributionError::Shortfall { budget, max_epochs, available, unit });
         }
-        let weighted = sizes.iter().map(|(language, _)| language.clone());
-        LanguageDistribution::from_log_weights(weighted.zip(amounts.into_iter().map(libm::log)))
+        let mut order: Vec<u64> = sizes.iter().map(|(_, size)| size).collect();
+        order.sort_unstable();
+        // Sizes of capped languages are summed as whole numbers, so that a million of them lose
+        // nothing. The first language that is not capped fixes the share of all that follow.
+        let (mut capped, mut share) = (0_u128, f64::INFINITY);
+        for (done, size) in order.iter().enumerate() {
+            let left = budget as f64 - max_epochs * capped as f64;
+            let fair = left / (order.len() - done) as f64;
+            if fair <= max_epochs * *size as f64 {
+                share = fair;
+                break;
+            }
+            capped += u128::from(*size);
+        }
+        let log_amount = |size: u64| libm::log(share.min(max_epochs * size as f64));
+        let weighted = sizes.iter().map(|(language, size)| (language.clone(), log_amount(size)));
+        LanguageDistribution::from_log_weights(weighted)
     }
 }

@@ -6,6 +6,7 @@ use isogloss_core::{LanguageTag, Seed};
 use isogloss_sampling::{
     Doremi, DoremiConfig, LanguageOrder, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit,
 };
+use proptest::prelude::*;
 
 const LANGUAGES: [&str; 3] = ["en", "sw", "yo"];
 
@@ -37,9 +38,9 @@ fn two_steps_give_the_weights_worked_by_the_formula() {
         "config": {"step_size": 1.0, "smoothing": 1e-3},
         "steps": 0,
         "languages": [
-            {"language": "en-Latn", "weight": 0.5, "average": 0.5, "excess": 0.0},
-            {"language": "sw-Latn", "weight": 0.3, "average": 0.3, "excess": 0.0},
-            {"language": "yo-Latn", "weight": 0.2, "average": 0.2, "excess": 0.0},
+            {"language": "en-Latn", "weight": "0.5", "average": "0.5", "excess": "0"},
+            {"language": "sw-Latn", "weight": "0.3", "average": "0.3", "excess": "0"},
+            {"language": "yo-Latn", "weight": "0.2", "average": "0.2", "excess": "0"},
         ],
     });
     let mut doremi: Doremi = serde_json::from_value(config).unwrap();
@@ -102,6 +103,45 @@ fn faults_are_named_and_change_nothing() {
         message(r#"{"step_size": -1.0}"#),
         "`step_size` is -1, expected a finite number above 0",
     );
+}
+
+#[test]
+fn weights_that_are_impossible_are_not_read() {
+    let read = |json: &str| serde_json::from_str::<Doremi>(json).unwrap_err().to_string();
+    let stored = |weight: &str, smoothing: f64| {
+        format!(
+            r#"{{"config": {{"step_size": 1.0, "smoothing": {smoothing}}}, "steps": 1, "languages":
+            [{{"language": "yo", "weight": "{weight}", "average": "1", "excess": "0"}}]}}"#,
+        )
+    };
+    assert!(read(&stored("0", 0.1)).starts_with("the weight of `yo-Latn` is 0, expected a finite"));
+    assert!(read(&stored("1", 1.0)).starts_with("`smoothing` is 1, expected a number above 0"));
+    assert!(read(&stored("x", 0.1)).starts_with("`x`, expected a number"));
+    let nobody = r#"{"config": {}, "steps": 0, "languages": []}"#;
+    assert!(read(nobody).starts_with("no languages, expected at least one"));
+}
+
+proptest! {
+    #[test]
+    fn weights_that_were_stored_go_on_bit_for_bit(
+        losses in proptest::collection::vec(proptest::collection::vec(0.0..6.0_f64, 3), 1..20),
+        cut in 0_usize..20,
+    ) {
+        let reference = by_language(&[2.0, 2.5, 3.0]);
+        let mut whole = Doremi::try_new(&sizes(), DoremiConfig::default())?;
+        let mut parted = whole.clone();
+        for (step, losses) in losses.iter().enumerate() {
+            whole.update(&by_language(losses), &reference)?;
+            parted.update(&by_language(losses), &reference)?;
+            if step == cut {
+                parted = serde_json::from_str(&serde_json::to_string(&parted)?)?;
+            }
+            prop_assert_eq!(&parted, &whole);
+            let q = weights(&whole);
+            prop_assert!(q.iter().all(|q| *q > 0.0));
+            prop_assert!((q.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod distribution;
 mod doremi;
+mod million;
 mod plan;
 mod stopping;
 mod stream;

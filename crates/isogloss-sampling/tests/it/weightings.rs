@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use isogloss_core::LanguageTag;
 use isogloss_sampling::{
-    CappedConfig, DistributionError, ExponentConfig, GroupedWeighting, Grouping, LanguageSizes,
-    LanguageWeighting, SizeUnit, UniMaxConfig,
+    CappedConfig, DistributionError, ExplicitWeights, ExponentConfig, GroupedWeighting, Grouping,
+    LanguageSizes, LanguageWeighting, SamplingPlan, SizeUnit, UniMaxConfig,
 };
 use isogloss_testing::language_sizes;
 use proptest::prelude::*;
@@ -41,6 +41,23 @@ fn unimax_gives_the_worked_example_of_its_authors() {
     let config = UniMaxConfig::new(250_000_000_000);
     let (even, isl, fao) = (0.276_921_166_635, 0.160_441_174_224, 0.008_795_325_872);
     assert_near(&probabilities(&config, &fineweb), &[even, even, even, isl, fao], 1e-12);
+    let plan = config.distribution(&fineweb).unwrap();
+    let plan = SamplingPlan::try_new(&fineweb, &plan, config.budget).unwrap();
+    let drawn: Vec<f64> = plan.rows.iter().map(|row| row.drawn).collect();
+    let even = 69_230_291_658.67;
+    assert_near(&drawn, &[even, even, even, 40_110_293_556.0, 2_198_831_468.0], 0.01);
+    let epochs: Vec<f64> = plan.rows.iter().map(|row| row.epochs).collect();
+    assert_near(&epochs, &[0.384_707, 0.375_037, 1.627_375, 4.0, 4.0], 5e-7);
+}
+
+#[test]
+fn unimax_fills_a_budget_of_all_epochs_exactly() {
+    // Beyond 2^53, where a budget and a sum of sizes are rounded.
+    let large = sizes(&[(tag("yo"), (1 << 60) + 1), (tag("sw"), (1 << 58) + 1), (tag("ig"), 3)]);
+    let all: u64 = large.iter().map(|(_, size)| size).sum();
+    let q = probabilities(&UniMaxConfig::new(3 * all).with_max_epochs(3.0), &large);
+    assert_near(&q, &probabilities(&ExponentConfig::proportional(), &large), 1e-14);
+    assert!(UniMaxConfig::new(3 * all).with_max_epochs(2.999).distribution(&large).is_err());
 }
 
 #[test]
@@ -127,6 +144,9 @@ fn a_cap_out_of_its_range_is_named() {
         message(CappedConfig::new(1).with_scale(0.0)),
         "`scale` is 0, expected a finite number above 0",
     );
+    // A scale that takes sizes beyond all numbers is still a scale.
+    let scaled = CappedConfig::default().with_scale(f64::MAX);
+    assert_near(&probabilities(&scaled, &two), &[1.0 / 3.0, 2.0 / 3.0], 1e-12);
 }
 
 #[test]
@@ -171,6 +191,72 @@ proptest! {
             prop_assert!(epochs <= max_epochs * (1.0 + 1e-9), "{epochs}");
             for (b, (_, size_b)) in q.iter().zip(&of) {
                 prop_assert!(size_a <= size_b || *a >= b * (1.0 - 1e-12));
+            }
+        }
+    }
+
+    #[test]
+    fn unimax_is_uniform_where_no_cap_is_met_and_proportional_where_all_are(
+        of in language_sizes(1..=30),
+    ) {
+        let total: u64 = of.iter().map(|(_, size)| size).sum();
+        let of = sizes(&of);
+        let most = UniMaxConfig::new(2 * total).with_max_epochs(2.0);
+        assert_near(&probabilities(&most, &of), &probabilities(&ExponentConfig::proportional(), &of), 1e-12);
+        let least = UniMaxConfig::new(1).with_max_epochs(1.0);
+        assert_near(&probabilities(&least, &of), &probabilities(&ExponentConfig::uniform(), &of), 1e-12);
+    }
+
+    #[test]
+    fn the_order_of_languages_changes_no_probability(
+        of in language_sizes(2..=30),
+        alpha in 0.0..=1.0,
+        share in 0.001..1.0,
+    ) {
+        let total: u64 = of.iter().map(|(_, size)| size).sum();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^53")]
+        let budget = ((total as f64 * share) as u64).max(1);
+        let turned: Vec<_> = of.iter().rev().cloned().collect();
+        let weightings: [&dyn LanguageWeighting; 3] = [
+            &ExponentConfig::new().with_alpha(alpha),
+            &UniMaxConfig::new(budget),
+            &CappedConfig::new(budget),
+        ];
+        for weighting in weightings {
+            let mut q = probabilities(weighting, &sizes(&turned));
+            q.reverse();
+            assert_near(&q, &probabilities(weighting, &sizes(&of)), 1e-15);
+        }
+    }
+
+    #[test]
+    fn every_weighting_sums_to_one_and_that_by_size_follows_it(
+        of in language_sizes(1..=30),
+        alpha in 0.0..=1.0,
+        cap in 1_u64..1_000_000_000,
+        temperature in 1.0..100.0,
+        weights in proptest::collection::vec(1e-9..1e9, 30),
+    ) {
+        let checked = sizes(&of);
+        let exponent = ExponentConfig::new().with_alpha(alpha);
+        let capped = CappedConfig::new(cap).with_temperature(temperature);
+        let unimax = UniMaxConfig::new(cap).with_max_epochs(1e9);
+        let groups = of.iter().map(|(language, _)| {
+            (language.clone(), language.script().unwrap_or("none").to_owned())
+        });
+        let grouped = GroupedWeighting::new(Grouping::Given(groups.collect()), exponent, capped);
+        let weights = of.iter().map(|(language, _)| language.clone()).zip(weights);
+        let explicit = ExplicitWeights::try_new(weights)?;
+        let weightings: [(&dyn LanguageWeighting, bool); 5] =
+            [(&exponent, true), (&capped, true), (&unimax, true), (&grouped, false), (&explicit, false)];
+        for (weighting, is_by_size) in weightings {
+            let q = probabilities(weighting, &checked);
+            prop_assert!(q.iter().all(|q| 0.0 < *q));
+            prop_assert!((q.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            for (a, (_, size_a)) in q.iter().zip(&of) {
+                for (b, (_, size_b)) in q.iter().zip(&of) {
+                    prop_assert!(!is_by_size || size_a <= size_b || a >= b);
+                }
             }
         }
     }
