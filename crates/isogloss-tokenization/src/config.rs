@@ -1,6 +1,7 @@
 //! What vocabulary to train.
 
 use isogloss_core::{Progress, ProgressEvent};
+use isogloss_corpus::SampledTexts;
 use serde::{Deserialize, Serialize};
 
 use crate::assembly::Parts;
@@ -198,6 +199,25 @@ impl VocabularyConfig {
         let mut words = self.word_counts();
         for text in texts {
             words.push(text.as_ref());
+        }
+        self.train_on(&words, progress)
+    }
+
+    /// Trains the vocabulary on texts as a mixture draws them from their files: each is read, counted
+    /// and let go, so that memory grows with the number of different words and not with the corpus.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`train`](Self::train), and [`TrainError::Read`] for a text that cannot be read.
+    pub fn train_sampled(
+        &self,
+        texts: &mut SampledTexts,
+        progress: &dyn Progress,
+    ) -> Result<SubwordTokenizer, TrainError> {
+        self.check()?;
+        let mut words = self.word_counts();
+        while let Some((_, text)) = texts.next_text()? {
+            words.push(text);
         }
         self.train_on(&words, progress)
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use isogloss_core::{LanguageTag, WriteError};
+use isogloss_corpus::CorpusReadError;
 use thiserror::Error;
 
 use crate::GateFailure;
@@ -25,6 +26,10 @@ pub enum TrainError {
     /// There is nothing to train on.
     #[error("the texts hold no word, expected at least one")]
     NoText,
+
+    /// A text of a sampled stream could not be read.
+    #[error("a text to train on cannot be read")]
+    Read(#[from] CorpusReadError),
 
     /// The `tokenizers` crate refused.
     #[error("the vocabulary could not be put together")]

@@ -306,11 +306,8 @@ impl SubwordTokenizer {
             trainer.merge(pair, token.clone());
             // A merge that makes what is there already is a merge all the same, but for WordPiece,
             // which keeps none.
-            if is_new {
-                additions.push(Addition::Merge { token, left, right });
-            } else if !is_word_piece
-                && !special.contains(&old.get(&token).copied().unwrap_or_default())
-            {
+            let is_special = old.get(&token).is_some_and(|id| special.contains(id));
+            if is_new || !(is_word_piece || is_special) {
                 additions.push(Addition::Merge { token, left, right });
             }
         }

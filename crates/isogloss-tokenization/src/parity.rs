@@ -98,13 +98,11 @@ impl VocabularyConfig {
             }
         }
         for (language, text) in texts {
-            match counts.get_mut(&language) {
-                Some([own, _]) => own.push(text.as_ref()),
-                None => {
-                    let found = format!("none of `{language}`");
-                    return fault("parallel", found, "the same content for each language");
-                }
-            }
+            let Some([own, _]) = counts.get_mut(&language) else {
+                let found = format!("none of `{language}`");
+                return fault("parallel", found, "the same content for each language");
+            };
+            own.push(text.as_ref());
         }
         if let Some((language, _)) = counts.iter().find(|(_, [own, _])| own.is_empty()) {
             let found = format!("none of `{language}`");

@@ -8,8 +8,9 @@ use isogloss_core::write_file_atomically;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 use tokenizers::{
-    Decoder as _, Model as _, ModelWrapper, NormalizedString, Normalizer as _, NormalizerWrapper,
-    OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, Tokenizer,
+    Decoder as _, Encoding, Model as _, ModelWrapper, NormalizedString, Normalizer as _,
+    NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, Token,
+    Tokenizer,
 };
 
 use crate::charsmap::Charsmap;
@@ -42,6 +43,8 @@ pub struct SubwordTokenizer {
     symbols: Option<(Trie, Vec<u32>)>,
     reserved: Vec<String>,
     bytes: Vec<u32>,
+    // What a model expects before a text and after it.
+    frame: [Vec<u32>; 2],
     words: Mutex<WordCache>,
 }
 
@@ -130,6 +133,7 @@ impl SubwordTokenizer {
             (Trie::new(keys), symbols.iter().map(|(_, id)| *id).collect())
         });
         let words = Mutex::default();
+        let frame = frame(&inner)?;
         Ok(Self {
             inner,
             charsmap,
@@ -139,6 +143,7 @@ impl SubwordTokenizer {
             symbols,
             reserved,
             bytes,
+            frame,
             words,
         })
     }
@@ -188,17 +193,12 @@ impl SubwordTokenizer {
     ///
     /// [`EncodeError`], as [`encode`](TextEncoder::encode).
     pub fn encode_framed(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
-        let ids = self.encode(text)?;
-        // The frame is that of an empty text: what stands before the text, and after it.
-        let fail = |source| EncodeError { text: text.to_owned(), source };
-        let framed = |text: &str| {
-            self.inner.encode_fast(text, true).map(|encoding| encoding.get_ids().to_vec())
-        };
-        let empty = framed("").map_err(fail)?;
-        let probe = framed("a").map_err(fail)?;
-        let before = empty.iter().zip(&probe).take_while(|(a, b)| a == b).count();
-        let (before, after) = empty.split_at(before);
-        Ok([before, &ids, after].concat())
+        let [before, after] = &self.frame;
+        Ok([before.as_slice(), &self.encode(text)?, after].concat())
+    }
+
+    pub(crate) fn frame(&self) -> [&[u32]; 2] {
+        self.frame.each_ref().map(Vec::as_slice)
     }
 
     /// The ids of several texts, on all cores.
@@ -393,6 +393,7 @@ impl Clone for SubwordTokenizer {
             symbols: self.symbols.clone(),
             reserved: self.reserved.clone(),
             bytes: self.bytes.clone(),
+            frame: self.frame.clone(),
             words: Mutex::default(),
         }
     }
@@ -418,6 +419,18 @@ impl TextEncoder for SubwordTokenizer {
 
     fn is_byte(&self, id: u32) -> bool {
         self.bytes.contains(&id)
+    }
+}
+
+/// What the file's template puts before a text and after it.
+fn frame(inner: &Tokenizer) -> Result<[Vec<u32>; 2], BoxError> {
+    // No token has this id, so it tells where the text stands.
+    let text = Token::new(u32::MAX, String::new(), (0, 0));
+    let framed = inner.post_process(Encoding::from_tokens(vec![text], 0), None, true)?;
+    let mut parts = framed.get_ids().split(|id| *id == u32::MAX).map(<[u32]>::to_vec);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(before), Some(after), None) => Ok([before, after]),
+        _ => Err("its template leaves a text out, or repeats it".into()),
     }
 }
 

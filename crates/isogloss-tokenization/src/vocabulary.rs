@@ -75,13 +75,32 @@ impl Vocabulary {
     ///
     /// [`EncodeError`].
     pub fn encode_framed(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
+        let [before, after] = self.frame();
+        Ok([before, self.encode(text)?, after].concat())
+    }
+
+    /// Writes a directory that `AutoTokenizer.from_pretrained` of `transformers` opens; see
+    /// [`SubwordTokenizer::save_dir`] and [`SentencePieceModel::save_dir`].
+    ///
+    /// # Errors
+    ///
+    /// As those.
+    pub fn save_dir(&self, dir: &Path) -> Result<(), TokenizerFileError> {
         match self {
-            Self::Subword(tokenizer) => tokenizer.encode_framed(text),
+            Self::Subword(tokenizer) => tokenizer.save_dir(dir),
+            Self::SentencePiece(model) => model.save_dir(dir),
+        }
+    }
+
+    /// The special tokens that a model of this vocabulary expects before a text and after it; see
+    /// [`encode_framed`](Self::encode_framed).
+    pub fn frame(&self) -> [Vec<u32>; 2] {
+        match self {
+            Self::Subword(tokenizer) => tokenizer.frame().map(<[u32]>::to_vec),
             Self::SentencePiece(model) => {
                 let special = model.special_ids();
                 let bos = special.bos.filter(|_| model.layout() == IdLayout::Fairseq);
-                let ids = model.encode(text)?;
-                Ok(bos.into_iter().chain(ids).chain(special.eos).collect())
+                [bos, special.eos].map(|id| id.into_iter().collect())
             }
         }
     }
@@ -213,15 +232,62 @@ impl SubwordTokenizer {
         config.insert("model_input_names".to_owned(), json!(["input_ids", "attention_mask"]));
         config.insert("model_max_length".to_owned(), json!(512));
         config.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
-        let pretty = |map: Map<String, Value>| format!("{:#}\n", Value::Object(map));
-        let files = [(JSON, text), (CONFIG, pretty(config)), (SPECIAL, pretty(map))];
-        fs::create_dir_all(dir)
-            .map_err(|source| TokenizerFileError::Directory { path: dir.to_owned(), source })?;
-        for (name, text) in files {
-            write_file_atomically(&dir.join(name), |file| file.write_all(text.as_bytes()))?;
-        }
-        Ok(())
+        write_files(
+            dir,
+            &[(JSON, text.as_bytes()), (CONFIG, &pretty(config)), (SPECIAL, &pretty(map))],
+        )
     }
+}
+
+impl SentencePieceModel {
+    /// Writes the model file, byte for byte, with a `tokenizer_config.json` by which
+    /// `AutoTokenizer.from_pretrained` of `transformers` opens it: as XLM-R's in
+    /// [`IdLayout::Fairseq`], as T5's, with its pieces for special tokens, otherwise. It is `use_fast =
+    /// False` there that reads the rules of the file as SentencePiece does.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerFileError::Write`], [`TokenizerFileError::Directory`].
+    pub fn save_dir(&self, dir: &Path) -> Result<(), TokenizerFileError> {
+        let special = self.special_ids();
+        let mut config = Map::new();
+        let name = match self.layout() {
+            IdLayout::Fairseq => {
+                config.insert("tokenizer_class".to_owned(), json!("XLMRobertaTokenizer"));
+                "sentencepiece.bpe.model"
+            }
+            IdLayout::Raw => {
+                config.insert("tokenizer_class".to_owned(), json!("T5Tokenizer"));
+                config.insert("extra_ids".to_owned(), json!(0));
+                config.insert("legacy".to_owned(), json!(true));
+                // Where the file has no padding, another token that is never in a text does for it.
+                let pad = special.pad.or(special.eos).or(special.unk);
+                let roles =
+                    [("pad_token", pad), ("eos_token", special.eos), ("unk_token", special.unk)];
+                for (role, id) in roles {
+                    if let Some(token) = id.and_then(|id| self.token(id)) {
+                        config.insert(role.to_owned(), json!(token));
+                    }
+                }
+                "spiece.model"
+            }
+        };
+        config.insert("model_max_length".to_owned(), json!(512));
+        write_files(dir, &[(name, self.file()), (CONFIG, &pretty(config))])
+    }
+}
+
+fn pretty(map: Map<String, Value>) -> Vec<u8> {
+    format!("{:#}\n", Value::Object(map)).into_bytes()
+}
+
+fn write_files(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), TokenizerFileError> {
+    fs::create_dir_all(dir)
+        .map_err(|source| TokenizerFileError::Directory { path: dir.to_owned(), source })?;
+    for (name, bytes) in files {
+        write_file_atomically(&dir.join(name), |file| file.write_all(bytes))?;
+    }
+    Ok(())
 }
 
 /// A file of JSON, or nothing where there is none.

@@ -8,6 +8,7 @@ mod segmentation;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use merging::Merging;
 use normalizer::Normalizer;
@@ -16,6 +17,7 @@ use segmentation::Segmentation;
 
 use crate::encoder::encode_in_parts;
 use crate::trie::Trie;
+use crate::unigram::WORD_MARK;
 use crate::{EncodeError, SpecialIds, TextEncoder, TokenizerFileError};
 
 /// A SentencePiece model (`.model`), Unigram or BPE, that gives the ids of the reference: its own
@@ -41,6 +43,8 @@ pub struct SentencePieceModel {
     unk_surface: String,
     layout: IdLayout,
     special: SpecialIds,
+    // As it was read, to be written again byte for byte.
+    file: Arc<[u8]>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,8 +89,8 @@ impl SentencePieceModel {
     }
 
     /// Reads a model. What is wrong is said for a person.
-    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let model = ModelProto::parse(bytes)?;
+    fn from_bytes(file: &[u8]) -> Result<Self, String> {
+        let model = ModelProto::parse(file)?;
         let normalizer = Normalizer::new(&model)?;
         let pieces: Vec<Piece> = model
             .pieces
@@ -129,6 +133,7 @@ impl SentencePieceModel {
             unk_surface: model.unk_surface,
             layout: IdLayout::Raw,
             special: SpecialIds::default(),
+            file: file.into(),
         };
         this.special = this.find_special();
         Ok(this)
@@ -140,6 +145,11 @@ impl SentencePieceModel {
         self.layout = layout;
         self.special = self.find_special();
         self
+    }
+
+    /// The file that it was read from, byte for byte.
+    pub fn file(&self) -> &[u8] {
+        &self.file
     }
 
     /// How ids are numbered.
@@ -238,21 +248,43 @@ impl SentencePieceModel {
     }
 
     /// The text of some ids: control symbols are left out, and an unknown piece is ` ⁇ ` or what else
-    /// the model says. Bytes that are not UTF-8 come out as `U+FFFD`.
+    /// the model says. A byte that is part of no character comes out as `U+FFFD`.
     pub fn decode(&self, ids: &[u32]) -> String {
-        let mut text: Vec<u8> = Vec::new();
-        for id in ids {
-            let Some(number) = self.number(*id) else { continue };
-            let piece = &self.pieces[number as usize];
+        let mut text = String::new();
+        // Bytes that no other piece has followed yet.
+        let mut bytes: Vec<u8> = Vec::new();
+        // Whether the space that stands before a text has been left out.
+        let mut has_begun = false;
+        let pieces = ids.iter().filter_map(|id| self.number(*id));
+        for piece in pieces.map(|number| &self.pieces[number as usize]) {
+            if piece.kind == PieceKind::Byte {
+                bytes.extend(byte_of(&piece.text));
+                continue;
+            }
+            push_bytes(&mut text, &mut bytes);
+            let decoded = match piece.kind {
+                PieceKind::Control => continue,
+                PieceKind::Unknown => self.unk_surface.as_str(),
+                _ if has_begun || !text.is_empty() => &piece.text,
+                _ => self.normalizer.without_first_space(&piece.text, &mut has_begun),
+            };
             match piece.kind {
-                PieceKind::Control => {}
-                PieceKind::Unknown => text.extend(self.unk_surface.bytes()),
-                PieceKind::Byte => text.extend(byte_of(&piece.text)),
-                _ => text.extend(piece.text.bytes()),
+                PieceKind::Unknown => text.push_str(decoded),
+                _ => text.extend(decoded.chars().map(|c| if c == WORD_MARK { ' ' } else { c })),
             }
         }
-        self.normalizer.undo(String::from_utf8_lossy(&text).into_owned())
+        push_bytes(&mut text, &mut bytes);
+        text
     }
+}
+
+/// Moves bytes into a text; each that is part of no character becomes `U+FFFD`.
+fn push_bytes(text: &mut String, bytes: &mut Vec<u8>) {
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
+    }
+    bytes.clear();
 }
 
 impl TextEncoder for SentencePieceModel {

@@ -100,17 +100,18 @@ impl Normalizer {
         }
     }
 
-    /// The text that normalised pieces came from, as far as that can be told.
-    pub(crate) fn undo(&self, mut pieces: String) -> String {
-        if self.escape_whitespaces {
-            pieces = pieces.replace(WORD_MARK, " ");
+    /// A piece without the space that was put before the text. Where runs of spaces are one, no space
+    /// before a text is its own, so that later pieces lose theirs too until there is text.
+    pub(crate) fn without_first_space<'a>(&self, piece: &'a str, has_begun: &mut bool) -> &'a str {
+        if !(self.add_dummy_prefix || self.remove_extra_whitespaces) {
+            return piece;
         }
-        if self.adds_prefix() && pieces.starts_with(' ') {
-            pieces.remove(0);
+        match piece.strip_prefix(WORD_MARK) {
+            Some(rest) => {
+                *has_begun = !self.remove_extra_whitespaces;
+                rest
+            }
+            None => piece,
         }
-        if self.adds_suffix() && pieces.ends_with(' ') {
-            pieces.pop();
-        }
-        pieces
     }
 }

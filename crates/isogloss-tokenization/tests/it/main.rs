@@ -4,4 +4,7 @@
 mod embedding;
 mod extension;
 mod fairness;
+mod layouts;
+mod lines;
+mod sentencepiece;
 mod vocabulary;
