@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use isogloss_core::LanguageTag;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Text;
+use crate::words::{folded, words};
 
 /// What to leave out. By default nothing.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -20,6 +22,11 @@ pub struct CleaningConfig {
     pub min_characters: Option<usize>,
     /// Segments with more characters.
     pub max_characters: Option<usize>,
+    /// Segments with fewer words: what stands between spaces, or characters in scripts without
+    /// spaces.
+    pub min_words: Option<usize>,
+    /// Segments with more words.
+    pub max_words: Option<usize>,
 }
 
 /// When a segment repeats an earlier one of its language.
@@ -80,6 +87,13 @@ impl CleaningConfig {
         (self.min_characters, self.max_characters) = (Some(min), Some(max));
         self
     }
+
+    /// Sets the fewest and the most words.
+    #[must_use]
+    pub fn with_words(mut self, min: usize, max: usize) -> Self {
+        (self.min_words, self.max_words) = (Some(min), Some(max));
+        self
+    }
 }
 
 impl CleaningCounts {
@@ -99,41 +113,94 @@ impl CleaningReport {
 /// Leaves out what the configuration says; no segment is changed.
 ///
 /// A segment that has several faults is counted under the first of: empty, too short, too long,
-/// repeated.
+/// repeated. [`FilterConfig`](crate::FilterConfig) has these rules among others, with samples of
+/// what was left out and a dry run.
 pub fn clean(
     texts: impl IntoIterator<Item = Text>,
     config: &CleaningConfig,
 ) -> (Vec<Text>, CleaningReport) {
     let mut report = CleaningReport::default();
-    // Asked for membership alone, never iterated: its order cannot show.
-    let mut seen: HashSet<(LanguageTag, String)> = HashSet::new();
+    let mut seen = SeenTexts::default();
     let mut kept = Vec::new();
     for text in texts {
-        let characters = text.text.chars().count();
-        let is_duplicate = |seen: &mut HashSet<(LanguageTag, String)>| {
-            let form = match config.duplicates {
-                Duplicates::Keep => return false,
-                Duplicates::DropExact => text.text.clone(),
-                Duplicates::DropFolded => {
-                    let words = text.text.split_whitespace().map(str::to_lowercase);
-                    words.collect::<Vec<_>>().join(" ")
-                }
-            };
-            !seen.insert((text.language.clone(), form))
-        };
         let counts = report.languages.entry(text.language.clone()).or_default();
-        if config.drop_empty && text.text.trim().is_empty() {
-            counts.empty += 1;
-        } else if config.min_characters.is_some_and(|min| characters < min) {
-            counts.too_short += 1;
-        } else if config.max_characters.is_some_and(|max| characters > max) {
-            counts.too_long += 1;
-        } else if is_duplicate(&mut seen) {
-            counts.duplicate += 1;
-        } else {
-            counts.kept += 1;
-            kept.push(text);
+        match config.fault(&text, &seen) {
+            Some(CleaningFault::Empty) => counts.empty += 1,
+            Some(CleaningFault::TooShort(_)) => counts.too_short += 1,
+            Some(CleaningFault::TooLong(_)) => counts.too_long += 1,
+            Some(CleaningFault::Duplicate) => counts.duplicate += 1,
+            None => {
+                counts.kept += 1;
+                seen.insert(&text, config.duplicates);
+                kept.push(text);
+            }
         }
     }
     (kept, report)
+}
+
+/// Why a segment is left out, with what was found and what was expected.
+pub(crate) enum CleaningFault {
+    Empty,
+    TooShort(String),
+    TooLong(String),
+    Duplicate,
+}
+
+impl CleaningConfig {
+    /// The first fault of a segment, given those that were kept before it.
+    pub(crate) fn fault(&self, text: &Text, seen: &SeenTexts) -> Option<CleaningFault> {
+        if self.drop_empty && text.text.trim().is_empty() {
+            return Some(CleaningFault::Empty);
+        }
+        let characters = text.text.chars().count();
+        let has_word_limit = self.min_words.is_some() || self.max_words.is_some();
+        let words = if has_word_limit { words(&text.text, &text.language).len() } else { 0 };
+        let measures = [
+            ("characters", characters, self.min_characters, self.max_characters),
+            ("words", words, self.min_words, self.max_words),
+        ];
+        for (unit, found, min, _) in measures {
+            if let Some(min) = min.filter(|min| found < *min) {
+                let detail = format!("{found} {unit}, expected at least {min}");
+                return Some(CleaningFault::TooShort(detail));
+            }
+        }
+        for (unit, found, _, max) in measures {
+            if let Some(max) = max.filter(|max| found > *max) {
+                let detail = format!("{found} {unit}, expected at most {max}");
+                return Some(CleaningFault::TooLong(detail));
+            }
+        }
+        seen.contains(text, self.duplicates).then_some(CleaningFault::Duplicate)
+    }
+}
+
+/// The segments of each language that were kept.
+#[derive(Debug, Default)]
+pub(crate) struct SeenTexts {
+    // Hashes of 128 bits, so that a corpus is not kept twice: among 10^12 segments, two share one by
+    // chance once in 10^15 corpora. Asked for membership alone: its order cannot show.
+    hashes: HashSet<u128>,
+}
+
+impl SeenTexts {
+    fn contains(&self, text: &Text, duplicates: Duplicates) -> bool {
+        Self::hash(text, duplicates).is_some_and(|hash| self.hashes.contains(&hash))
+    }
+
+    pub(crate) fn insert(&mut self, text: &Text, duplicates: Duplicates) {
+        self.hashes.extend(Self::hash(text, duplicates));
+    }
+
+    /// `None` where repetitions stay.
+    fn hash(text: &Text, duplicates: Duplicates) -> Option<u128> {
+        // No tag has a line break, so that tag and segment cannot run into each other.
+        let hash = |form: &str| xxh3_128(format!("{}\n{form}", text.language).as_bytes());
+        match duplicates {
+            Duplicates::Keep => None,
+            Duplicates::DropExact => Some(hash(&text.text)),
+            Duplicates::DropFolded => Some(hash(&folded(&text.text))),
+        }
+    }
 }

@@ -1,11 +1,14 @@
-//! What can be wrong with a corpus on disk.
+//! What can be wrong with a corpus on disk, a filter and an identifier.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use isogloss_core::WriteError;
+use isogloss_core::{LanguageTag, WriteError};
 use isogloss_governance::{TermsError, TermsFileError};
 use thiserror::Error;
+
+use crate::FilterReason;
 
 /// Why a record could not be read.
 #[derive(Debug, Error)]
@@ -232,4 +235,109 @@ pub enum ManifestError {
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+/// Why a filter was not made, or removed nothing.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum FilterError {
+    /// The configuration asks for something that cannot be.
+    #[error("filter: {}", joined(faults))]
+    Config {
+        /// Every fault.
+        faults: Vec<ConfigFault>,
+    },
+
+    /// A variety would lose more of its texts than it may.
+    #[error("{}, expected at most {:.1} % (nothing was removed)", joined(losses), 100.0 * limit)]
+    Loss {
+        /// The largest share that a variety may lose.
+        limit: f64,
+        /// Each variety over it, that with the largest share first.
+        losses: Vec<VarietyLoss>,
+    },
+}
+
+/// A field of a configuration that cannot be as it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ConfigFault {
+    /// The field.
+    pub field: &'static str,
+    /// What it has.
+    pub found: String,
+    /// What it may have.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is `{}`, expected {}", self.field, self.found, self.expected)
+    }
+}
+
+/// A variety that would lose more of its texts than it may.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct VarietyLoss {
+    /// The variety.
+    pub language: LanguageTag,
+    /// How many texts would be removed.
+    pub removed: u64,
+    /// Of how many.
+    pub seen: u64,
+    /// The reason for most of them.
+    pub reason: Option<FilterReason>,
+}
+
+impl fmt::Display for VarietyLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = 100.0 * self.removed as f64 / self.seen.max(1) as f64;
+        let Self { language, removed, seen, .. } = self;
+        write!(f, "{language}: would lose {removed} of {seen} texts ({share:.1} %)")?;
+        self.reason.map_or(Ok(()), |reason| write!(f, ", mostly for `{reason}`"))
+    }
+}
+
+fn joined<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Why an identifier could not be made.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum IdentifierError {
+    /// A field of the configuration is out of its range.
+    #[error("identifier: `{field}` is `{found}`, expected {expected}")]
+    Config {
+        /// The field.
+        field: &'static str,
+        /// What it has.
+        found: String,
+        /// What it may have.
+        expected: &'static str,
+    },
+
+    /// There are too few languages to tell one from another.
+    #[error("identifier: {found} languages, expected 2 or more")]
+    TooFewLanguages {
+        /// How many there are.
+        found: usize,
+    },
+
+    /// There is nothing to learn a language from.
+    #[error("identifier: {language}: no letter in its texts, expected some")]
+    NoLetters {
+        /// The language.
+        language: LanguageTag,
+    },
+
+    /// A language was asked for that an identifier does not have.
+    #[error("identifier: {language}: not in `{identifier}`, expected a language that is")]
+    NotCovered {
+        /// The identifier.
+        identifier: &'static str,
+        /// The language.
+        language: LanguageTag,
+    },
 }

@@ -3,7 +3,9 @@
 
 mod catalogues;
 mod cleaning;
+mod filter;
 mod formats;
+mod identifiers;
 mod manifest;
 mod memories;
 mod packings;

@@ -19,7 +19,8 @@ fn tag(text: &str) -> LanguageTag {
 /// `lines` numbered lines from `first` on, in a plain file, or packed.
 fn write(dir: &Path, name: &str, first: usize, lines: usize) -> PathBuf {
     let path = dir.join(name);
-    let text: String = (first..first + lines).map(|n| format!("ọ̀rọ̀ {n}\n")).collect();
+    let lines: Vec<_> = (first..first + lines).map(|n| format!("ọ̀rọ̀ {n}\n")).collect();
+    let text = lines.concat();
     if name.ends_with("gz") {
         let file = fs::File::create(&path).unwrap();
         let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
