@@ -1,6 +1,6 @@
 //! Which language is next.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use isogloss_core::Seed;
@@ -154,29 +154,44 @@ impl AliasTable {
 
 /// Tijdeman's rule as a schedule: each draw of a language has a first time at which it may come
 /// without running ahead of its share, and a last by which it must. Of those that may, the one that
-/// is due first is drawn. Two queues find it in time that grows with the logarithm of the number of
-/// languages; whole numbers keep ties exact.
+/// is due first is drawn. A wheel has the languages that may not yet be drawn, in the slot of their
+/// time, and a heap the others. Times are exact: whole numbers, whose rests are carried along.
 #[derive(Clone, Debug)]
 struct Chairman {
-    // Probabilities in units of their sum.
-    weights: Vec<u64>,
-    total: u128,
     counts: Vec<u64>,
     draws: u64,
-    waiting: BinaryHeap<Reverse<(u128, usize)>>,
-    ready: BinaryHeap<Reverse<Due>>,
+    languages: Vec<Times>,
+    // The first language that waits in each slot, whose `next` is the one after it.
+    wheel: Vec<u32>,
+    // When a language is due, and in the last bits which it is: ties go to the lower place.
+    ready: BinaryHeap<Reverse<u128>>,
 }
 
-/// The last time for a draw, `total · numerator / weight` in units that all draws share.
+/// When a language may next be drawn, and when it must.
 #[derive(Clone, Copy, Debug)]
-struct Due {
-    numerator: u128,
-    weight: u64,
-    language: usize,
+struct Times {
+    // `2K - 2` times the language's parts, by which its times are divided. Above 0.
+    divisor: u128,
+    may: Mixed,
+    must: Mixed,
+    // What a draw adds to the two.
+    may_step: Mixed,
+    must_step: Mixed,
+    next: u32,
+}
+
+/// A quotient and what is left over, below the divisor.
+#[derive(Clone, Copy, Debug)]
+struct Mixed {
+    whole: u128,
+    rest: u128,
 }
 
 /// Probabilities are kept to this many parts: decimal, so that those a person writes are exact.
 const PARTS: f64 = 1e15;
+/// Binary places of the time at which a draw is due. Times that differ by less are a tie.
+const PLACES: u32 = 39;
+const NOBODY: u32 = u32::MAX;
 
 impl Chairman {
     fn new(probabilities: &[f64], counts: Vec<u64>) -> Self {
@@ -185,80 +200,118 @@ impl Chairman {
             clippy::cast_sign_loss,
             reason = "a share of 10^15"
         )]
-        let parts = |q: f64| ((q * PARTS).round() as u64).max(1);
-        let weights: Vec<u64> =
+        let parts = |q: f64| u128::from(((q * PARTS).round() as u64).max(1));
+        let weights: Vec<u128> =
             probabilities.iter().map(|q| if *q > 0.0 { parts(*q) } else { 0 }).collect();
-        let total = weights.iter().map(|weight| u128::from(*weight)).sum();
-        let draws = counts.iter().sum();
-        let mut this = Self {
-            weights,
-            total,
-            counts,
-            draws,
-            waiting: BinaryHeap::new(),
-            ready: BinaryHeap::new(),
+        let total: u128 = weights.iter().sum();
+        // In units of 1 / (2K - 2), of which the rule counts; a single language needs no rule.
+        let scale = (2 * weights.len() as u128).saturating_sub(2).max(1);
+        let times = |(weight, count): (&u128, &u64)| {
+            let (divisor, count) = ((scale * weight).max(1), u128::from(*count));
+            let step = Mixed::new(scale * total, divisor);
+            Times {
+                divisor,
+                may: Mixed::new((scale * count + 1) * total, divisor),
+                must: Mixed::new((scale * (count + 1) - 1) * total, divisor).finer(divisor),
+                may_step: step,
+                must_step: step.finer(divisor),
+                next: NOBODY,
+            }
         };
-        for language in 0..this.weights.len() {
-            this.enqueue(language);
+        let mut this = Self {
+            languages: weights.iter().zip(&counts).map(times).collect(),
+            wheel: vec![NOBODY; (2 * weights.len()).next_power_of_two()],
+            ready: BinaryHeap::with_capacity(weights.len()),
+            draws: counts.iter().sum(),
+            counts,
+        };
+        for (language, weight) in (0..NOBODY).zip(weights) {
+            if weight > 0 {
+                this.wait(language);
+            }
         }
         this
     }
 
-    /// `2K - 2`, in parts of which the rule counts; 1 where a single language needs no rule.
-    fn scale(&self) -> u128 {
-        (2 * self.weights.len() as u128).saturating_sub(2).max(1)
+    /// The slot of a time.
+    #[inline]
+    fn slot(&self, time: u64) -> usize {
+        #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+        let low = time as usize;
+        low & (self.wheel.len() - 1)
     }
 
-    fn enqueue(&mut self, language: usize) {
-        let weight = self.weights[language];
-        if weight == 0 {
-            return;
-        }
-        let earliest = (self.scale() * u128::from(self.counts[language]) + 1) * self.total;
-        let release = earliest.div_ceil(self.scale() * u128::from(weight));
-        self.waiting.push(Reverse((release, language)));
+    #[inline]
+    fn wait(&mut self, language: u32) {
+        let first = self.languages[language as usize].first_draw().max(self.draws + 1);
+        let slot = self.slot(first);
+        self.languages[language as usize].next = std::mem::replace(&mut self.wheel[slot], language);
     }
 
+    #[inline]
     fn choose(&mut self) -> usize {
         self.draws += 1;
-        while let Some(Reverse((release, language))) = self.waiting.peek().copied() {
-            // The shares that are behind sum to 1, so one may always be drawn; a language that is
-            // alone is let go all the same.
-            if release > u128::from(self.draws) && !self.ready.is_empty() {
-                break;
+        let slot = self.slot(self.draws);
+        let mut language = std::mem::replace(&mut self.wheel[slot], NOBODY);
+        while language != NOBODY {
+            let times = &mut self.languages[language as usize];
+            let next = times.next;
+            if times.first_draw() <= self.draws {
+                self.ready.push(Reverse(times.must.whole << u32::BITS | u128::from(language)));
+            } else {
+                // The wheel has yet to turn before its time.
+                times.next = std::mem::replace(&mut self.wheel[slot], language);
             }
-            self.waiting.pop();
-            let numerator = self.scale() * (u128::from(self.counts[language]) + 1) - 1;
-            self.ready.push(Reverse(Due { numerator, weight: self.weights[language], language }));
+            language = next;
         }
-        let language = self.ready.pop().map_or(0, |Reverse(due)| due.language);
-        self.counts[language] += 1;
-        self.enqueue(language);
-        language
+        // The shares that are behind sum to 1, so that there always is one to be drawn.
+        let Some(Reverse(due)) = self.ready.pop() else { return 0 };
+        #[expect(clippy::cast_possible_truncation, reason = "the low bits are the language")]
+        let language = due as u32;
+        let place = language as usize;
+        self.counts[place] += 1;
+        self.languages[place].advance();
+        self.wait(language);
+        place
     }
 }
 
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let [own, others] =
-            [self.numerator * u128::from(other.weight), other.numerator * u128::from(self.weight)];
-        own.cmp(&others).then(self.language.cmp(&other.language))
+impl Times {
+    /// The first draw at which the language may come.
+    #[inline]
+    fn first_draw(&self) -> u64 {
+        let rounded_up = self.may.whole + u128::from(self.may.rest > 0);
+        u64::try_from(rounded_up).unwrap_or(u64::MAX)
+    }
+
+    #[inline]
+    fn advance(&mut self) {
+        self.may.add(self.may_step, self.divisor);
+        self.must.add(self.must_step, self.divisor);
     }
 }
 
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+impl Mixed {
+    fn new(numerator: u128, divisor: u128) -> Self {
+        Self { whole: numerator / divisor, rest: numerator % divisor }
+    }
+
+    /// The same in units of `2^-PLACES`.
+    fn finer(self, divisor: u128) -> Self {
+        let places = Self::new(self.rest << PLACES, divisor);
+        Self { whole: (self.whole << PLACES) + places.whole, rest: places.rest }
+    }
+
+    #[inline]
+    fn add(&mut self, step: Self, divisor: u128) {
+        self.whole += step.whole;
+        self.rest += step.rest;
+        if self.rest >= divisor {
+            self.rest -= divisor;
+            self.whole += 1;
+        }
     }
 }
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Due {}
 
 #[cfg(test)]
 mod tests {
