@@ -27,6 +27,7 @@ use crate::{LabelledText, Manifest, ManifestError, Split};
 /// let corpus = Corpus::load(&manifest, Some(Split::Train), Purpose::Train, policy)?;
 /// assert_eq!(corpus.texts[&yoruba], ["ilé", "omi"]);
 /// assert_eq!(corpus.provenance.entries.len(), 2);
+/// assert_eq!(corpus.tagged_texts().last(), Some((&yoruba, "omi")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,5 +86,11 @@ impl Corpus {
             }
         }
         Ok(corpus)
+    }
+
+    /// Each segment beside its language, for identifiers to learn from and be measured on.
+    pub fn tagged_texts(&self) -> impl Iterator<Item = (&LanguageTag, &str)> {
+        let languages = self.texts.iter();
+        languages.flat_map(|(tag, texts)| texts.iter().map(move |text| (tag, text.as_str())))
     }
 }

@@ -10,12 +10,12 @@ use crate::{Guess, IdentifierError, LanguageIdentifier};
 
 /// Up to 75 languages by n-grams of one to five characters: slow, and more often right than others.
 ///
-/// The languages are those whose features the program turned on in `lingua`; each is taken to be in
-/// its likely script.
+/// The languages are Swahili, Yoruba and those whose features the program turned on in `lingua`; each
+/// is taken to be in its likely script.
 ///
 /// # Source
 ///
-/// <https://docs.rs/lingua>, under the Apache licence 2.0.
+/// <https://github.com/pemistahl/lingua-rs>, under the Apache licence 2.0.
 pub struct LinguaIdentifier {
     detector: LanguageDetector,
     languages: BTreeSet<LanguageTag>,

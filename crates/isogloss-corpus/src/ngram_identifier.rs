@@ -89,7 +89,8 @@ impl Default for NgramConfig {
 }
 
 impl NgramConfig {
-    /// Learns the languages of texts; the order of the texts makes no difference.
+    /// Learns the languages of texts; the order of the texts makes no difference. Those of a
+    /// [`Corpus`](crate::Corpus) come as [`Corpus::tagged_texts`](crate::Corpus::tagged_texts).
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use crate::{Guess, LanguageIdentifier};
 ///
 /// # Source
 ///
-/// <https://docs.rs/whatlang>, under the MIT licence.
+/// <https://github.com/greyblake/whatlang-rs>, under the MIT licence.
 ///
 /// # Examples
 ///

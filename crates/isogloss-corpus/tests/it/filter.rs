@@ -443,11 +443,11 @@ proptest! {
         });
         let truth = a.intersection(&b).count() as f64 / a.union(&b).count() as f64;
         let check = NearDuplicateCheck::default()
-            .with_bands(128, 8)
+            .with_bands(64, 8)
             .with_seed(isogloss_core::Seed::new(seed));
         let [a, b] = texts.each_ref().map(|text| check.signature(text, &tag("en")).unwrap());
-        // Six standard errors of 1,024 hashes, at the worst place: 6 × √(.25 / 1024) = .094.
-        prop_assert!((a.jaccard(&b) - truth).abs() < 0.094, "{} and {truth}", a.jaccard(&b));
+        // Six standard errors of 512 hashes, at the worst place: 6 × √(.25 / 512) = .133.
+        prop_assert!((a.jaccard(&b) - truth).abs() < 0.133, "{} and {truth}", a.jaccard(&b));
         prop_assert!(a.jaccard(&a) >= 1.0);
     }
 

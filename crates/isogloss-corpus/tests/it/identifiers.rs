@@ -102,12 +102,10 @@ mod lingua {
 
     use super::*;
 
-    /// Run with two languages or more, such as
-    /// `--features lingua,lingua/yoruba,lingua/swahili`.
     #[test]
     fn it_knows_what_was_compiled_in_and_names_what_was_not() {
         let identifier = LinguaIdentifier::try_new().unwrap();
-        assert!(identifier.languages().len() >= 2);
+        assert!(identifier.covers(&tag("yo")) && identifier.covers(&tag("swh_Latn")));
         for (language, texts) in SENTENCES.map(|(language, texts)| (tag(language), texts)) {
             if identifier.covers(&language) {
                 let guess = identifier.identify(&texts.join(" ")).unwrap();
