@@ -1,9 +1,11 @@
-//! What can go wrong while a model trains.
+//! What can go wrong while a model grows and trains.
 
 use std::io;
 use std::path::PathBuf;
 
 use isogloss_core::{LanguageTag, WriteError};
+use isogloss_tokenization::embedding::InitialisationError;
+use isogloss_transformer::VocabularyRowsError;
 use thiserror::Error;
 
 /// Why a run could not start, go on, or be resumed.
@@ -117,4 +119,31 @@ pub enum TrainingError {
     /// A checkpoint could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+/// Why a model could not take in new tokens.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ModelExtensionError {
+    /// The vocabulary, or the rows, do not fit the model.
+    #[error(transparent)]
+    Rows(#[from] VocabularyRowsError),
+
+    /// The method makes rows for other tokens.
+    #[error(
+        "the initialisation makes {found} rows, expected {new_tokens}, one for each new token, or \
+         {all}, one for each token"
+    )]
+    Tokens {
+        /// The rows that it makes.
+        found: usize,
+        /// The new tokens.
+        new_tokens: usize,
+        /// All tokens, old and new.
+        all: usize,
+    },
+
+    /// The rows could not be made.
+    #[error(transparent)]
+    Initialise(#[from] InitialisationError),
 }

@@ -5,6 +5,7 @@ mod bucketing;
 mod checkpoint;
 mod config;
 mod error;
+mod extension;
 mod gradients;
 mod learning_rate;
 mod task;
@@ -18,7 +19,8 @@ pub use batches::{
 };
 pub use bucketing::{BucketConfig, BucketState};
 pub use config::{AdamWSettings, TrainingConfig};
-pub use error::TrainingError;
+pub use error::{ModelExtensionError, TrainingError};
+pub use extension::{ExtendedModel, ModelExtension};
 pub use learning_rate::{Decay, LearningRateConfig};
 pub use task::{ObjectiveTask, Task, TaskLoss};
 pub use tokenized::{TokenizedPairs, TokenizedTexts};
