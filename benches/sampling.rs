@@ -7,7 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use isogloss::core::{LanguageTag, LanguageTagError, Seed};
 use isogloss::sampling::{
     ExponentConfig, LanguageDistribution, LanguageDraws, LanguageOrder, LanguageSizes,
-    LanguageWeighting, MixtureStream, SizeUnit,
+    LanguageWeighting, MixtureStream, SizeUnit, StoppingRule,
 };
 
 type Sizes = Vec<(LanguageTag, u64)>;
@@ -49,6 +49,13 @@ fn draws(criterion: &mut Criterion) {
         };
         let mut stream = stream.with_order(order);
         group.bench_function(name, |bencher| bencher.iter(|| black_box(stream.next_draw())));
+    }
+    // A rule looks at every draw, and must not look at every language.
+    if let Ok(stream) = MixtureStream::try_new(&distribution, &sizes, Seed::new(1)) {
+        let mut stream = stream.until(StoppingRule::Budget(u64::MAX));
+        group.bench_function("random, until a budget", |bencher| {
+            bencher.iter(|| black_box(stream.next()));
+        });
     }
     group.finish();
 }

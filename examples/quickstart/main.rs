@@ -2,11 +2,10 @@
 //! low-resource language it had never seen, and a report of what each step bought.
 //!
 //! `cargo run --release --example quickstart`
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its reader")]
+#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 mod adaptation;
 mod artefacts;
-mod bars;
 mod corpora;
 mod data;
 mod measures;
@@ -18,7 +17,6 @@ mod summary;
 mod tests;
 mod vocabulary;
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -28,18 +26,15 @@ use clap::{Parser, ValueEnum};
 use isogloss::core::Seed;
 use isogloss::corpus::Split;
 use isogloss::evaluation::{Block, Report};
+use isogloss_examples::{Bars, Outcome, exit_code};
 
 use crate::adaptation::{Adaptation, Adapted, Method};
-use crate::bars::Bars;
 use crate::corpora::{Corpora, tag};
 use crate::data::HELD_OUT;
 use crate::measures::{ByLanguage, Measures};
 use crate::pretraining::{Budget, Data, Pretrained, Regime, Setting, Shape};
 use crate::report::Findings;
 use crate::summary::{Estimates, Groups};
-
-/// What can fail gives a sentence for a person; threads pass it on.
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Counts what the program holds, so that the report can say what each method needs.
 #[global_allocator]
@@ -95,18 +90,7 @@ impl From<HeldOut> for Split {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprintln!("  because: {cause}");
-                source = cause.source();
-            }
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Outcome<()> {
@@ -116,7 +100,7 @@ fn run(args: &Args) -> Outcome<()> {
     let start = Instant::now();
     let seed = Seed::new(args.seed);
     let device = isogloss::device(&args.device)?;
-    let bars = Bars::new();
+    let bars = Bars::default();
 
     println!("1  Corpora, under their terms");
     let corpora = Corpora::build(&args.out.join("corpora"), args.split.into(), args.require_terms)?;

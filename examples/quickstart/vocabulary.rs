@@ -11,9 +11,9 @@ use isogloss::sampling::{
 use isogloss::tokenization::{
     Algorithm, FairnessReport, SubwordTokenizer, TextEncoder, VocabularyConfig,
 };
+use isogloss_examples::Bars;
 
 use crate::Outcome;
-use crate::bars::Bars;
 use crate::corpora::{Corpora, tag};
 use crate::data::PIVOT;
 

@@ -1,1 +1,7 @@
-//! Holds the package of examples together; see the files beside `Cargo.toml`.
+//! What the examples share: bars that show progress, and how a program ends.
+
+mod bars;
+mod ending;
+
+pub use bars::{Bars, Stage};
+pub use ending::{Outcome, exit_code};

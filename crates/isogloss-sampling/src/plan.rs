@@ -198,9 +198,12 @@ impl SamplingPlan {
         ExplicitWeights::try_new(weights)?.distribution(&LanguageSizes::try_new(self.unit, sizes)?)
     }
 
-    /// The languages whose text is drawn more often than that, the most repeated first.
+    /// The languages whose text is drawn more often than that, the most repeated first. One at a cap
+    /// of so many epochs is not among them.
     pub fn repeated_more_than(&self, epochs: f64) -> impl Iterator<Item = &PlanRow> {
-        let mut rows: Vec<&PlanRow> = self.rows.iter().filter(|row| row.epochs > epochs).collect();
+        // Probabilities are rounded, which is no repetition.
+        let least = epochs * (1.0 + 1e-9);
+        let mut rows: Vec<&PlanRow> = self.rows.iter().filter(|row| row.epochs > least).collect();
         rows.sort_by(|a, b| b.epochs.total_cmp(&a.epochs));
         rows.into_iter()
     }
@@ -239,7 +242,8 @@ impl fmt::Display for SamplingPlan {
         }
         let (good, little) = (self.warn_above, Self::LITTLE_GAIN.max(self.warn_above));
         let names = |above: f64, up_to: f64| {
-            let rows = self.repeated_more_than(above).filter(|row| row.epochs <= up_to);
+            let rows =
+                self.repeated_more_than(above).filter(|row| row.epochs <= up_to * (1.0 + 1e-9));
             rows.map(|row| row.language.as_str()).collect::<Vec<_>>().join(", ")
         };
         let (often, too_often) = (names(good, little), names(little, f64::INFINITY));

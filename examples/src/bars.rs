@@ -1,4 +1,5 @@
 //! Progress events as bars on a terminal, and as plain lines in a log.
+#![expect(clippy::print_stderr, reason = "a bar is shown to a person")]
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,25 +9,30 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use isogloss::core::{Progress, ProgressEvent};
 
 /// Bars of several stages, which may run at the same time.
-pub(crate) struct Bars {
+#[derive(Debug)]
+pub struct Bars {
     all: MultiProgress,
     is_terminal: bool,
 }
 
 /// Shows the tasks of one stage, each as a bar.
-pub(crate) struct Stage<'a> {
+#[derive(Debug)]
+pub struct Stage<'a> {
     bars: &'a Bars,
     name: &'a str,
     open: RefCell<HashMap<String, ProgressBar>>,
 }
 
-impl Bars {
-    pub(crate) fn new() -> Self {
+impl Default for Bars {
+    /// On the standard error, so that what a program prints stays apart.
+    fn default() -> Self {
         Self { all: MultiProgress::new(), is_terminal: stderr().is_terminal() }
     }
+}
 
+impl Bars {
     /// The bars of what `name` says.
-    pub(crate) fn stage<'a>(&'a self, name: &'a str) -> Stage<'a> {
+    pub fn stage<'a>(&'a self, name: &'a str) -> Stage<'a> {
         Stage { bars: self, name, open: RefCell::default() }
     }
 
