@@ -123,26 +123,6 @@ fn parts(word: &str, most: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A word in parts, none of which spells a reserved token: cut after the first character of each that
-/// it spells.
-pub(crate) fn unspelled<'a>(word: &'a str, reserved: &[String]) -> impl Iterator<Item = &'a str> {
-    let mut rest = word;
-    let mut reserved: Vec<String> =
-        reserved.iter().filter(|token| word.contains(token.as_str())).cloned().collect();
-    std::iter::from_fn(move || {
-        let spelled = reserved.iter().filter_map(|token| rest.find(token.as_str())).min();
-        if spelled.is_none() {
-            reserved.clear();
-        }
-        let end = spelled
-            .and_then(|start| Some(start + rest[start..].chars().next()?.len_utf8()))
-            .unwrap_or(rest.len());
-        let (part, after) = rest.split_at(end);
-        rest = after;
-        (!part.is_empty()).then_some(part)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,13 +159,5 @@ mod tests {
         assert_eq!(words_of("a▁b ▁ ▁▁c"), ["▁a", "▁b", "▁", "▁", "▁c"]);
         let spaced = words(Cutting::Words { at_whitespace: false }, "a  b\tc");
         assert_eq!(spaced, ["▁a", "▁", "▁b\tc"]);
-    }
-
-    #[test]
-    fn what_spells_a_reserved_token_is_cut_after_its_first_character() {
-        let reserved = ["</s>".to_owned(), "<s>".to_owned()];
-        let parts: Vec<_> = unspelled("▁a</s>b<s>", &reserved).collect();
-        assert_eq!(parts, ["▁a<", "/s>b<", "s>"]);
-        assert_eq!(unspelled("▁ab", &reserved).collect::<Vec<_>>(), ["▁ab"]);
     }
 }

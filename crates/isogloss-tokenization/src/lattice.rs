@@ -38,6 +38,8 @@ pub(crate) struct Workspace {
     backward: Vec<f64>,
     best: Vec<(f64, u32, u32)>,
     pub(crate) path: Vec<u32>,
+    /// Where each piece of the path begins, in bytes.
+    pub(crate) starts: Vec<u32>,
 }
 
 impl Pieces {
@@ -108,6 +110,7 @@ impl Pieces {
             }
         });
         space.path.clear();
+        space.starts.clear();
         let total = best[word.len()].0;
         if total == f64::NEG_INFINITY {
             return total;
@@ -116,9 +119,11 @@ impl Pieces {
         while place > 0 {
             let (_, piece, start) = best[place];
             space.path.push(piece);
+            space.starts.push(start);
             place = start as usize;
         }
         space.path.reverse();
+        space.starts.reverse();
         total
     }
 

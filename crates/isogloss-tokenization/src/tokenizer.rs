@@ -1,7 +1,7 @@
 //! A subword vocabulary at work.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use isogloss_core::write_file_atomically;
@@ -14,8 +14,11 @@ use tokenizers::{
 };
 
 use crate::charsmap::Charsmap;
-use crate::cutting::{Cutting, PATTERN, bounded_pattern, unspelled};
+use crate::cutting::{Cutting, PATTERN, bounded_pattern};
 use crate::encoder::encode_in_parts;
+use crate::lattice::Workspace;
+use crate::reserved::Reserved;
+use crate::segmenter::Segmenter;
 use crate::special::byte_piece;
 use crate::trie::Trie;
 use crate::words::without_symbols;
@@ -41,7 +44,9 @@ pub struct SubwordTokenizer {
     special: SpecialIds,
     // What is one token wherever it stands, and what a word must not become by spelling it.
     symbols: Option<(Trie, Vec<u32>)>,
-    reserved: Vec<String>,
+    reserved: Reserved,
+    // A Unigram model, faster than the library's.
+    segmenter: Option<Arc<Segmenter>>,
     bytes: Vec<u32>,
     // What a model expects before a text and after it.
     frame: [Vec<u32>; 2],
@@ -50,15 +55,19 @@ pub struct SubwordTokenizer {
 
 /// The ids of words that came before, up to a number of words.
 #[derive(Debug, Default)]
-struct WordCache(FxHashMap<Box<str>, Box<[u32]>>);
+struct WordCache {
+    words: FxHashMap<Box<str>, Box<[u32]>>,
+    // Room to work in, for those that did not.
+    space: Workspace,
+}
 
 impl WordCache {
     const MOST: usize = 1 << 17;
     const LONGEST: usize = 64;
 
     fn insert(&mut self, word: &str, ids: &[u32]) {
-        if word.len() <= Self::LONGEST && self.0.len() < Self::MOST {
-            self.0.insert(word.into(), ids.into());
+        if word.len() <= Self::LONGEST && self.words.len() < Self::MOST {
+            self.words.insert(word.into(), ids.into());
         }
     }
 }
@@ -105,6 +114,10 @@ impl SubwordTokenizer {
         };
         let byte_pieces = || (0..=u8::MAX).map(byte_piece);
         let bytes: Vec<u32> = byte_pieces().filter_map(|piece| inner.token_to_id(&piece)).collect();
+        let segmenter = match inner.get_model() {
+            ModelWrapper::Unigram(model) => Segmenter::new(model).map(Arc::new),
+            _ => None,
+        };
         let is_unigram = matches!(inner.get_model(), ModelWrapper::Unigram(_));
         // Only a Unigram model finds a piece without being led there by merges.
         let mut reserved: Vec<String> = Vec::new();
@@ -125,7 +138,6 @@ impl SubwordTokenizer {
                 symbols.push((token.content.clone(), *id));
             }
         }
-        reserved.sort_unstable();
         symbols.sort_unstable();
         let cutting = if is_plain { known_cutting(&inner)? } else { None };
         let symbols = (!symbols.is_empty()).then(|| {
@@ -141,7 +153,8 @@ impl SubwordTokenizer {
             cutting,
             special,
             symbols,
-            reserved,
+            reserved: Reserved::new(&reserved),
+            segmenter,
             bytes,
             frame,
             words,
@@ -282,7 +295,7 @@ impl SubwordTokenizer {
         for part in without_symbols(string.get(), symbols) {
             if let Some(cutting) = self.cutting {
                 let mut each = |word: &str| {
-                    unspelled(word, &self.reserved).for_each(&mut on_word);
+                    self.reserved.unspelled(word).for_each(&mut on_word);
                     Ok::<_, std::convert::Infallible>(())
                 };
                 let Ok(()) = cutting.each(part, &mut buffer, &mut each);
@@ -302,7 +315,21 @@ impl SubwordTokenizer {
     /// The ids of a word as the model sees it.
     pub(crate) fn encode_word(&self, word: &str) -> Result<Vec<u32>, EncodeError> {
         let mut ids = Vec::new();
-        for part in unspelled(word, &self.reserved) {
+        self.encode_word_in(word, &mut Workspace::default(), &mut ids)?;
+        Ok(ids)
+    }
+
+    fn encode_word_in(
+        &self,
+        word: &str,
+        space: &mut Workspace,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), EncodeError> {
+        for part in self.reserved.unspelled(word) {
+            if let Some(segmenter) = &self.segmenter {
+                segmenter.encode(part, space, ids);
+                continue;
+            }
             let tokens = self
                 .inner
                 .get_model()
@@ -310,7 +337,7 @@ impl SubwordTokenizer {
                 .map_err(|source| EncodeError { text: word.to_owned(), source })?;
             ids.extend(tokens.into_iter().map(|token| token.id));
         }
-        Ok(ids)
+        Ok(())
     }
 
     fn encode_cached(
@@ -370,13 +397,13 @@ impl SubwordTokenizer {
             }
         };
         cutting.each(text, buffer, |word| {
-            if let Some(known) = cache.0.get(word) {
+            if let Some(known) = cache.words.get(word) {
                 ids.extend_from_slice(known);
                 return Ok(());
             }
-            let own = self.encode_word(word)?;
-            cache.insert(word, &own);
-            ids.extend(own);
+            let before = ids.len();
+            self.encode_word_in(word, &mut cache.space, ids)?;
+            cache.insert(word, &ids[before..]);
             Ok(())
         })
     }
@@ -392,6 +419,7 @@ impl Clone for SubwordTokenizer {
             special: self.special,
             symbols: self.symbols.clone(),
             reserved: self.reserved.clone(),
+            segmenter: self.segmenter.clone(),
             bytes: self.bytes.clone(),
             frame: self.frame.clone(),
             words: Mutex::default(),

@@ -7,7 +7,8 @@ use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper};
 
 use crate::Normalization;
 use crate::assembly::normalizer;
-use crate::cutting::{Cutting, unspelled};
+use crate::cutting::Cutting;
+use crate::reserved::Reserved;
 use crate::special::SpecialTokens;
 use crate::trie::Trie;
 
@@ -20,7 +21,7 @@ pub(crate) struct WordCounts {
     normalizer: Option<NormalizerWrapper>,
     // What is cut out of the text before, and what is cut in two.
     user_defined: Option<Trie>,
-    reserved: Vec<String>,
+    reserved: Reserved,
     buffer: String,
 }
 
@@ -36,7 +37,7 @@ impl WordCounts {
             cutting,
             normalizer: normalizer(normalization),
             user_defined: (!special.user_defined.is_empty()).then(|| Trie::new(symbols)),
-            reserved: special.reserved(),
+            reserved: Reserved::new(&special.reserved()),
             buffer: String::new(),
         }
     }
@@ -67,7 +68,7 @@ impl WordCounts {
         };
         let (counts, reserved) = (&mut self.counts, &self.reserved);
         let mut count = |word: &str| {
-            for part in unspelled(word, reserved) {
+            for part in reserved.unspelled(word) {
                 // Most words have come before, and then nothing is allocated.
                 match counts.get_mut(part) {
                     Some(count) => *count += 1,

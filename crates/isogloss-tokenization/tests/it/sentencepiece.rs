@@ -134,6 +134,26 @@ fn the_layout_of_xlm_r_raises_ids_by_one() {
 }
 
 #[test]
+fn a_saved_directory_holds_the_file_and_opens_again() {
+    let text = "Ẹ káàárọ̀ o, 𓀀!";
+    for (name, layout) in [("unigram", IdLayout::Fairseq), ("bpe", IdLayout::Raw)] {
+        let dir = tempfile::tempdir().unwrap();
+        let model = model(name).with_layout(layout);
+        model.save_dir(dir.path()).unwrap();
+        let opened = Vocabulary::open(dir.path()).unwrap();
+        assert_eq!(opened.encode_framed(text).unwrap(), {
+            let vocabulary = Vocabulary::SentencePiece(Box::new(model.clone()));
+            vocabulary.encode_framed(text).unwrap()
+        });
+        let file = match layout {
+            IdLayout::Fairseq => "sentencepiece.bpe.model",
+            _ => "spiece.model",
+        };
+        assert!(fs::read(dir.path().join(file)).unwrap() == model_bytes(name), "{name}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_model_is_named_with_its_fault() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.model");

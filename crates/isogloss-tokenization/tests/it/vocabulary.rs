@@ -1,5 +1,12 @@
 //! Training, encoding, files.
 
+use isogloss_core::Seed;
+use isogloss_corpus::{CorpusWriter, Manifest, SampledTexts, Split};
+use isogloss_governance::{Policy, Purpose, Terms};
+use isogloss_sampling::{
+    ExponentConfig, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit, StoppingRule,
+    TextSource,
+};
 use isogloss_testing::GREETINGS;
 use isogloss_tokenization::{
     Algorithm, NormalForm, Normalization, SubwordTokenizer, TextEncoder, TokenizerFileError,
@@ -109,6 +116,43 @@ fn the_same_texts_give_the_same_bytes_in_any_order() {
         config(algorithm).train(reversed, &()).unwrap().save(&paths[1]).unwrap();
         let [a, b] = paths.map(|path| std::fs::read(path).unwrap());
         assert!(a == b, "{algorithm:?}");
+    }
+}
+
+/// The texts of a manifest as they are drawn by an exponent.
+fn sampled(manifest: &Manifest, alpha: f64) -> SampledTexts {
+    let policy = Policy::on("2026-11-25".parse().unwrap());
+    let (indices, _) = manifest.index_texts(Some(Split::Train), Purpose::Train, policy).unwrap();
+    let sizes = indices.iter().map(|index| (index.language().clone(), index.text_count()));
+    let sizes = LanguageSizes::try_new(SizeUnit::Sentences, sizes).unwrap();
+    let distribution = ExponentConfig::new().with_alpha(alpha).distribution(&sizes).unwrap();
+    let stream = MixtureStream::try_new(&distribution, &indices, Seed::new(1)).unwrap();
+    SampledTexts::try_new(indices, stream, StoppingRule::Budget(300)).unwrap()
+}
+
+#[test]
+fn a_vocabulary_trains_from_a_sampled_stream_and_is_fairer_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut corpus = CorpusWriter::new(dir.path());
+    let english: Vec<String> =
+        (0..290).map(|n| format!("the cat number {n} sat on the mat with the hat")).collect();
+    let terms = Terms::new("CC0-1.0");
+    corpus.text("en", "en".parse().unwrap(), &english, &terms, Split::Train).unwrap();
+    let yoruba = ["ẹ káàárọ̀ o, ẹ káàbọ̀", "ilé ẹ̀kọ́ wà ní ìlú"];
+    corpus.text("yo", "yo".parse().unwrap(), &yoruba, &terms, Split::Train).unwrap();
+    let manifest = Manifest::open(&corpus.finish().unwrap()).unwrap();
+    for algorithm in [Algorithm::Unigram, Algorithm::Bpe] {
+        let config = VocabularyConfig::new(algorithm, 90).with_character_coverage(1.0);
+        let train = |alpha| config.train_sampled(&mut sampled(&manifest, alpha), &()).unwrap();
+        let collected: Vec<String> =
+            sampled(&manifest, 0.3).map(|text| text.unwrap().text).collect();
+        let [even, by_size] = [0.3, 1.0].map(train);
+        let from_memory = config.train(collected, &()).unwrap();
+        let cost = |vocabulary: &SubwordTokenizer| -> usize {
+            yoruba.iter().map(|text| vocabulary.encode(text).unwrap().len()).sum()
+        };
+        assert_eq!(even.inner().get_vocab(true), from_memory.inner().get_vocab(true));
+        assert!(cost(&even) < cost(&by_size), "{algorithm:?}");
     }
 }
 
