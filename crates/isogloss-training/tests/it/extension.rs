@@ -118,7 +118,9 @@ impl Case {
                 ids.truncate(60);
                 let positions: Vec<usize> = (1..ids.len() - 1).step_by(3).collect();
                 let labels = positions.iter().map(|at| ids[*at]).collect();
-                positions.iter().for_each(|at| ids[*at] = mask);
+                for at in &positions {
+                    ids[*at] = mask;
+                }
                 MaskedSequence { input: SequenceInput::new(ids), positions, labels }
             })
             .collect();
