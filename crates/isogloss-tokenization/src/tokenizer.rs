@@ -351,11 +351,23 @@ impl SubwordTokenizer {
             None => text,
         };
         let fail = |source| EncodeError { text: text.to_owned(), source };
-        let Some(cutting) = self.cutting else {
-            let encoding = self.inner.encode_fast(text, false).map_err(fail)?;
-            return Ok(encoding.get_ids().to_vec());
-        };
         let mut ids = Vec::with_capacity(text.len() / 3);
+        let Some(cutting) = self.cutting else {
+            // The library normalises, cuts added tokens out, and cuts words; those are encoded here.
+            let added = self.inner.get_added_vocabulary();
+            let mut parts = added.extract_and_normalize(self.inner.get_normalizer(), text);
+            if let Some(cutter) = self.inner.get_pre_tokenizer() {
+                cutter.pre_tokenize(&mut parts).map_err(fail)?;
+            }
+            let parts = parts.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+            for (part, _, tokens) in parts {
+                match tokens {
+                    Some(tokens) => ids.extend(tokens.iter().map(|token| token.id)),
+                    None => self.encode_word_cached(part, cache, &mut ids)?,
+                }
+            }
+            return Ok(ids);
+        };
         let Some((symbols, of_symbols)) = &self.symbols else {
             self.encode_part(text, cutting, cache, buffer, &mut ids)?;
             return Ok(ids);
@@ -396,16 +408,23 @@ impl SubwordTokenizer {
                 &normalised
             }
         };
-        cutting.each(text, buffer, |word| {
-            if let Some(known) = cache.words.get(word) {
-                ids.extend_from_slice(known);
-                return Ok(());
-            }
-            let before = ids.len();
-            self.encode_word_in(word, &mut cache.space, ids)?;
-            cache.insert(word, &ids[before..]);
-            Ok(())
-        })
+        cutting.each(text, buffer, |word| self.encode_word_cached(word, cache, ids))
+    }
+
+    fn encode_word_cached(
+        &self,
+        word: &str,
+        cache: &mut WordCache,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), EncodeError> {
+        if let Some(known) = cache.words.get(word) {
+            ids.extend_from_slice(known);
+            return Ok(());
+        }
+        let before = ids.len();
+        self.encode_word_in(word, &mut cache.space, ids)?;
+        cache.insert(word, &ids[before..]);
+        Ok(())
     }
 }
 
