@@ -1,5 +1,6 @@
 //! Streams a corpus of 100 files in the order of a mixture and says how fast that was, beside the
-//! rate at which the same files are read and nothing is done, and how much memory it took.
+//! rates at which the same files are read and nothing is done, and at which their lines are, and how
+//! much memory it took.
 //!
 //! `cargo bench --bench streaming`; `ISOGLOSS_BENCH_MB=100` for a smaller corpus than 1,000 MB, and
 //! `ISOGLOSS_BENCH_COLD=1`, as root on Linux, to empty the page cache before each measurement.
@@ -7,7 +8,7 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -48,6 +49,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         while file.read(&mut buffer)? > 0 {}
     }
     report("reading and nothing else", start, 0);
+
+    // What whoever reads text does at least: find the lines, and know that they are UTF-8.
+    cool()?;
+    let start = Instant::now();
+    let (mut lines, mut line) = (0, String::new());
+    for path in files.iter().flat_map(|(_, paths)| paths) {
+        let mut file = BufReader::new(File::open(path)?);
+        while file.read_line(&mut line)? > 0 {
+            lines += 1;
+            line.clear();
+        }
+    }
+    report("reading lines in their order", start, lines);
 
     cool()?;
     let start = Instant::now();

@@ -101,7 +101,7 @@ impl<'a> Measures<'a> {
             english_topics
                 .push(LabelledSequence { ids: encode(&row.text)?, class: u32::try_from(class)? });
         }
-        let unk = tokenizer.special_ids().unk;
+        let unk = tokenizer.special_ids().unk.ok_or("the vocabulary has no unknown token")?;
         Ok(Self { held, ids, english_topics: Arc::new(english_topics), shape, unk, device })
     }
 

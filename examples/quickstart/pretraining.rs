@@ -10,7 +10,7 @@ use isogloss::core::{LanguageTag, Progress, Seed};
 use isogloss::sampling::{
     ExponentConfig, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit, TextSource,
 };
-use isogloss::tokenization::{SubwordTokenizer, TextEncoder};
+use isogloss::tokenization::{SpecialIds, SubwordTokenizer, TextEncoder};
 use isogloss::training::{
     BucketConfig, Framing, LearningRateConfig, LossRecord, MlmBatches, ObjectiveTask,
     RankingBatches, StopFlag, Task, TlmBatches, TokenizedPairs, TokenizedTexts, Trainer,
@@ -102,11 +102,16 @@ pub(crate) struct Shape {
 impl Shape {
     pub(crate) fn of(tokenizer: &SubwordTokenizer) -> Outcome<Self> {
         let special = tokenizer.special_ids();
+        let SpecialIds { bos: Some(bos), pad: Some(pad), eos: Some(eos), mask: Some(mask), .. } =
+            special
+        else {
+            return Err("the vocabulary lacks a special token".into());
+        };
         let masking =
             MaskingConfig::default().with_rate(MASK_RATE).try_init(&MaskingVocabulary {
                 vocab_size: tokenizer.vocab_size(),
-                mask_id: special.mask,
-                special_ids: special.all().to_vec(),
+                mask_id: mask,
+                special_ids: special.all().collect(),
             })?;
         let encoder = EncoderConfig::new(tokenizer.vocab_size())
             .with_d_model(128)
@@ -116,8 +121,8 @@ impl Shape {
             .with_n_heads(4)
             .with_max_positions(MAX_TOKENS + 2)
             .with_dropout(0.0)
-            .with_pad_id(special.pad);
-        let layout = SequenceLayout::xlm_roberta(special.bos, special.eos, MAX_TOKENS);
+            .with_pad_id(pad);
+        let layout = SequenceLayout::xlm_roberta(bos, eos, MAX_TOKENS);
         Ok(Self { encoder, layout, masking })
     }
 

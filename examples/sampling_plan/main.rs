@@ -5,7 +5,6 @@
 
 mod counting;
 mod page;
-mod weighting;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,11 +13,10 @@ use clap::Parser;
 use isogloss::core::{LanguageTag, write_file_atomically};
 use isogloss::corpus::Manifest;
 use isogloss::sampling::{DistributionError, LanguageSizes, SamplingPlan, SizeUnit};
-use isogloss_examples::{Bars, Outcome, exit_code};
+use isogloss_examples::{Bars, Outcome, WeightingArgs, exit_code, print_written, whole_number};
 
 use crate::counting::{CorpusArgs, Counted};
 use crate::page::Page;
-use crate::weighting::WeightingArgs;
 
 /// Says what a mixture will draw, and how often that repeats each language, before anything runs.
 ///
@@ -122,10 +120,7 @@ fn run(args: &Args) -> Outcome<()> {
             written.push(out.join("provenance.toml"));
             counted.provenance.to_toml_file(&written[4])?;
         }
-        println!("Written:");
-        for path in written {
-            println!("   {}", path.display());
-        }
+        print_written(&written);
     }
     Ok(())
 }
@@ -139,19 +134,4 @@ fn given<'a>(sizes: impl IntoIterator<Item = &'a str>) -> Outcome<Counted> {
     };
     let sizes = sizes.into_iter().map(size).collect::<Outcome<_>>()?;
     Ok(Counted { sizes, ..Counted::default() })
-}
-
-/// A whole number, which may be written as 1e9.
-fn whole_number(text: &str) -> Result<u64, String> {
-    let fault = || format!("`{text}`, expected a whole number, such as 1000 or 1e9");
-    if let Ok(number) = text.parse() {
-        return Ok(number);
-    }
-    let number: f64 = text.parse().map_err(|_| fault())?;
-    if number.fract() != 0.0 || !(0.0..2.0_f64.powi(64)).contains(&number) {
-        return Err(fault());
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-    let number = number as u64;
-    Ok(number)
 }

@@ -36,7 +36,8 @@ impl Bars {
         Stage { bars: self, name, open: RefCell::default() }
     }
 
-    fn line(&self, text: &str) {
+    /// A line for a person, above the bars.
+    pub fn line(&self, text: &str) {
         // Above the bars, where there are any.
         if self.all.println(text).is_err() || !self.is_terminal {
             eprintln!("{text}");

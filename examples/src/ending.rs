@@ -1,7 +1,8 @@
-//! How a program tells a person that it failed.
-#![expect(clippy::print_stderr, reason = "an error is shown to a person")]
+//! How a program tells a person what it wrote, or that it failed.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "they are shown to a person")]
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What can fail gives a sentence for a person; threads pass it on.
@@ -20,5 +21,13 @@ pub fn exit_code(outcome: Outcome<()>) -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Says what a program wrote.
+pub fn print_written(paths: &[PathBuf]) {
+    println!("Written:");
+    for path in paths {
+        println!("   {}", path.display());
     }
 }

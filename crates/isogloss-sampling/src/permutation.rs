@@ -86,6 +86,8 @@ pub(crate) struct BlockPermutation {
     // Where the last block, which may be short, stands in the order of blocks.
     last_at: u64,
     seed: Seed,
+    // The window that was asked for last, and the order of its texts: the next is nearly always it.
+    open: Option<(u64, Permutation)>,
 }
 
 /// How far a shuffle reaches that may not reach everywhere.
@@ -112,11 +114,11 @@ impl BlockPermutation {
         let shuffle = BlockShuffle { block, window: shuffle.window.min(count) };
         let blocks = Permutation::new(count, seed.derive("blocks"));
         let last_at = blocks.place_of(count - 1);
-        Self { len, shuffle, blocks, last_at, seed: seed.derive("window") }
+        Self { len, shuffle, blocks, last_at, seed: seed.derive("window"), open: None }
     }
 
     /// The number at a place; `place` is below `n`.
-    pub(crate) fn at(&self, place: u64) -> u64 {
+    pub(crate) fn at(&mut self, place: u64) -> u64 {
         let BlockShuffle { block, window } = self.shuffle;
         // All windows are of one length but for the one that holds the short block, and the last.
         let full = block * window;
@@ -132,7 +134,12 @@ impl BlockPermutation {
         let first_block = at * window;
         let in_window = (self.blocks.len - first_block).min(window) * block
             - if at == short_window { short_by } else { 0 };
-        let mut text = Permutation::new(in_window, self.seed.at(at)).at(place - start);
+        let texts = match self.open {
+            Some((open, texts)) if open == at => texts,
+            _ => Permutation::new(in_window, self.seed.at(at)),
+        };
+        self.open = Some((at, texts));
+        let mut text = texts.at(place - start);
         // Within the window the texts are numbered block after block, the short one last.
         let mut slot = first_block + text / block;
         text %= block;
@@ -167,7 +174,7 @@ mod tests {
         for (block, window) in [(1, 1), (1, 7), (4, 1), (4, 3), (8, 100)] {
             for len in 1..150 {
                 let shuffle = BlockShuffle { block, window };
-                let order = BlockPermutation::new(len, shuffle, Seed::new(len));
+                let mut order = BlockPermutation::new(len, shuffle, Seed::new(len));
                 let numbers: Vec<u64> = (0..len).map(|place| order.at(place)).collect();
                 // A block is gone through before more than a window of others is begun.
                 let mut open = std::collections::BTreeMap::<u64, u64>::new();

@@ -122,7 +122,7 @@ impl TextOrder {
         }
     }
 
-    fn at(&self, place: u64) -> u64 {
+    fn at(&mut self, place: u64) -> u64 {
         match self {
             Self::Everywhere(order) => order.at(place),
             Self::Near(order) => order.at(place),

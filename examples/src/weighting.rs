@@ -6,11 +6,12 @@ use isogloss::sampling::{
     CappedConfig, ExplicitWeights, ExponentConfig, GroupedWeighting, Grouping, LanguageWeighting,
     UniMaxConfig,
 };
-use isogloss_examples::Outcome;
+
+use crate::Outcome;
 
 /// How languages are weighted.
-#[derive(Args)]
-pub(crate) struct WeightingArgs {
+#[derive(Args, Debug)]
+pub struct WeightingArgs {
     /// How languages are weighted
     #[arg(long, value_enum, default_value_t = Distribution::Exponent)]
     distribution: Distribution,
@@ -28,7 +29,7 @@ pub(crate) struct WeightingArgs {
     max_epochs: Option<f64>,
 
     /// The size above which a language gains nothing by `capped`
-    #[arg(long, value_parser = crate::whole_number, required_if_eq("distribution", "capped"))]
+    #[arg(long, value_parser = whole_number, required_if_eq("distribution", "capped"))]
     cap: Option<u64>,
 
     /// The weights of `explicit`, as TAG=WEIGHT,TAG=WEIGHT; between groups, those of first languages
@@ -44,7 +45,7 @@ pub(crate) struct WeightingArgs {
     within_alpha: Option<f64>,
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Distribution {
     /// By size
     Proportional,
@@ -60,7 +61,7 @@ enum Distribution {
     Explicit,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum GroupBy {
     Family,
     Script,
@@ -68,7 +69,11 @@ enum GroupBy {
 
 impl WeightingArgs {
     /// The weighting, of a budget where it asks for one.
-    pub(crate) fn weighting(&self, budget: u64) -> Outcome<Box<dyn LanguageWeighting>> {
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with an option, for a person.
+    pub fn weighting(&self, budget: u64) -> Outcome<Box<dyn LanguageWeighting>> {
         self.check()?;
         let weighting: Box<dyn LanguageWeighting> = match self.distribution {
             Distribution::Proportional => Box::new(ExponentConfig::proportional()),
@@ -104,7 +109,7 @@ impl WeightingArgs {
     }
 
     /// What a person calls it.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let name = match self.distribution {
             Distribution::Proportional => "in proportion to size".to_owned(),
             Distribution::Uniform => "evenly".to_owned(),
@@ -165,4 +170,23 @@ impl WeightingArgs {
         }
         Ok(())
     }
+}
+
+/// A whole number, which may be written as 1e9.
+///
+/// # Errors
+///
+/// What is wrong, for a person.
+pub fn whole_number(text: &str) -> Result<u64, String> {
+    let fault = || format!("`{text}`, expected a whole number, such as 1000 or 1e9");
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let number: f64 = text.parse().map_err(|_| fault())?;
+    if number.fract() != 0.0 || !(0.0..2.0_f64.powi(64)).contains(&number) {
+        return Err(fault());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    let number = number as u64;
+    Ok(number)
 }
