@@ -9,7 +9,7 @@ use isogloss::tokenization::{ExtensionConfig, FairnessReport, Vocabulary};
 use isogloss_examples::{Bars, Outcome, print_written};
 
 use crate::MeasureArgs;
-use crate::page::Page;
+use crate::page::{Page, or_dash};
 use crate::texts::Texts;
 
 pub(crate) fn extend(
@@ -33,7 +33,7 @@ pub(crate) fn extend(
     texts.check()?;
     let extension = extension?;
 
-    let (held, pairs) = (texts.measured()?, texts.pairs(&measures.reference)?);
+    let (held, pairs) = texts.to_measure(&measures.reference)?;
     let measure = |tokenizer| -> Outcome<FairnessReport> {
         let report = FairnessReport::measure(tokenizer, &held)?;
         Ok(report.with_premiums(tokenizer, &measures.reference, &pairs)?)
@@ -49,7 +49,7 @@ pub(crate) fn extend(
                 name.into(),
                 row.fertility.into(),
                 row.tokens_per_character.into(),
-                row.premium.unwrap_or(f64::NAN).into(),
+                or_dash(row.premium),
                 row.unknown_rate.into(),
                 row.byte_rate.into(),
             ]);

@@ -55,9 +55,9 @@ impl Page<'_> {
             let worst = report.worst();
             table = table.with_row([
                 name.into(),
-                worst.and_then(|row| row.premium).unwrap_or(f64::NAN).into(),
+                or_dash(worst.and_then(|row| row.premium)),
                 worst.map_or("–", |row| row.language.name()).into(),
-                report.gini.unwrap_or(f64::NAN).into(),
+                or_dash(report.gini),
                 report.mean_fertility().into(),
             ]);
         }
@@ -107,7 +107,7 @@ impl Page<'_> {
         for row in self.report.worst_first() {
             table = table.with_row([
                 row.language.name().into(),
-                row.premium.map_or_else(|| Cell::from("–"), Cell::from),
+                or_dash(row.premium),
                 row.fertility.into(),
                 row.tokens_per_character.into(),
                 row.continued_words.into(),
@@ -171,6 +171,11 @@ impl Page<'_> {
         provenance.to_toml_file(&out.join("provenance.toml"))?;
         Ok(written)
     }
+}
+
+/// What was not measured is no number.
+pub(crate) fn or_dash(value: Option<f64>) -> Cell {
+    value.map_or_else(|| Cell::from("–"), Cell::from)
 }
 
 /// What is measured on all of the text has no interval.

@@ -90,9 +90,24 @@ impl<'a> Texts<'a> {
         self.fault.take().map_or(Ok(()), |fault| Err(fault.into()))
     }
 
+    /// Texts to measure by, and pairs with the reference. A language that has nothing but pairs is
+    /// measured by its side of them.
+    pub(crate) fn to_measure(
+        &self,
+        reference: &LanguageTag,
+    ) -> Outcome<(BTreeMap<LanguageTag, Vec<String>>, Pairs)> {
+        let (mut texts, pairs) = (self.measured()?, self.pairs(reference)?);
+        for (language, [_, own]) in &pairs {
+            texts
+                .entry(language.clone())
+                .or_insert_with(|| own.iter().take(MEASURED).cloned().collect());
+        }
+        Ok((texts, pairs))
+    }
+
     /// Some texts of each language to measure by: those that are held out to choose by, where there
     /// are any, or else those to learn from.
-    pub(crate) fn measured(&self) -> Outcome<BTreeMap<LanguageTag, Vec<String>>> {
+    fn measured(&self) -> Outcome<BTreeMap<LanguageTag, Vec<String>>> {
         let held_out: BTreeSet<&LanguageTag> =
             self.parts(is_dev).map(|(_, part)| &part.language).collect();
         let mut texts: BTreeMap<LanguageTag, Vec<String>> = BTreeMap::new();
@@ -114,7 +129,7 @@ impl<'a> Texts<'a> {
     }
 
     /// The bitexts that have the reference on one side.
-    pub(crate) fn pairs(&self, reference: &LanguageTag) -> Outcome<Pairs> {
+    fn pairs(&self, reference: &LanguageTag) -> Outcome<Pairs> {
         let mut pairs = Pairs::new();
         for (place, part) in self.manifest.bitexts().iter().enumerate() {
             let Some(side) = part.languages.iter().position(|language| language == reference)

@@ -99,7 +99,7 @@ pub(crate) fn train(
     let texts = Texts::new(&manifest, measures.require_terms);
     let (mut drawn, languages) = mixture(&texts, args, &bars)?;
     let config = args.config(&languages);
-    let (held, pairs) = (texts.measured()?, texts.pairs(&measures.reference)?);
+    let (held, pairs) = texts.to_measure(&measures.reference)?;
     let measure = |tokenizer: &SubwordTokenizer| -> Outcome<FairnessReport> {
         let report = FairnessReport::measure(tokenizer, &held)?;
         Ok(report.with_premiums(tokenizer, &measures.reference, &pairs)?)

@@ -112,19 +112,24 @@ impl FairnessReport {
         Ok(Self { rows, overlap, gini: None })
     }
 
-    /// Adds premiums from texts that say the same in a language and in the reference.
+    /// Adds premiums from texts that say the same in a language and in the reference, whose own is 1.
+    /// Without any texts nothing is added.
     ///
     /// # Errors
     ///
-    /// [`FairnessError::NotParallel`], [`FairnessError::NoText`], [`FairnessError::Encode`].
+    /// [`FairnessError::NotParallel`], [`FairnessError::NoText`] also for a language that is not in the
+    /// report, [`FairnessError::Encode`].
     pub fn with_premiums<S: AsRef<str>>(
         mut self,
         encoder: &dyn TextEncoder,
         reference: &LanguageTag,
         parallel: &BTreeMap<LanguageTag, [Vec<S>; 2]>,
     ) -> Result<Self, FairnessError> {
+        if let Some(language) = parallel.keys().find(|language| self.row(language).is_none()) {
+            return Err(FairnessError::NoText { language: language.clone() });
+        }
         for row in &mut self.rows {
-            if row.language == *reference {
+            if row.language == *reference && !parallel.is_empty() {
                 row.premium = Some(1.0);
             }
             let Some([of_reference, own]) = parallel.get(&row.language) else { continue };
@@ -268,15 +273,10 @@ impl fmt::Display for FairnessReport {
             )?;
         }
         if let (Some(worst), Some(gini)) = (self.worst(), self.gini) {
-            writeln!(
-                f,
-                "worst premium {:.3} ({}), Gini {gini:.3}, mean fertility {:.3}",
-                worst.premium.unwrap_or_default(),
-                worst.language,
-                self.mean_fertility(),
-            )?;
+            let premium = worst.premium.unwrap_or_default();
+            write!(f, "worst premium {premium:.3} ({}), Gini {gini:.3}, ", worst.language)?;
         }
-        Ok(())
+        writeln!(f, "mean fertility {:.3}", self.mean_fertility())
     }
 }
 

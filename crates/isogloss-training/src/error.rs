@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use isogloss_core::{LanguageTag, WriteError};
+use isogloss_tokenization::FairnessError;
 use isogloss_tokenization::embedding::InitialisationError;
 use isogloss_transformer::VocabularyRowsError;
 use thiserror::Error;
@@ -83,6 +84,21 @@ pub enum TrainingError {
         found: usize,
         /// The most that fit.
         limit: usize,
+    },
+
+    /// The vocabulary does not keep the limits that were set for it.
+    #[error(transparent)]
+    Vocabulary(#[from] FairnessError),
+
+    /// A limit is set for the vocabulary, and nobody measured whether it keeps it.
+    #[error(
+        "it was not measured what the vocabulary costs {}, expected a row for each language of the \
+         run, with a premium where that has a limit",
+        unmeasured.iter().map(LanguageTag::as_str).collect::<Vec<_>>().join(", ")
+    )]
+    Unmeasured {
+        /// The languages.
+        unmeasured: Vec<LanguageTag>,
     },
 
     /// A file of a checkpoint could not be read.

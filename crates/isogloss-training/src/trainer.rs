@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use isogloss_core::{Progress, ProgressEvent};
+use isogloss_core::{LanguageTag, Progress, ProgressEvent};
+use isogloss_tokenization::{FairnessGate, FairnessReport};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, RunState, TaskRecord};
@@ -201,6 +202,29 @@ impl<M: Module> Trainer<M> {
         }
         self.held_out.push(HeldOut::new(task, batches));
         Ok(self)
+    }
+
+    /// Lets nothing be trained on a vocabulary that fails a language by the limits of `gate`.
+    /// `languages` are those that the run draws: each has to be measured by everything that has a
+    /// limit, so that a language is not let through because nobody looked.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Vocabulary`] with every language of the report that the vocabulary fails,
+    /// [`TrainingError::Unmeasured`] with those of the run that were not measured.
+    pub fn with_vocabulary_gate<'a>(
+        self,
+        gate: &FairnessGate,
+        report: &FairnessReport,
+        languages: impl IntoIterator<Item = &'a LanguageTag>,
+    ) -> Result<Self, TrainingError> {
+        let without_premium = gate.check(report)?;
+        let is_unmeasured = |language: &&LanguageTag| {
+            report.row(language).is_none() || without_premium.contains(language)
+        };
+        let unmeasured: Vec<LanguageTag> =
+            languages.into_iter().filter(is_unmeasured).cloned().collect();
+        if unmeasured.is_empty() { Ok(self) } else { Err(TrainingError::Unmeasured { unmeasured }) }
     }
 
     /// Writes checkpoints into directories `step-…` under `dir`, and at the end of the run.

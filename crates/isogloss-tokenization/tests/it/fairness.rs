@@ -57,6 +57,23 @@ fn faults_are_named() {
         report.with_premiums(&Characters, &tag("en"), &ragged).unwrap_err().to_string(),
         "`yo-Latn` has 1 parallel texts, expected 2",
     );
+    // A language that would be compared to the reference and appear nowhere.
+    let report = FairnessReport::measure(&Characters, &texts).unwrap();
+    let other = BTreeMap::from([(tag("zu"), [vec!["a"], vec!["b"]])]);
+    assert_eq!(
+        report.with_premiums(&Characters, &tag("en"), &other).unwrap_err().to_string(),
+        "`zu-Latn` has no text, expected at least one",
+    );
+}
+
+#[test]
+fn without_parallel_texts_there_is_no_premium() {
+    let texts = BTreeMap::from([(tag("en"), vec!["ab"]), (tag("yo"), vec!["a"])]);
+    let none = BTreeMap::<_, [Vec<&str>; 2]>::new();
+    let report = FairnessReport::measure(&Characters, &texts).unwrap();
+    let report = report.with_premiums(&Characters, &tag("en"), &none).unwrap();
+    assert!(report.worst().is_none() && report.gini.is_none());
+    assert!(report.to_string().ends_with("\nmean fertility 1.500\n"), "{report}");
 }
 
 /// Every character is a token, of an alphabet of a stated size; digits are bytes.

@@ -1,7 +1,11 @@
 //! The loop: what it learns, what it refuses, what it reports.
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
+use isogloss_core::LanguageTag;
 use isogloss_testing::device;
+use isogloss_tokenization::{Algorithm, FairnessGate, FairnessReport, VocabularyConfig};
 use isogloss_training::{
     AdamWSettings, LearningRateConfig, Outcome, StopFlag, Task, Trainer, TrainingConfig,
 };
@@ -70,6 +74,47 @@ fn validation_measures_the_same_batches_and_changes_nothing() {
     assert_eq!((sum / 24.0).to_bits(), best.loss.to_bits());
     let none = trainer().with_validation(held_out(), 0).unwrap_err();
     assert!(none.to_string().contains("validation"), "{none}");
+}
+
+#[test]
+fn a_vocabulary_that_fails_a_language_trains_nothing() {
+    let _turn = turn();
+    let device = device().autodiff();
+    let trainer = || {
+        let tasks = tasks(vec![(Sums::new("sum", 16), 1.0)]);
+        Trainer::try_new(config(1), Regression::new(0.3, &device), tasks, &device).unwrap()
+    };
+    let tag = |code: &str| code.parse::<LanguageTag>().unwrap();
+    let (en, yo, am) = (tag("en"), tag("yo"), tag("am"));
+    let texts = BTreeMap::from([
+        (en.clone(), vec!["good morning to you".to_owned()]),
+        (yo.clone(), vec!["ẹ káàárọ̀ o".to_owned()]),
+        (am.clone(), vec!["እንደምን አደርክ".to_owned()]),
+    ]);
+    // Nothing but English was learned from, and bytes spell the rest.
+    let vocabulary = VocabularyConfig::new(Algorithm::Unigram, 300)
+        .with_byte_fallback()
+        .train(&texts[&en], &())
+        .unwrap();
+    let report = FairnessReport::measure(&vocabulary, &texts).unwrap();
+    let bytes = FairnessGate { max_bytes: Some(0.1), ..FairnessGate::default() };
+    let fault = trainer().with_vocabulary_gate(&bytes, &report, [&en]).err().unwrap().to_string();
+    assert!(fault.contains("yo (byte rate") && fault.contains("am (byte rate"), "{fault}");
+    assert!(!fault.contains("en ("), "{fault}");
+
+    let unknown = FairnessGate { max_unknown: Some(0.0), ..FairnessGate::default() };
+    let run = trainer().with_vocabulary_gate(&unknown, &report, [&en, &yo, &am]).unwrap();
+    assert_eq!(run.run(&StopFlag::new(), &()).unwrap().steps, 1);
+    // What nobody measured is not let through: here a language, there its premium.
+    let zu = tag("zu");
+    let fault = trainer().with_vocabulary_gate(&unknown, &report, [&en, &zu]).err().unwrap();
+    assert!(fault.to_string().contains("costs zu,"), "{fault}");
+    let pairs = BTreeMap::from([(yo.clone(), [texts[&en].clone(), texts[&yo].clone()])]);
+    let report = report.with_premiums(&vocabulary, &en, &pairs).unwrap();
+    let premium = FairnessGate { max_premium: Some(100.0), ..FairnessGate::default() };
+    assert!(trainer().with_vocabulary_gate(&premium, &report, [&en, &yo]).is_ok());
+    let fault = trainer().with_vocabulary_gate(&premium, &report, [&am]).err().unwrap();
+    assert!(fault.to_string().contains("costs am,"), "{fault}");
 }
 
 #[test]
