@@ -65,3 +65,28 @@ fn read_lines(reader: &mut impl BufRead, path: &Path, before: usize) -> io::Resu
     }
     Ok(lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(mut bytes: &[u8]) -> io::Result<Vec<String>> {
+        read_lines(&mut bytes, Path::new("text"), 10)
+    }
+
+    #[test]
+    fn a_line_ends_at_lf_and_nowhere_else() {
+        let text = "one\r\ntwo\u{2028}still two\u{85}and\u{c}\r\u{b}\u{1c}here\n\n last";
+        let expected =
+            ["one\r", "two\u{2028}still two\u{85}and\u{c}\r\u{b}\u{1c}here", "", " last"];
+        assert_eq!(lines(text.as_bytes()).unwrap(), expected);
+        assert_eq!(lines(b"one\n").unwrap(), ["one"]);
+        assert!(lines(b"").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_is_named() {
+        let fault = lines(b"good\n\xff\n").unwrap_err().to_string();
+        assert!(fault.starts_with("text, line 12: no UTF-8"), "{fault}");
+    }
+}

@@ -25,6 +25,14 @@ pub(crate) fn extend(
     };
     let manifest = Manifest::open(corpus)?;
     let texts = Texts::new(&manifest, measures.require_terms);
+    if !manifest.texts().iter().any(|part| part.language == *language) {
+        return Err(format!("{}: no texts of {language}", corpus.display()).into());
+    }
+    if manifest.texts().iter().all(|part| part.language == *language) {
+        println!(
+            "warning: there are no texts of other languages, so it is not known whether theirs keep their ids"
+        );
+    }
     let new_texts = texts.lines(|other| other == language)?;
     let kept = texts.lines(|other| other != language)?;
     let bars = Bars::default();

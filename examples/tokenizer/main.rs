@@ -28,7 +28,7 @@ use crate::training::TrainingArgs;
 #[derive(Parser)]
 #[command(name = "tokenizer", version)]
 struct Args {
-    /// The manifest of a corpus. The quickstart writes one: out/quickstart/pretraining/manifest.toml
+    /// The manifest of a corpus. The quickstart writes one: out/quickstart/corpora/pretraining/manifest.toml
     #[arg(long, value_name = "MANIFEST", required_unless_present = "model")]
     corpus: Option<PathBuf>,
 

@@ -198,3 +198,23 @@ fn is_dev(part: &TextPart) -> bool {
 fn is_text(text: &Result<isogloss::corpus::Text, CorpusReadError>) -> bool {
     text.as_ref().map_or(true, |text| !text.text.trim().is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_all_languages_have_stand_side_by_side() {
+        let tag = |code: &str| code.parse::<LanguageTag>().unwrap();
+        let side = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let pairs = Pairs::from([
+            (tag("yo"), [side(&["night", "day", "sun"]), side(&["alẹ́", "ọjọ́", "oòrùn"])]),
+            (tag("zu"), [side(&["sun", "moon", "night"]), side(&["ilanga", "inyanga", "ubusuku"])]),
+        ]);
+        let parallel = multi_parallel(&tag("en"), &pairs);
+        assert_eq!(parallel[&tag("en")], ["night", "sun"]);
+        assert_eq!(parallel[&tag("yo")], ["alẹ́", "oòrùn"]);
+        assert_eq!(parallel[&tag("zu")], ["ubusuku", "ilanga"]);
+        assert!(multi_parallel(&tag("en"), &Pairs::new()).is_empty());
+    }
+}

@@ -106,11 +106,11 @@ pub(crate) fn train(
     };
 
     let (tokenizer, before) = if args.parity {
-        let start = drawn.state();
-        let plain = config.train_sampled(&mut drawn, &bars.stage("as drawn"))?;
-        drawn.restore(&start)?;
         let parallel = parallel(&languages, &measures.reference, &pairs)?;
+        let start = drawn.state();
         let tokenizer = by_parity(&config, &mut drawn, &parallel, &bars)?;
+        drawn.restore(&start)?;
+        let plain = config.train_sampled(&mut drawn, &bars.stage("as drawn"))?;
         (tokenizer, Some(("as drawn", measure(&plain)?)))
     } else {
         (config.train_sampled(&mut drawn, &bars.stage("vocabulary"))?, None)

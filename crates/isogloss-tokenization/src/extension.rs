@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokenizers::{Model as _, ModelWrapper, Tokenizer};
 
 use crate::bpe::CONTINUING;
-use crate::pairs::{PairTrainer, Ties};
+use crate::pairs::{Pair, PairTrainer, Ties};
 use crate::unigram::{self, UnigramTraining};
 use crate::words::WordCounts;
 use crate::{ExtendError, SubwordTokenizer, TextEncoder};
@@ -26,6 +26,9 @@ pub struct ExtensionConfig {
     #[serde(default = "default_frequency")]
     pub min_frequency: u64,
 }
+
+/// How many times as many pieces as are wanted are looked at, since kept text forbids some.
+const SURPLUS: usize = 4;
 
 fn default_length() -> usize {
     16
@@ -106,8 +109,9 @@ impl SubwordTokenizer {
     /// merges. Characters that had no piece come first.
     ///
     /// `kept` is text, such as that of the languages a model was trained on, whose ids may not
-    /// change: a piece that would change them is left out, and named. A piece that only the new
-    /// language has is never left out; nothing is promised for text that is in neither.
+    /// change: a piece that would change them is left out, and named, and the next best takes its
+    /// place. A piece that only the new language has is never left out; nothing is promised for text
+    /// that is in neither.
     ///
     /// # Errors
     ///
@@ -123,31 +127,32 @@ impl SubwordTokenizer {
         if words.is_empty() {
             return Err(ExtendError::NoText);
         }
-        let additions = match self.inner().get_model() {
+        let kept = self.count_words(kept)?;
+        let mut left_out: Vec<String> = Vec::new();
+        let mut remaining = match self.inner().get_model() {
             ModelWrapper::Unigram(_) => self.learn_pieces(&words, config)?,
             ModelWrapper::BPE(_) | ModelWrapper::WordPiece(_) => {
-                self.learn_merges(&words, config)?
+                self.learn_merges(&words, &kept, config, &mut left_out)?
             }
             ModelWrapper::WordLevel(_) => return Err(ExtendError::Model { found: "WordLevel" }),
         };
-        let kept = self.count_words(kept)?;
-        let mut left_out: Vec<String> = Vec::new();
-        let mut remaining = additions;
+        let needs_parts = matches!(self.inner().get_model(), ModelWrapper::BPE(_));
         loop {
             if remaining.is_empty() {
                 return Err(ExtendError::Nothing { left_out });
             }
-            let (tokenizer, ids) = self.with_additions(&remaining)?;
+            let additions = &remaining[..remaining.len().min(config.tokens)];
+            let (tokenizer, ids) = self.with_additions(additions)?;
             let changing = self.changing(&tokenizer, &kept, &ids)?;
             if changing.is_empty() {
-                let tokens = self.new_tokens(&remaining, &ids)?;
+                let tokens = self.new_tokens(additions, &ids)?;
                 return Ok(Extension { tokenizer, tokens, left_out });
             }
-            // What is made of a piece that is left out cannot be made.
             let mut gone: FxHashSet<String> = changing.into_iter().collect();
             remaining.retain(|addition| {
                 let is_gone = match addition {
-                    Addition::Merge { token, left, right } => {
+                    // What is made of a piece that is left out cannot be made.
+                    Addition::Merge { token, left, right } if needs_parts => {
                         gone.contains(token) || gone.contains(left) || gone.contains(right)
                     }
                     other => gone.contains(other.token()),
@@ -188,8 +193,8 @@ impl SubwordTokenizer {
         let total: u64 = characters.values().sum();
         let covered: u64 = characters.values().filter(|n| **n >= config.min_frequency).sum();
         let training = UnigramTraining {
-            // As many again as are wanted, since some of them are there already.
-            pieces: frequent + 2 * config.tokens,
+            // More than are wanted: some are there already, and some must not be there.
+            pieces: frequent + SURPLUS * config.tokens,
             // A hair less than what the frequent ones make up, which takes them and no other.
             character_coverage: (covered as f64 - 0.5).max(0.0) / total as f64,
             max_piece_length: config.max_piece_length,
@@ -227,7 +232,6 @@ impl SubwordTokenizer {
             }
         }
         new.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(b.2)));
-        new.truncate(config.tokens);
         let addition = |(_, _, token, score): (_, _, &str, _)| Addition::Unigram {
             token: token.to_owned(),
             score,
@@ -235,10 +239,14 @@ impl SubwordTokenizer {
         Ok(new.into_iter().map(addition).collect())
     }
 
+    /// The merges of the new text. A merge of BPE happens wherever its two pieces meet, so that one of
+    /// pieces that meet in kept text goes to what is left out before anything is built on it.
     fn learn_merges(
         &self,
         words: &BTreeMap<String, u64>,
+        kept: &BTreeMap<String, u64>,
         config: &ExtensionConfig,
+        left_out: &mut Vec<String>,
     ) -> Result<Vec<Addition>, ExtendError> {
         let is_word_piece = matches!(self.inner().get_model(), ModelWrapper::WordPiece(_));
         let old = self.inner().get_vocab(true);
@@ -297,11 +305,18 @@ impl SubwordTokenizer {
             }
         }
         trainer.begin();
-        while additions.len() < config.tokens {
+        let forbidden =
+            if is_word_piece { FxHashSet::default() } else { self.meeting(kept, &trainer)? };
+        while additions.len() < SURPLUS * config.tokens {
             let Some(pair) = trainer.best(Some(0), config.min_frequency) else { break };
             let (left, right) = (trainer.text(pair.0).to_owned(), trainer.text(pair.1).to_owned());
             let rest = if is_word_piece { right.strip_prefix(CONTINUING) } else { None };
             let token = format!("{left}{}", rest.unwrap_or(&right));
+            if forbidden.contains(&pair) {
+                trainer.forbid(pair);
+                left_out.push(token);
+                continue;
+            }
             let is_new = trainer.id(&token).is_none();
             trainer.merge(pair, token.clone());
             // A merge that makes what is there already is a merge all the same, but for WordPiece,
@@ -312,6 +327,24 @@ impl SubwordTokenizer {
             }
         }
         Ok(additions)
+    }
+
+    /// The pairs of pieces that stand side by side in some words.
+    fn meeting(
+        &self,
+        words: &BTreeMap<String, u64>,
+        trainer: &PairTrainer,
+    ) -> Result<FxHashSet<Pair>, ExtendError> {
+        let mut pairs = FxHashSet::default();
+        for word in words.keys() {
+            let tokens = self.inner().get_model().tokenize(word).map_err(ExtendError::Library)?;
+            for pair in tokens.windows(2) {
+                if let [Some(left), Some(right)] = [0, 1].map(|at| trainer.id(&pair[at].value)) {
+                    pairs.insert((left, right));
+                }
+            }
+        }
+        Ok(pairs)
     }
 
     /// The tokenizer with further pieces, and the ids of those.

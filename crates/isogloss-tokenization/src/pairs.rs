@@ -30,6 +30,7 @@ pub(crate) struct PairTrainer {
     queues: Vec<BinaryHeap<Candidate>>,
     places: FxHashMap<Pair, FxHashSet<u32>>,
     lengths: Vec<u64>,
+    forbidden: FxHashSet<Pair>,
     ties: Ties,
     longest: usize,
 }
@@ -83,6 +84,7 @@ impl PairTrainer {
             queues: std::iter::repeat_with(BinaryHeap::new).take(languages + 1).collect(),
             places: FxHashMap::default(),
             lengths: vec![0; languages],
+            forbidden: FxHashSet::default(),
             ties,
             longest,
         };
@@ -148,11 +150,14 @@ impl PairTrainer {
     }
 
     /// The most frequent pair of a language, or with `None` of all together, that occurs at least
-    /// `least` times and whose token is not too long.
+    /// `least` times, is not forbidden, and whose token is not too long.
     pub(crate) fn best(&mut self, language: Option<usize>, least: u64) -> Option<Pair> {
         let view = language.unwrap_or(self.lengths.len());
         loop {
             let top = self.queues[view].pop()?;
+            if self.forbidden.contains(&top.pair) {
+                continue;
+            }
             let count = self.counts[view].get(&top.pair).copied().unwrap_or(0);
             if count != top.count {
                 if count >= least {
@@ -174,6 +179,11 @@ impl PairTrainer {
             self.queues[view].push(top);
             return Some(pair);
         }
+    }
+
+    /// Passes over a pair from now on.
+    pub(crate) fn forbid(&mut self, pair: Pair) {
+        self.forbidden.insert(pair);
     }
 
     /// Merges a pair wherever it stands, into the token of the given text.

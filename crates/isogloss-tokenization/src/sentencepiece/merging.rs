@@ -1,7 +1,9 @@
 //! Merges by score, as SentencePiece does them.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
 
 use super::Piece;
 use super::proto::PieceKind;
@@ -12,7 +14,7 @@ use crate::trie::Trie;
 #[derive(Clone, Debug)]
 pub(crate) struct Merging {
     // Pieces that may come about, with their scores and whether they are for use.
-    pieces: HashMap<String, (f32, bool)>,
+    pieces: FxHashMap<String, (f32, bool)>,
 }
 
 struct Symbol<'a> {
@@ -64,7 +66,7 @@ impl Merging {
         }
         let mut candidates = BinaryHeap::new();
         // What an unused piece was made of, to be taken apart again.
-        let mut parts: HashMap<&'a str, (&'a str, &'a str)> = HashMap::new();
+        let mut parts: FxHashMap<&'a str, (&'a str, &'a str)> = FxHashMap::default();
         for right in 1..symbols.len() {
             self.propose(text, &symbols, (right - 1, right), &mut candidates, &mut parts);
         }
@@ -104,7 +106,7 @@ impl Merging {
         symbols: &[Symbol<'a>],
         (left, right): (usize, usize),
         candidates: &mut BinaryHeap<Candidate>,
-        parts: &mut HashMap<&'a str, (&'a str, &'a str)>,
+        parts: &mut FxHashMap<&'a str, (&'a str, &'a str)>,
     ) {
         let (first, second) = (&symbols[left], &symbols[right]);
         if first.is_frozen || second.is_frozen {
@@ -124,7 +126,7 @@ impl Merging {
     fn emit<'a>(
         &self,
         piece: &'a str,
-        parts: &HashMap<&'a str, (&'a str, &'a str)>,
+        parts: &FxHashMap<&'a str, (&'a str, &'a str)>,
         id: &impl Fn(&str) -> u32,
         cut: &mut Vec<(&'a str, u32)>,
     ) {

@@ -5,7 +5,6 @@ mod normalizer;
 mod proto;
 mod segmentation;
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use merging::Merging;
 use normalizer::Normalizer;
 use proto::{BPE, ModelProto, PieceKind, UNIGRAM};
+use rustc_hash::FxHashMap;
 use segmentation::Segmentation;
 
 use crate::encoder::encode_in_parts;
@@ -33,7 +33,7 @@ use crate::{EncodeError, SpecialIds, TextEncoder, TokenizerFileError};
 #[derive(Clone, Debug)]
 pub struct SentencePieceModel {
     pieces: Vec<Piece>,
-    ids: HashMap<String, u32>,
+    ids: FxHashMap<String, u32>,
     // Of the pieces: the unknown one, and those for each byte.
     unknown: u32,
     bytes: Option<Box<[u32; 256]>>,
@@ -97,7 +97,7 @@ impl SentencePieceModel {
             .into_iter()
             .map(|piece| Piece { text: piece.piece, score: piece.score, kind: piece.kind })
             .collect();
-        let mut ids = HashMap::with_capacity(pieces.len());
+        let mut ids = FxHashMap::default();
         for (id, piece) in (0_u32..).zip(&pieces) {
             if ids.insert(piece.text.clone(), id).is_some() {
                 return Err(format!("the piece `{}` twice", piece.text));
@@ -324,7 +324,7 @@ impl TextEncoder for SentencePieceModel {
     }
 }
 
-fn byte_ids(ids: &HashMap<String, u32>) -> Result<Box<[u32; 256]>, String> {
+fn byte_ids(ids: &FxHashMap<String, u32>) -> Result<Box<[u32; 256]>, String> {
     let mut bytes = Box::new([0; 256]);
     for (byte, place) in (0_u8..=255).zip(bytes.iter_mut()) {
         let piece = format!("<0x{byte:02X}>");

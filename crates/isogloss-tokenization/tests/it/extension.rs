@@ -78,6 +78,28 @@ fn a_piece_that_would_change_kept_text_is_left_out_and_named() {
 }
 
 #[test]
+fn the_next_best_takes_the_place_of_what_is_left_out() {
+    for algorithm in ALL {
+        let old = old(algorithm);
+        // The most frequent pairs are those of the kept half.
+        let (kept, own) = HAUSA.split_at(1);
+        let texts = [kept.repeat(6), own.repeat(3)].concat();
+        let kept = kept.iter().chain(&ENGLISH);
+        let extension = old.extend(texts, kept.clone(), &ExtensionConfig::new(8)).unwrap();
+        assert!(!extension.left_out.is_empty(), "{algorithm:?}");
+        assert_eq!(extension.tokens.len(), 8, "{algorithm:?}: {:?}", extension.tokens);
+        let tokens = |tokenizer: &SubwordTokenizer, text| tokenizer.encode(text).unwrap();
+        for text in kept {
+            assert_eq!(tokens(&old, text), tokens(&extension.tokenizer, text), "{algorithm:?}");
+        }
+        for text in own {
+            let [before, after] = [&old, &extension.tokenizer].map(|v| tokens(v, text).len());
+            assert!(after < before, "{algorithm:?}: {after} tokens, before {before}");
+        }
+    }
+}
+
+#[test]
 fn each_new_piece_knows_what_stood_for_it() {
     for algorithm in ALL {
         let old = old(algorithm);

@@ -6,5 +6,6 @@ mod extension;
 mod fairness;
 mod layouts;
 mod lines;
+mod parity;
 mod sentencepiece;
 mod vocabulary;
