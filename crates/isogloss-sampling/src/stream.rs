@@ -296,9 +296,8 @@ impl MixtureStream {
     /// Takes up the order of languages at the present counts.
     fn resettle(&mut self) {
         let since = self.counts.iter().zip(&self.settled).map(|(now, then)| now - then);
-        let (weights, order) = (&self.weights, self.order);
-        self.languages =
-            LanguageDraws::resumed(weights, order, self.seed, self.draws, since.collect());
+        let (weights, since) = (&self.weights, since.collect::<Vec<_>>());
+        self.languages = LanguageDraws::resumed(weights, self.order, self.seed, self.draws, &since);
     }
 
     /// Takes up the order of texts at the present counts.
