@@ -18,6 +18,7 @@ mod ngram_identifier;
 mod opened;
 mod part;
 mod po;
+mod read_ahead;
 mod record;
 mod sampled;
 mod text;

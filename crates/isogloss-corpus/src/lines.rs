@@ -1,7 +1,7 @@
 //! Lines of a file, whatever it is packed in.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -9,6 +9,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::CorpusReadError;
 use crate::zstd::ZstdReader;
+
+/// Bytes that are read at a time where a file is read from its middle.
+const READ_AHEAD: usize = 1 << 16;
 
 /// What is done to text on the way in. By default nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -65,7 +68,7 @@ impl Lines {
         let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
         let mut file = File::open(path).map_err(fail)?;
         file.seek(SeekFrom::Start(offset)).map_err(fail)?;
-        let reader: Box<dyn BufRead + Send> = Box::new(BufReader::new(file));
+        let reader: Box<dyn BufRead + Send> = Box::new(BufReader::with_capacity(READ_AHEAD, file));
         let (path, options) = (path.to_owned(), ReadOptions::default());
         Ok(Self { path, reader, options, line, offset, ended: false, buffer: Vec::new() })
     }
@@ -96,27 +99,46 @@ impl Lines {
             return Ok(None);
         }
         self.buffer.clear();
-        let read = self.reader.read_until(b'\n', &mut self.buffer).map_err(|source| {
+        if let Err(source) = read_line(&mut self.reader, &mut self.buffer) {
             self.ended = true;
-            CorpusReadError::Io { path: self.path.clone(), action: "read", source }
-        })?;
-        if read == 0 {
+            return Err(CorpusReadError::Io { path: self.path.clone(), action: "read", source });
+        }
+        if self.buffer.is_empty() {
             return Ok(None);
         }
         self.line += 1;
-        self.offset += read as u64;
+        self.offset += self.buffer.len() as u64;
         if self.buffer.ends_with(b"\n") {
             self.buffer.pop();
             if self.buffer.ends_with(b"\r") {
                 self.buffer.pop();
             }
         }
-        let text = std::str::from_utf8(&self.buffer).map_err(|error| CorpusReadError::Utf8 {
-            path: self.path.clone(),
-            line: self.line,
-            byte: error.valid_up_to() + 1,
-        })?;
+        let text =
+            simdutf8::compat::from_utf8(&self.buffer).map_err(|error| CorpusReadError::Utf8 {
+                path: self.path.clone(),
+                line: self.line,
+                byte: error.valid_up_to() + 1,
+            })?;
         Ok(Some(if self.line == 1 { text.strip_prefix(BOM).unwrap_or(text) } else { text }))
+    }
+}
+
+/// What the standard library's `read_until` does, by a faster search.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let bytes = match reader.fill_buf() {
+            Ok(bytes) => bytes,
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => continue,
+            Err(fault) => return Err(fault),
+        };
+        let end = memchr::memchr(b'\n', bytes);
+        let taken = end.map_or(bytes.len(), |at| at + 1);
+        line.extend_from_slice(&bytes[..taken]);
+        reader.consume(taken);
+        if end.is_some() || taken == 0 {
+            return Ok(());
+        }
     }
 }
 

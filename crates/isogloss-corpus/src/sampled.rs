@@ -1,6 +1,7 @@
 //! Texts in the order in which a mixture draws them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use isogloss_core::LanguageTag;
 use isogloss_sampling::{
@@ -9,6 +10,7 @@ use isogloss_sampling::{
 };
 
 use crate::index::Block;
+use crate::read_ahead::ReadAhead;
 use crate::{CorpusReadError, TextIndex};
 
 /// A text that was drawn.
@@ -27,7 +29,8 @@ pub struct SampledText {
 /// drawn, until a rule ends it.
 ///
 /// Of each language a window of blocks of 1,024 lines is in memory and shuffled; a block is read
-/// once in an epoch. So memory does not grow with the corpus, and reading stays sequential.
+/// once in an epoch, by a thread that runs ahead. So memory does not grow with the corpus, reading stays
+/// sequential, and whoever takes the texts seldom waits for it.
 ///
 /// # Examples
 ///
@@ -60,16 +63,18 @@ pub struct SampledText {
 /// ```
 #[derive(Debug)]
 pub struct SampledTexts {
-    shelves: Vec<Shelf>,
+    indices: Arc<Vec<TextIndex>>,
+    // For each language the blocks that are in memory, the oldest first.
+    shelves: Vec<VecDeque<(u64, Block)>>,
     stream: StoppedStream,
     window: usize,
+    ahead: Ahead,
 }
 
-/// The texts of a language, and those that are in memory, the oldest first.
 #[derive(Debug)]
-struct Shelf {
-    index: TextIndex,
-    blocks: VecDeque<(u64, Block)>,
+enum Ahead {
+    NotStarted,
+    Started(Option<ReadAhead>),
 }
 
 impl SampledTexts {
@@ -95,10 +100,14 @@ impl SampledTexts {
             let field = "number of texts".to_owned();
             return Err(StreamError::OtherStream { field, found, expected });
         }
-        let shelf = |index| Shelf { index, blocks: VecDeque::new() };
         let window = usize::try_from(Self::WINDOW).unwrap_or(usize::MAX);
-        let shelves = indices.into_iter().map(shelf).collect();
-        Ok(Self { shelves, stream: stream.with_block_shuffle(shuffle)?.until(rule), window })
+        Ok(Self {
+            shelves: indices.iter().map(|_| VecDeque::new()).collect(),
+            indices: Arc::new(indices),
+            stream: stream.with_block_shuffle(shuffle)?.until(rule),
+            window,
+            ahead: Ahead::NotStarted,
+        })
     }
 
     /// The next text and its draw, borrowed until the one after; `None` at the end.
@@ -107,9 +116,39 @@ impl SampledTexts {
     ///
     /// [`CorpusReadError::Changed`] for a file that is not what it was, [`CorpusReadError::Io`].
     pub fn next_text(&mut self) -> Result<Option<(Draw, &str)>, CorpusReadError> {
+        if matches!(self.ahead, Ahead::NotStarted) {
+            let of_shelf =
+                |shelf: &VecDeque<(u64, Block)>| shelf.iter().map(|(id, _)| *id).collect();
+            let in_memory = self.shelves.iter().map(of_shelf).collect();
+            let ahead = ReadAhead::start(&self.indices, &self.stream, in_memory, self.window);
+            self.ahead = Ahead::Started(ahead);
+        }
         let Some(draw) = self.stream.next() else { return Ok(None) };
-        let text = self.shelves[draw.language].text(draw.index, self.window)?;
+        let text = self.text(draw.language, draw.index)?;
         Ok(Some((draw, text)))
+    }
+
+    fn text(&mut self, language: usize, text: u64) -> Result<&str, CorpusReadError> {
+        let (block, index) = (text / TextIndex::BLOCK, &self.indices[language]);
+        let shelf = &mut self.shelves[language];
+        let at = if let Some(at) = shelf.iter().position(|(id, _)| *id == block) {
+            at
+        } else {
+            let read = match &self.ahead {
+                Ahead::Started(Some(ahead)) => ahead.take(language, block),
+                _ => None,
+            };
+            let read = read.unwrap_or_else(|| index.read_block(block))?;
+            // Blocks of an earlier window are done with when those of the next are asked for.
+            if shelf.len() == self.window {
+                shelf.pop_front();
+            }
+            shelf.push_back((block, read));
+            shelf.len() - 1
+        };
+        let place = usize::try_from(text % TextIndex::BLOCK).unwrap_or(usize::MAX);
+        let changed = || CorpusReadError::Changed { path: index.file_of_block(block).to_owned() };
+        shelf[at].1.line(place).ok_or_else(changed)
     }
 
     /// Where the stream stands. The state of the texts is that of the stream: a count for each
@@ -124,33 +163,13 @@ impl SampledTexts {
     ///
     /// [`StreamError::OtherStream`] with the first difference, other texts among them.
     pub fn restore(&mut self, state: &MixtureState) -> Result<(), StreamError> {
+        self.ahead = Ahead::NotStarted;
         self.stream.restore(state)
     }
 
     /// How many texts have been drawn of each language, in the order of the distribution.
     pub fn counts(&self) -> &[u64] {
         self.stream.stream().counts()
-    }
-}
-
-impl Shelf {
-    fn text(&mut self, text: u64, window: usize) -> Result<&str, CorpusReadError> {
-        let block = text / TextIndex::BLOCK;
-        let at = self.blocks.iter().position(|(id, _)| *id == block);
-        let at = if let Some(at) = at {
-            at
-        } else {
-            // Blocks of an earlier window are done with when those of the next are asked for.
-            if self.blocks.len() == window {
-                self.blocks.pop_front();
-            }
-            self.blocks.push_back((block, self.index.read_block(block)?));
-            self.blocks.len() - 1
-        };
-        let place = usize::try_from(text % TextIndex::BLOCK).unwrap_or(usize::MAX);
-        let path = self.index.file_of_block(block);
-        let line = self.blocks[at].1.line(place);
-        line.ok_or_else(|| CorpusReadError::Changed { path: path.to_owned() })
     }
 }
 
@@ -162,7 +181,7 @@ impl Iterator for SampledTexts {
             Ok(drawn) => drawn.map(|(draw, text)| (draw, text.to_owned()))?,
             Err(error) => return Some(Err(error)),
         };
-        let language = self.shelves[draw.language].index.language().clone();
+        let language = self.indices[draw.language].language().clone();
         Some(Ok(SampledText { language, text, draw }))
     }
 }

@@ -97,6 +97,10 @@ fn it_resumes_amid_a_window_and_workers_share_it() {
     let mut first = texts(dir.path(), rule, None);
     assert!(first.by_ref().take(5_000).map(Result::unwrap).eq(whole[..5_000].iter().cloned()));
     let state = first.state();
+    // Back from where it has gone on to, what it read ahead notwithstanding.
+    assert!(first.by_ref().nth(4_000).is_some());
+    first.restore(&state).unwrap();
+    assert!(first.map(Result::unwrap).eq(whole[5_000..].iter().cloned()));
     let mut second = texts(dir.path(), rule, None);
     second.restore(&state).unwrap();
     assert!(second.map(Result::unwrap).eq(whole[5_000..].iter().cloned()));
