@@ -23,7 +23,7 @@ pub(crate) struct CorpusArgs {
     unit: Unit,
 
     /// The vocabulary that tokens are counted by
-    #[arg(long, value_name = "FILE", required_if_eq_all = [("unit", "tokens")], requires = "corpus")]
+    #[arg(long, value_name = "FILE", requires = "corpus")]
     vocabulary: Option<PathBuf>,
 
     /// The texts of a corpus that are counted; those of no split are to learn from
@@ -82,6 +82,23 @@ impl CorpusArgs {
             Unit::Bytes => SizeUnit::Bytes,
             Unit::Tokens => SizeUnit::Tokens,
         }
+    }
+
+    /// What does not go together, before anything is counted.
+    pub(crate) fn check(&self, has_sizes: bool) -> Outcome<()> {
+        let has_vocabulary = self.vocabulary.is_some();
+        if has_vocabulary && self.unit != Unit::Tokens {
+            return Err("--vocabulary is for --unit tokens".into());
+        }
+        if self.corpus.is_some() && self.unit == Unit::Tokens && !has_vocabulary {
+            return Err("--unit tokens counts a --corpus by a --vocabulary".into());
+        }
+        if self.corpus.is_none() && !has_sizes && self.unit != Unit::Characters {
+            return Err(
+                "the sizes that stand here are of characters: give others, or a --corpus".into()
+            );
+        }
+        Ok(())
     }
 
     fn is_wanted(&self, part: &TextPart) -> bool {

@@ -56,6 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Outcome<()> {
+    args.corpus.check(!args.sizes.is_empty())?;
     let unit = args.corpus.unit();
     let counted = match &args.corpus.corpus {
         Some(path) => counting::count(

@@ -81,7 +81,7 @@ pub(crate) fn extend(
     let mut written = page.write(out, &texts.provenance())?;
     extension.tokenizer.save_dir(out)?;
     written.insert(0, out.join("tokenizer.json"));
-    // What a model needs to make rows of: see `isogloss::training::extend_vocabulary`.
+    // What a model needs to make rows of: see `isogloss::training::ModelExtension`.
     let path = out.join("new_tokens.json");
     write_file_atomically(&path, |file| {
         serde_json::to_writer_pretty(&mut *file, &extension.tokens)?;

@@ -36,7 +36,12 @@ struct Args {
     training: TrainingArgs,
 
     /// The vocabulary to which a language is added: a directory, or a tokenizer.json
-    #[arg(long, value_name = "DIR", requires = "language")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "language",
+        conflicts_with_all = ["TrainingArgs", "WeightingArgs"],
+    )]
     extend: Option<PathBuf>,
 
     /// The language to add, whose texts the corpus has
@@ -51,7 +56,12 @@ struct Args {
     measures: MeasureArgs,
 
     /// The vocabulary to encode with: a directory, a tokenizer.json, or a .model of SentencePiece
-    #[arg(long, value_name = "DIR|FILE", requires_all = ["encode", "ids"], conflicts_with = "corpus")]
+    #[arg(
+        long,
+        value_name = "DIR|FILE",
+        requires_all = ["encode", "ids"],
+        conflicts_with_all = ["corpus", "extend", "TrainingArgs", "WeightingArgs", "MeasureArgs", "out"],
+    )]
     model: Option<PathBuf>,
 
     /// The text to encode: a file of UTF-8, in which LF and nothing else ends a line

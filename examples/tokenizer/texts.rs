@@ -96,7 +96,9 @@ impl<'a> Texts<'a> {
         &self,
         reference: &LanguageTag,
     ) -> Outcome<(BTreeMap<LanguageTag, Vec<String>>, Pairs)> {
-        let (mut texts, pairs) = (self.measured()?, self.pairs(reference)?);
+        let is_wanted = |split: Option<Split>| split != Some(Split::Test);
+        let (mut texts, pairs) =
+            (self.measured()?, self.pairs(reference, Purpose::Evaluate, is_wanted)?);
         for (language, [_, own]) in &pairs {
             texts
                 .entry(language.clone())
@@ -128,25 +130,46 @@ impl<'a> Texts<'a> {
         Ok(texts)
     }
 
-    /// The bitexts that have the reference on one side.
-    fn pairs(&self, reference: &LanguageTag) -> Outcome<Pairs> {
+    /// Pairs with the reference to learn from.
+    pub(crate) fn training_pairs(&self, reference: &LanguageTag) -> Outcome<Pairs> {
+        let is_wanted = |split: Option<Split>| split.unwrap_or(Split::Train) == Split::Train;
+        self.pairs(reference, Purpose::Train, is_wanted)
+    }
+
+    /// Those of the bitexts that have the reference on one side, where both sides say something.
+    fn pairs(
+        &self,
+        reference: &LanguageTag,
+        purpose: Purpose,
+        is_wanted: impl Fn(Option<Split>) -> bool,
+    ) -> Outcome<Pairs> {
         let mut pairs = Pairs::new();
         for (place, part) in self.manifest.bitexts().iter().enumerate() {
             let Some(side) = part.languages.iter().position(|language| language == reference)
             else {
                 continue;
             };
+            if !is_wanted(part.split) {
+                continue;
+            }
             let other = part.languages[1 - side].clone();
-            let mut reader = self.manifest.open_bitext(place, Purpose::Evaluate, self.policy)?;
+            let mut reader = self.manifest.open_bitext(place, purpose, self.policy)?;
             let [of_reference, own] = pairs.entry(other).or_default();
-            for pair in reader.by_ref().take(PAIRS - own.len().min(PAIRS)) {
+            for pair in reader.by_ref() {
                 let [a, b] = pair?.texts;
+                if a.trim().is_empty() || b.trim().is_empty() {
+                    continue;
+                }
+                if own.len() == PAIRS {
+                    break;
+                }
                 let (a, b) = if side == 0 { (a, b) } else { (b, a) };
                 of_reference.push(a);
                 own.push(b);
             }
             self.provenance.borrow_mut().push(reader.provenance());
         }
+        pairs.retain(|_, [_, own]| !own.is_empty());
         Ok(pairs)
     }
 

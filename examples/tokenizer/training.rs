@@ -106,7 +106,8 @@ pub(crate) fn train(
     };
 
     let (tokenizer, before) = if args.parity {
-        let parallel = parallel(&languages, &measures.reference, &pairs)?;
+        let to_learn_from = texts.training_pairs(&measures.reference)?;
+        let parallel = parallel(&languages, &measures.reference, &to_learn_from)?;
         let start = drawn.state();
         let tokenizer = by_parity(&config, &mut drawn, &parallel, &bars)?;
         drawn.restore(&start)?;
@@ -195,7 +196,11 @@ fn by_parity(
     });
     let (parity, progress) = (ParityConfig::default(), bars.stage("by parity"));
     let tokenizer = config.train_with_parity(texts, parallel, &parity, &progress);
-    fault.map_or(Ok(tokenizer?), |fault| Err(fault.into()))
+    // What ended the texts comes before what came of it.
+    match fault {
+        Some(fault) => Err(fault.into()),
+        None => Ok(tokenizer?),
+    }
 }
 
 impl TrainingArgs {

@@ -102,7 +102,7 @@ pub enum CorpusReadError {
     },
 
     /// A file is not what it was when it was indexed.
-    #[error("{}: changed since it was indexed, expected the same lines", path.display())]
+    #[error("{}: changed since it was indexed, expected it as it was", path.display())]
     Changed {
         /// The file.
         path: PathBuf,

@@ -1,8 +1,9 @@
 //! Where the texts of a language are, to read them in any order.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use isogloss_core::LanguageTag;
 use isogloss_sampling::{SizeUnit, TextSource};
@@ -23,6 +24,11 @@ pub struct TextIndex {
     files: Vec<IndexedFile>,
     // The file, the lines before in that file, and the byte at which each block begins.
     blocks: Vec<(usize, u64, u64)>,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
     texts: u64,
     characters: u64,
     bytes: u64,
@@ -33,6 +39,23 @@ pub struct TextIndex {
 struct IndexedFile {
     path: PathBuf,
     unpacked: Option<TempPath>,
+    stamp: Stamp,
+}
+
+/// By what a file is known to be as it was.
+#[derive(Debug, Eq, PartialEq)]
+struct Stamp {
+    bytes: u64,
+    // Where the file system keeps it.
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Self, CorpusReadError> {
+        let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
+        let metadata = fs::metadata(path).map_err(fail)?;
+        Ok(Self { bytes: metadata.len(), modified: metadata.modified().ok() })
+    }
 }
 
 impl TextIndex {
@@ -41,8 +64,7 @@ impl TextIndex {
 
     /// Without any text.
     pub fn new(language: LanguageTag) -> Self {
-        let (files, blocks) = (Vec::new(), Vec::new());
-        Self { language, files, blocks, texts: 0, characters: 0, bytes: 0, hash: 0 }
+        Self { language, files: Vec::new(), blocks: Vec::new(), counts: Counts::default() }
     }
 
     /// Goes through a file and adds its lines, empty ones included, after those there are. Returns
@@ -54,8 +76,10 @@ impl TextIndex {
     pub fn push_file(&mut self, path: &Path) -> Result<u64, CorpusReadError> {
         let unpacked = if is_packed(path)? { Some(unpack(path)?) } else { None };
         let plain = unpacked.as_deref().unwrap_or(path);
+        let stamp = Stamp::of(plain)?;
         let mut lines = Lines::open(plain, ReadOptions::default())?;
-        let before = self.texts;
+        let mut counts = self.counts;
+        let mut blocks = Vec::new();
         loop {
             let (line, offset) = (lines.line(), lines.offset());
             // A fault is one of the file that the user knows.
@@ -66,16 +90,20 @@ impl TextIndex {
                 other => other,
             })?;
             let Some(text) = text else { break };
-            if self.texts.is_multiple_of(Self::BLOCK) {
-                self.blocks.push((self.files.len(), line, offset));
+            if counts.texts.is_multiple_of(Self::BLOCK) {
+                blocks.push((self.files.len(), line, offset));
             }
-            self.texts += 1;
-            self.characters += text.chars().count() as u64;
-            self.bytes += text.len() as u64;
-            self.hash = xxh3_64_with_seed(text.as_bytes(), self.hash);
+            counts.texts += 1;
+            counts.characters += text.chars().count() as u64;
+            counts.bytes += text.len() as u64;
+            counts.hash = xxh3_64_with_seed(text.as_bytes(), counts.hash);
         }
-        self.files.push(IndexedFile { path: path.to_owned(), unpacked });
-        Ok(self.texts - before)
+        // A file that could not be read to its end leaves no trace.
+        let added = counts.texts - self.counts.texts;
+        self.counts = counts;
+        self.blocks.extend(blocks);
+        self.files.push(IndexedFile { path: path.to_owned(), unpacked, stamp });
+        Ok(added)
     }
 
     /// How much text there is, or `None` for tokens, which depend on a vocabulary.
@@ -83,9 +111,9 @@ impl TextIndex {
     /// Characters and bytes are those of the lines without their ends.
     pub fn size(&self, unit: SizeUnit) -> Option<u64> {
         match unit {
-            SizeUnit::Sentences => Some(self.texts),
-            SizeUnit::Characters => Some(self.characters),
-            SizeUnit::Bytes => Some(self.bytes),
+            SizeUnit::Sentences => Some(self.counts.texts),
+            SizeUnit::Characters => Some(self.counts.characters),
+            SizeUnit::Bytes => Some(self.counts.bytes),
             _ => None,
         }
     }
@@ -97,13 +125,13 @@ impl TextIndex {
 
     /// Reads the lines of a block.
     pub(crate) fn read_block(&self, block: u64) -> Result<Block, CorpusReadError> {
-        let wanted = Self::BLOCK.min(self.texts - block * Self::BLOCK);
+        let wanted = Self::BLOCK.min(self.counts.texts - block * Self::BLOCK);
         #[expect(clippy::cast_possible_truncation, reason = "the place of a block in memory")]
         let (first_file, line, offset) = self.blocks[block as usize];
         let mut block = Block { text: String::new(), ends: Vec::new() };
         let mut files = self.files[first_file..].iter();
         let Some(mut file) = files.next() else { return Ok(block) };
-        let mut lines = Lines::open_at(file.plain(), line, offset)?;
+        let mut lines = file.open_at(line, offset)?;
         while (block.ends.len() as u64) < wanted {
             let changed = || CorpusReadError::Changed { path: file.path.clone() };
             match lines.next_plain() {
@@ -113,7 +141,7 @@ impl TextIndex {
                 }
                 Ok(None) => {
                     file = files.next().ok_or_else(changed)?;
-                    lines = Lines::open_at(file.plain(), 0, 0)?;
+                    lines = file.open_at(0, 0)?;
                 }
                 Err(CorpusReadError::Utf8 { .. }) => return Err(changed()),
                 Err(error) => return Err(error),
@@ -131,8 +159,13 @@ impl TextIndex {
 }
 
 impl IndexedFile {
-    fn plain(&self) -> &Path {
-        self.unpacked.as_deref().unwrap_or(&self.path)
+    /// Opens it as it was.
+    fn open_at(&self, line: u64, offset: u64) -> Result<Lines, CorpusReadError> {
+        let plain = self.unpacked.as_deref().unwrap_or(&self.path);
+        if Stamp::of(plain)? != self.stamp {
+            return Err(CorpusReadError::Changed { path: self.path.clone() });
+        }
+        Lines::open_at(plain, line, offset)
     }
 }
 
@@ -150,12 +183,12 @@ impl TextSource for TextIndex {
     }
 
     fn text_count(&self) -> u64 {
-        self.texts
+        self.counts.texts
     }
 
     /// A hash (XXH3) of all lines: a state that was taken over other texts is refused.
     fn fingerprint(&self) -> Option<u64> {
-        Some(self.hash)
+        Some(self.counts.hash)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use isogloss_sampling::{StoppedStream, TextSource as _};
 
@@ -19,7 +19,9 @@ const DRAWS: u64 = 1 << 16;
 /// it will need them.
 #[derive(Debug)]
 pub(crate) struct ReadAhead {
-    blocks: Receiver<Option<Wanted>>,
+    // Both are there until it is dropped.
+    blocks: Option<Receiver<Option<Wanted>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// A language, the number of a block of its texts, and the block.
@@ -40,11 +42,11 @@ impl ReadAhead {
         }
         let (sender, receiver) = sync_channel(BLOCKS);
         let (indices, stream) = (Arc::clone(indices), stream.clone());
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("read-ahead".to_owned())
             .spawn(move || read(&indices, stream, in_memory, window, &sender))
             .ok()?;
-        Some(Self { blocks: receiver })
+        Some(Self { blocks: Some(receiver), thread: Some(thread) })
     }
 
     /// The block that is needed next; `None` where the thread ended, or has another one, and it has to
@@ -55,9 +57,20 @@ impl ReadAhead {
         block: u64,
     ) -> Option<Result<Block, CorpusReadError>> {
         loop {
-            if let Some((of, id, read)) = self.blocks.recv().ok()? {
+            if let Some((of, id, read)) = self.blocks.as_ref()?.recv().ok()? {
                 return (of == language && id == block).then_some(read);
             }
+        }
+    }
+}
+
+impl Drop for ReadAhead {
+    /// Waits for the thread, which holds the texts, and with them files that are to be deleted.
+    fn drop(&mut self) {
+        drop(self.blocks.take());
+        if let Some(thread) = self.thread.take() {
+            // What it might have panicked with is nobody's any more.
+            drop(thread.join());
         }
     }
 }
@@ -91,5 +104,58 @@ fn read(
         if sender.send(wanted).is_err() || has_failed {
             break;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use isogloss_core::Seed;
+    use isogloss_sampling::{
+        BlockShuffle, ExponentConfig, LanguageSizes, LanguageWeighting as _, MixtureStream,
+        SizeUnit, StoppingRule,
+    };
+
+    use super::*;
+
+    /// A stream over so many lines, in a file that is gone when it is dropped.
+    fn stream(dir: &std::path::Path, lines: u64) -> (Arc<Vec<TextIndex>>, StoppedStream) {
+        let path = dir.join(format!("{lines}.txt"));
+        fs::write(&path, "il\u{e9}\n".repeat(usize::try_from(lines).unwrap())).unwrap();
+        let mut index = TextIndex::new("yo".parse().unwrap());
+        index.push_file(&path).unwrap();
+        let indices = vec![index];
+        let sizes = [(indices[0].language().clone(), lines)];
+        let sizes = LanguageSizes::try_new(SizeUnit::Sentences, sizes).unwrap();
+        let distribution = ExponentConfig::new().distribution(&sizes).unwrap();
+        let stream = MixtureStream::try_new(&distribution, &indices, Seed::new(1)).unwrap();
+        let shuffle = BlockShuffle { block: TextIndex::BLOCK, window: 8 };
+        let stream = stream.with_block_shuffle(shuffle).unwrap();
+        (Arc::new(indices), stream.until(StoppingRule::Budget(1 << 40)))
+    }
+
+    #[test]
+    fn it_reads_what_the_stream_will_need_and_ends_when_nobody_takes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (indices, mut stream) = stream(dir.path(), 100_000);
+        let ahead = ReadAhead::start(&indices, &stream, vec![VecDeque::new()], 8).unwrap();
+        let mut needed = Vec::new();
+        while needed.len() < 30 {
+            let block = stream.next().unwrap().index / TextIndex::BLOCK;
+            if !needed.contains(&block) {
+                needed.push(block);
+                assert!(ahead.take(0, block).unwrap().unwrap().line(0).is_some(), "{block}");
+            }
+        }
+        drop(ahead);
+        assert_eq!(Arc::strong_count(&indices), 1, "the thread has ended");
+    }
+
+    #[test]
+    fn what_stays_in_memory_needs_no_thread() {
+        let dir = tempfile::tempdir().unwrap();
+        let (indices, stream) = stream(dir.path(), 8 * TextIndex::BLOCK);
+        assert!(ReadAhead::start(&indices, &stream, vec![VecDeque::new()], 8).is_none());
     }
 }

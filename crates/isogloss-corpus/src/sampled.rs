@@ -29,7 +29,7 @@ pub struct SampledText {
 /// drawn, until a rule ends it.
 ///
 /// Of each language a window of blocks of 1,024 lines is in memory and shuffled; a block is read
-/// once in an epoch, by a thread that runs ahead. So memory does not grow with the corpus, reading stays
+/// once in an epoch, by a thread that runs at most 17 blocks ahead. So memory does not grow with the corpus, reading stays
 /// sequential, and whoever takes the texts seldom waits for it.
 ///
 /// # Examples
@@ -93,13 +93,7 @@ impl SampledTexts {
         rule: StoppingRule,
     ) -> Result<Self, StreamError> {
         let shuffle = BlockShuffle { block: TextIndex::BLOCK, window: Self::WINDOW };
-        let found = stream.text_counts().map(|count| count.to_string()).collect::<Vec<_>>();
-        let expected: Vec<_> = indices.iter().map(|index| index.text_count().to_string()).collect();
-        if found != expected {
-            let (found, expected) = (found.join(", "), expected.join(", "));
-            let field = "number of texts".to_owned();
-            return Err(StreamError::OtherStream { field, found, expected });
-        }
+        stream.check_sources(&indices)?;
         let window = usize::try_from(Self::WINDOW).unwrap_or(usize::MAX);
         Ok(Self {
             shelves: indices.iter().map(|_| VecDeque::new()).collect(),

@@ -326,6 +326,30 @@ impl MixtureStream {
         self.sources.iter().map(|source| source.len)
     }
 
+    /// Refuses sources of texts that are not those the stream draws: in their order, their languages,
+    /// their numbers, and their content where both sides know it.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::OtherStream`] with the first difference.
+    pub fn check_sources<S: TextSource>(&self, sources: &[S]) -> Result<(), StreamError> {
+        let own = self.state();
+        if sources.len() != own.sources.len() {
+            let field = "number of languages".to_owned();
+            let (found, expected) = (own.sources.len().to_string(), sources.len().to_string());
+            return Err(StreamError::OtherStream { field, found, expected });
+        }
+        let mut theirs = own.clone();
+        for (state, source) in theirs.sources.iter_mut().zip(sources) {
+            state.language = source.language().clone();
+            state.texts = source.text_count();
+            if state.fingerprint.is_some() && source.fingerprint().is_some() {
+                state.fingerprint = source.fingerprint();
+            }
+        }
+        own.check_against(&theirs)
+    }
+
     /// How many texts have been drawn of each language by all workers, in the order of the
     /// distribution.
     pub fn counts(&self) -> &[u64] {

@@ -40,13 +40,23 @@ pub enum TrainError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExtendError {
+    /// A field of the configuration is outside its range.
+    #[error("`{field}` is {found}, expected at least 1")]
+    Config {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: usize,
+    },
+
     /// There is nothing to learn from.
     #[error("the texts hold no word, expected at least one")]
     NoText,
 
     /// The text holds nothing that the vocabulary lacks, or only what may not be added.
     #[error(
-        "nothing to add: {} pieces were found, and all of them would change text that is kept",
+        "nothing to add: the texts hold {} pieces that the vocabulary lacks, and all of them would \
+         change text that is kept",
         left_out.len()
     )]
     Nothing {
@@ -129,6 +139,13 @@ pub enum TokenizerFileError {
     )]
     Missing {
         /// The directory.
+        path: PathBuf,
+    },
+
+    /// A directory has a vocabulary that would be opened in the place of what is to be saved there.
+    #[error("{} is there, and would be opened instead, expected a directory without it", path.display())]
+    InTheWay {
+        /// The file that is there.
         path: PathBuf,
     },
 

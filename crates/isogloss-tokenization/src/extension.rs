@@ -45,6 +45,23 @@ impl ExtensionConfig {
     }
 }
 
+impl ExtensionConfig {
+    fn check(&self) -> Result<(), ExtendError> {
+        for (field, value) in [("tokens", self.tokens), ("max_piece_length", self.max_piece_length)]
+        {
+            if value == 0 {
+                return Err(ExtendError::Config { field, found: value });
+            }
+        }
+        Ok(())
+    }
+
+    /// How many pieces are looked at.
+    fn surplus(&self) -> usize {
+        self.tokens.saturating_mul(SURPLUS)
+    }
+}
+
 /// A vocabulary with more pieces than it had.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -115,7 +132,7 @@ impl SubwordTokenizer {
     ///
     /// # Errors
     ///
-    /// [`ExtendError::NoText`]; [`ExtendError::Nothing`] where the text holds nothing to be learned;
+    /// [`ExtendError::Config`]; [`ExtendError::NoText`]; [`ExtendError::Nothing`] where the text holds nothing to be learned;
     /// [`ExtendError::Model`] for a model of another kind.
     pub fn extend<S: AsRef<str>, K: AsRef<str>>(
         &self,
@@ -123,6 +140,7 @@ impl SubwordTokenizer {
         kept: impl IntoIterator<Item = K>,
         config: &ExtensionConfig,
     ) -> Result<Extension, ExtendError> {
+        config.check()?;
         let words = self.count_words(texts)?;
         if words.is_empty() {
             return Err(ExtendError::NoText);
@@ -194,7 +212,7 @@ impl SubwordTokenizer {
         let covered: u64 = characters.values().filter(|n| **n >= config.min_frequency).sum();
         let training = UnigramTraining {
             // More than are wanted: some are there already, and some must not be there.
-            pieces: frequent + SURPLUS * config.tokens,
+            pieces: config.surplus().saturating_add(frequent),
             // A hair less than what the frequent ones make up, which takes them and no other.
             character_coverage: (covered as f64 - 0.5).max(0.0) / total as f64,
             max_piece_length: config.max_piece_length,
@@ -273,7 +291,11 @@ impl SubwordTokenizer {
                     symbols.push(text);
                 }
             };
-            for token in self.inner().get_model().tokenize(word).map_err(fail)? {
+            let tokens = self.inner().get_model().tokenize(word).map_err(fail)?;
+            // A model of BPE without an unknown token leaves out what it does not know, and then its
+            // offsets are wrong.
+            let is_whole = tokens.last().is_some_and(|token| token.offsets.1 == word.len());
+            for token in tokens.into_iter().filter(|_| is_whole) {
                 if is_piece(token.id) {
                     // What lies between two pieces is unknown, or bytes.
                     spell(done..token.offsets.0, &mut symbols);
@@ -307,7 +329,7 @@ impl SubwordTokenizer {
         trainer.begin();
         let forbidden =
             if is_word_piece { FxHashSet::default() } else { self.meeting(kept, &trainer)? };
-        while additions.len() < SURPLUS * config.tokens {
+        while additions.len() < config.surplus() {
             let Some(pair) = trainer.best(Some(0), config.min_frequency) else { break };
             let (left, right) = (trainer.text(pair.0).to_owned(), trainer.text(pair.1).to_owned());
             let rest = if is_word_piece { right.strip_prefix(CONTINUING) } else { None };

@@ -1,5 +1,6 @@
 //! What a shared vocabulary costs each language.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -357,7 +358,8 @@ impl FairnessGate {
         for row in &report.rows {
             let mut limit = |measure, found: Option<f64>, limit: Option<f64>| {
                 let (Some(found), Some(limit)) = (found, limit) else { return };
-                if found > limit {
+                // A limit that is no number is kept by nothing.
+                if found.partial_cmp(&limit).is_none_or(Ordering::is_gt) {
                     let language = row.language.clone();
                     failures.push(GateFailure { language, measure, found, limit });
                 }

@@ -86,6 +86,9 @@ impl VocabularyConfig {
         let Some((first, lines)) = parallel.iter().next().map(|(l, texts)| (l, texts.len())) else {
             return Err(TrainError::NoText);
         };
+        if lines == 0 {
+            return fault("parallel", "0 texts".to_owned(), "at least one in each language");
+        }
         for (language, texts) in parallel {
             if texts.len() != lines {
                 let found = format!("{} texts of `{language}`", texts.len());

@@ -82,6 +82,10 @@ pub(crate) fn check(special: &SpecialTokens) -> Result<(), TrainError> {
             if token.chars().any(char::is_whitespace) {
                 return fault(field, token, "a token without white space");
             }
+            // A text in which it stands could not be cut so that it is spelled out.
+            if field == "special_tokens" && token.chars().nth(1).is_none() {
+                return fault(field, token, "a token of several characters");
+            }
             if field == "special_tokens" && token.chars().all(char::is_alphanumeric) {
                 return fault(field, token, "one that is no word, such as `<yor>` or `yor_Latn`");
             }

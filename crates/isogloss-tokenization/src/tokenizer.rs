@@ -21,7 +21,6 @@ use crate::reserved::Reserved;
 use crate::segmenter::Segmenter;
 use crate::special::byte_piece;
 use crate::trie::Trie;
-use crate::words::without_symbols;
 use crate::{EncodeError, SpecialIds, TextEncoder, TokenizerFileError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -72,6 +71,14 @@ impl WordCache {
     }
 }
 
+/// What a text is cut into.
+enum Part<'a> {
+    /// A symbol of the user, which is one token wherever it stands.
+    Symbol(u32),
+    /// A word as the model sees it.
+    Word(&'a str),
+}
+
 /// The tokens that have a task, by the names under which `transformers` keeps them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roles {
@@ -118,8 +125,10 @@ impl SubwordTokenizer {
             ModelWrapper::Unigram(model) => Segmenter::new(model).map(Arc::new),
             _ => None,
         };
+        // Most BPE models find no piece without being led there by merges; the others look it up.
+        let needs_merges =
+            matches!(inner.get_model(), ModelWrapper::BPE(model) if !model.ignore_merges);
         let is_unigram = matches!(inner.get_model(), ModelWrapper::Unigram(_));
-        // Only a Unigram model finds a piece without being led there by merges.
         let mut reserved: Vec<String> = Vec::new();
         if is_unigram {
             reserved.extend(byte_pieces().filter(|piece| inner.token_to_id(piece).is_some()));
@@ -129,7 +138,7 @@ impl SubwordTokenizer {
         let mut is_plain = true;
         for (id, token) in &added {
             if token.special {
-                if is_unigram {
+                if !needs_merges {
                     reserved.push(token.content.clone());
                 }
             } else {
@@ -281,35 +290,12 @@ impl SubwordTokenizer {
         text: &str,
         mut on_word: impl FnMut(&str),
     ) -> Result<(), EncodeError> {
-        let text = match &self.charsmap {
-            Some(charsmap) => &charsmap.apply(text),
-            None => text,
-        };
-        let fail = |source| EncodeError { text: text.to_owned(), source };
-        let mut string = NormalizedString::from(text);
-        if let Some(normalizer) = self.inner.get_normalizer() {
-            normalizer.normalize(&mut string).map_err(fail)?;
-        }
-        let symbols = self.symbols.as_ref().map(|(symbols, _)| symbols);
-        let mut buffer = String::new();
-        for part in without_symbols(string.get(), symbols) {
-            if let Some(cutting) = self.cutting {
-                let mut each = |word: &str| {
-                    self.reserved.unspelled(word).for_each(&mut on_word);
-                    Ok::<_, std::convert::Infallible>(())
-                };
-                let Ok(()) = cutting.each(part, &mut buffer, &mut each);
-                continue;
+        self.each_part(text, &mut String::new(), |part| {
+            if let Part::Word(word) = part {
+                self.reserved.unspelled(word).for_each(&mut on_word);
             }
-            let mut words = PreTokenizedString::from(part);
-            if let Some(cutter) = self.inner.get_pre_tokenizer() {
-                cutter.pre_tokenize(&mut words).map_err(fail)?;
-            }
-            for (word, ..) in words.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
-                on_word(word);
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// The ids of a word as the model sees it.
@@ -346,12 +332,30 @@ impl SubwordTokenizer {
         cache: &mut WordCache,
         buffer: &mut String,
     ) -> Result<Vec<u32>, EncodeError> {
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        self.each_part(text, buffer, |part| match part {
+            Part::Symbol(id) => {
+                ids.push(id);
+                Ok(())
+            }
+            Part::Word(word) => self.encode_word_cached(word, cache, &mut ids),
+        })?;
+        Ok(ids)
+    }
+
+    /// Gives the symbols of a text and the words between them, as the model sees them: symbols are cut
+    /// out of the text as it stands, and what is left is normalised and cut.
+    fn each_part(
+        &self,
+        text: &str,
+        buffer: &mut String,
+        mut on_part: impl FnMut(Part<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
         let text = match &self.charsmap {
             Some(charsmap) => &charsmap.apply(text),
             None => text,
         };
         let fail = |source| EncodeError { text: text.to_owned(), source };
-        let mut ids = Vec::with_capacity(text.len() / 3);
         let Some(cutting) = self.cutting else {
             // The library normalises, cuts added tokens out, and cuts words; those are encoded here.
             let added = self.inner.get_added_vocabulary();
@@ -362,39 +366,38 @@ impl SubwordTokenizer {
             let parts = parts.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
             for (part, _, tokens) in parts {
                 match tokens {
-                    Some(tokens) => ids.extend(tokens.iter().map(|token| token.id)),
-                    None => self.encode_word_cached(part, cache, &mut ids)?,
+                    Some(tokens) => {
+                        tokens.iter().try_for_each(|token| on_part(Part::Symbol(token.id)))?;
+                    }
+                    None => on_part(Part::Word(part))?,
                 }
             }
-            return Ok(ids);
+            return Ok(());
         };
         let Some((symbols, of_symbols)) = &self.symbols else {
-            self.encode_part(text, cutting, cache, buffer, &mut ids)?;
-            return Ok(ids);
+            return self.each_word_of(text, cutting, buffer, &mut on_part);
         };
         let (mut start, mut at) = (0, 0);
         while let Some(character) = text[at..].chars().next() {
             if let Some((length, symbol)) = symbols.longest(&text.as_bytes()[at..]) {
-                self.encode_part(&text[start..at], cutting, cache, buffer, &mut ids)?;
-                ids.push(of_symbols[symbol as usize]);
+                self.each_word_of(&text[start..at], cutting, buffer, &mut on_part)?;
+                on_part(Part::Symbol(of_symbols[symbol as usize]))?;
                 at += length;
                 start = at;
             } else {
                 at += character.len_utf8();
             }
         }
-        self.encode_part(&text[start..], cutting, cache, buffer, &mut ids)?;
-        Ok(ids)
+        self.each_word_of(&text[start..], cutting, buffer, &mut on_part)
     }
 
-    /// Encodes a text without symbols of the user.
-    fn encode_part(
+    /// Gives the words of a text without symbols of the user.
+    fn each_word_of(
         &self,
         text: &str,
         cutting: Cutting,
-        cache: &mut WordCache,
         buffer: &mut String,
-        ids: &mut Vec<u32>,
+        on_part: &mut impl FnMut(Part<'_>) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         let normalised;
         let text = match self.inner.get_normalizer() {
@@ -408,7 +411,7 @@ impl SubwordTokenizer {
                 &normalised
             }
         };
-        cutting.each(text, buffer, |word| self.encode_word_cached(word, cache, ids))
+        cutting.each(text, buffer, |word| on_part(Part::Word(word)))
     }
 
     fn encode_word_cached(

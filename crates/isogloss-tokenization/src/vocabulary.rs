@@ -33,8 +33,9 @@ impl Vocabulary {
     /// Opens a `tokenizer.json`, a `.model` of SentencePiece, or a directory with either.
     ///
     /// In a directory, `tokenizer_config.json` and `special_tokens_map.json` say which tokens have
-    /// which task; a model file whose class there is that of XLM-R or NLLB is numbered as those
-    /// number it ([`IdLayout::Fairseq`]).
+    /// which task; a model file is numbered as its class there numbers it: XLM-R's by
+    /// [`IdLayout::Fairseq`], T5's and mT5's, and one without a class, as it is. Other classes number
+    /// or frame in ways of their own, and need their `tokenizer.json`.
     ///
     /// # Errors
     ///
@@ -60,12 +61,20 @@ impl Vocabulary {
             return Err(TokenizerFileError::Missing { path: path.to_owned() });
         };
         let class = config["tokenizer_class"].as_str().unwrap_or_default();
-        let is_fairseq = ["XLMRoberta", "Nllb", "MBart", "Camembert"]
-            .iter()
-            .any(|family| class.starts_with(family));
-        let layout = if is_fairseq { IdLayout::Fairseq } else { IdLayout::Raw };
+        let layout = match class.strip_suffix("Fast").unwrap_or(class) {
+            "XLMRobertaTokenizer" => IdLayout::Fairseq,
+            "" | "T5Tokenizer" | "MT5Tokenizer" => IdLayout::Raw,
+            _ => {
+                let fault = format!(
+                    "its class is {class}, expected XLMRobertaTokenizer, T5Tokenizer or MT5Tokenizer; \
+                     of others the tokenizer.json can be opened"
+                );
+                return Err(TokenizerFileError::SentencePiece { path: model, fault });
+            }
+        };
         let model = SentencePieceModel::from_file(&model)?.with_layout(layout);
-        Ok(Self::SentencePiece(Box::new(model)))
+        let roles = roles(&[&config, &special]);
+        Ok(Self::SentencePiece(Box::new(model.with_roles(&roles))))
     }
 
     /// The ids of a text between the special tokens that a model of this vocabulary expects: those
@@ -247,8 +256,13 @@ impl SentencePieceModel {
     ///
     /// # Errors
     ///
-    /// [`TokenizerFileError::Write`], [`TokenizerFileError::Directory`].
+    /// [`TokenizerFileError::InTheWay`] where the directory has a `tokenizer.json`, which would be
+    /// opened instead; [`TokenizerFileError::Write`], [`TokenizerFileError::Directory`].
     pub fn save_dir(&self, dir: &Path) -> Result<(), TokenizerFileError> {
+        let json = dir.join(JSON);
+        if json.exists() {
+            return Err(TokenizerFileError::InTheWay { path: json });
+        }
         let special = self.special_ids();
         let mut config = Map::new();
         let name = match self.layout() {

@@ -53,19 +53,6 @@ impl WordCounts {
     }
 
     pub(crate) fn push(&mut self, text: &str) {
-        let normalised;
-        let text = match &self.normalizer {
-            None => text,
-            Some(normalizer) => {
-                let mut string = NormalizedString::from(text);
-                // The normalisers that are offered do not fail.
-                if normalizer.normalize(&mut string).is_err() {
-                    return;
-                }
-                normalised = string.get().to_owned();
-                &normalised
-            }
-        };
         let (counts, reserved) = (&mut self.counts, &self.reserved);
         let mut count = |word: &str| {
             for part in reserved.unspelled(word) {
@@ -77,7 +64,21 @@ impl WordCounts {
             }
             Ok::<_, std::convert::Infallible>(())
         };
+        // As it is encoded: symbols are cut out of the text as it stands.
         for part in without_symbols(text, self.user_defined.as_ref()) {
+            let normalised;
+            let part = match &self.normalizer {
+                None => part,
+                Some(normalizer) => {
+                    let mut string = NormalizedString::from(part);
+                    // The normalisers that are offered do not fail.
+                    if normalizer.normalize(&mut string).is_err() {
+                        continue;
+                    }
+                    normalised = string.get().to_owned();
+                    &normalised
+                }
+            };
             let Ok(()) = self.cutting.each(part, &mut self.buffer, &mut count);
         }
     }
@@ -121,10 +122,7 @@ impl WordCounts {
 }
 
 /// A text in the parts between symbols of the user.
-pub(crate) fn without_symbols<'a>(
-    text: &'a str,
-    symbols: Option<&'a Trie>,
-) -> impl Iterator<Item = &'a str> {
+fn without_symbols<'a>(text: &'a str, symbols: Option<&'a Trie>) -> impl Iterator<Item = &'a str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;

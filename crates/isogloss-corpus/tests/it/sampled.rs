@@ -139,6 +139,41 @@ fn other_texts_and_changed_files_are_named() {
 }
 
 #[test]
+fn texts_of_another_stream_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let indices = indices(dir.path());
+    // As many texts, under the other's name.
+    let sizes = [(tag("yo"), 700), (tag("en"), 11_533)];
+    let checked = LanguageSizes::try_new(SizeUnit::Sentences, sizes.clone()).unwrap();
+    let distribution = ExponentConfig::new().distribution(&checked).unwrap();
+    let stream = MixtureStream::try_new(&distribution, &sizes, Seed::new(4)).unwrap();
+    let error = SampledTexts::try_new(indices, stream, StoppingRule::Budget(1)).unwrap_err();
+    assert!(error.to_string().contains("language 0 is yo-Latn"), "{error}");
+}
+
+#[test]
+fn a_file_that_was_written_anew_is_named_and_one_that_cannot_be_read_leaves_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("broken.txt");
+    fs::write(&path, b"fine\n\xff\n").unwrap();
+    let mut index = TextIndex::new(tag("yo"));
+    index.push_file(&path).unwrap_err();
+    assert_eq!((index.text_count(), index.files().count()), (0, 0));
+    let path = write(dir.path(), "en.txt", 0, 700);
+    assert_eq!(index.push_file(&path).unwrap(), 700);
+
+    let sizes = [(tag("yo"), 700)];
+    let checked = LanguageSizes::try_new(SizeUnit::Sentences, sizes.clone()).unwrap();
+    let distribution = ExponentConfig::new().distribution(&checked).unwrap();
+    let stream = MixtureStream::try_new(&distribution, &sizes, Seed::new(4)).unwrap();
+    let mut texts = SampledTexts::try_new(vec![index], stream, StoppingRule::Budget(9)).unwrap();
+    // As many lines, as long as before but for one.
+    write(dir.path(), "en.txt", 1, 700);
+    let error = texts.next_text().unwrap_err();
+    assert!(matches!(&error, CorpusReadError::Changed { path: of } if *of == path), "{error}");
+}
+
+#[test]
 fn a_line_that_is_no_text_is_named_by_the_file_the_user_knows() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("broken.gz");

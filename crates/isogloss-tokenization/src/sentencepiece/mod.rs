@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 use segmentation::Segmentation;
 
 use crate::encoder::encode_in_parts;
+use crate::tokenizer::Roles;
 use crate::trie::Trie;
 use crate::unigram::WORD_MARK;
 use crate::{EncodeError, SpecialIds, TextEncoder, TokenizerFileError};
@@ -68,8 +69,7 @@ pub enum IdLayout {
     #[default]
     Raw,
     /// `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, then the file's pieces from its third on, each
-    /// raised by 1, and `<mask>` after the last: XLM-R and, with its languages before the mask,
-    /// NLLB.
+    /// raised by 1, and `<mask>` after the last: XLM-R.
     Fairseq,
 }
 
@@ -167,6 +167,22 @@ impl SentencePieceModel {
         texts: &[S],
     ) -> Result<Vec<Vec<u32>>, EncodeError> {
         encode_in_parts(texts, |text, (): &mut ()| self.encode(text))
+    }
+
+    /// Takes the tokens that have a task from a configuration, where the file has them.
+    pub(crate) fn with_roles(mut self, roles: &Roles) -> Self {
+        if self.layout == IdLayout::Raw {
+            let given = |token: &Option<String>| token.as_deref().and_then(|token| self.id(token));
+            let SpecialIds { bos, pad, eos, unk, mask } = self.special;
+            self.special = SpecialIds {
+                bos: given(&roles.bos).or(bos),
+                pad: given(&roles.pad).or(pad),
+                eos: given(&roles.eos).or(eos),
+                unk,
+                mask: given(&roles.mask).or(mask),
+            };
+        }
+        self
     }
 
     fn find_special(&self) -> SpecialIds {

@@ -2,7 +2,8 @@
 
 use isogloss_testing::GREETINGS;
 use isogloss_tokenization::{
-    Algorithm, ExtendError, ExtensionConfig, SubwordTokenizer, TextEncoder, VocabularyConfig,
+    Algorithm, ExtendError, ExtensionConfig, NormalForm, Normalization, SubwordTokenizer,
+    TextEncoder, VocabularyConfig,
 };
 
 const ENGLISH: [&str; 4] = [
@@ -146,4 +147,53 @@ fn nothing_to_learn_is_said() {
         old.extend([" "], [""; 0], &config).unwrap_err().to_string(),
         "the texts hold no word, expected at least one",
     );
+    // What the vocabulary has is nothing new.
+    assert_eq!(
+        old.extend(["a"], [""; 0], &config).unwrap_err().to_string(),
+        "nothing to add: the texts hold 0 pieces that the vocabulary lacks, and all of them would \
+         change text that is kept",
+    );
+    for (config, field) in [
+        (ExtensionConfig::new(0), "tokens"),
+        (ExtensionConfig { max_piece_length: 0, ..config }, "max_piece_length"),
+    ] {
+        assert_eq!(
+            old.extend(["a"], [""; 0], &config).unwrap_err().to_string(),
+            format!("`{field}` is 0, expected at least 1"),
+        );
+    }
+    let all = ExtensionConfig { tokens: usize::MAX, ..config };
+    assert!(!old.extend(KHMER, [""; 0], &all).unwrap().tokens.is_empty());
+}
+
+#[test]
+fn a_symbol_is_cut_out_before_text_is_changed() {
+    // `①` is 1 in form KC, and a symbol that stands for itself.
+    let normalization = Normalization { form: Some(NormalForm::Nfkc), ..Normalization::default() };
+    let config = VocabularyConfig::new(Algorithm::Bpe, 420)
+        .with_byte_fallback()
+        .with_normalization(normalization)
+        .with_user_defined_symbols(["①"]);
+    let old = config.train(ENGLISH, &()).unwrap();
+    let kept = ["the①sells", "a①the"];
+    let new = ["the1sells a1the sellsthe"; 20];
+    let extension = old.extend(new, kept, &ExtensionConfig::new(20)).unwrap();
+    for text in kept {
+        let ids = [&old, &extension.tokenizer].map(|v| v.encode(text).unwrap());
+        assert_eq!(ids[0], ids[1], "{text}");
+        assert!(ids[0].contains(&old.id("①").unwrap()), "{text}");
+    }
+}
+
+#[test]
+fn a_model_that_drops_what_it_does_not_know_extends() {
+    let file = r##"{"version": "1.0", "added_tokens": [], "model": {"type": "BPE",
+        "vocab": {"a": 0, "b": 1}, "merges": []}}"##;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tokenizer.json");
+    std::fs::write(&path, file).unwrap();
+    let old = SubwordTokenizer::from_file(&path).unwrap();
+    assert_eq!(old.encode("ሰa").unwrap(), [0]);
+    let extension = old.extend(["ሰa"; 3], [""; 0], &ExtensionConfig::new(4)).unwrap();
+    assert!(extension.tokens.iter().any(|token| token.token == "ሰ"), "{:?}", extension.tokens);
 }

@@ -167,6 +167,8 @@ fn a_gate_names_every_language_that_fails_and_those_it_cannot_judge() {
          most 1.5); yo-Latn (premium 3.000, at most 2); yo-Latn (byte rate 0.500, at most 0.4); \
          yo-Latn (fertility 2.000, at most 1.5)",
     );
+    let gate = FairnessGate { max_premium: Some(f64::NAN), ..FairnessGate::default() };
+    assert!(gate.check(&report).is_err(), "a limit that is no number");
     let gate = FairnessGate { max_premium: Some(3.0), ..FairnessGate::default() };
     assert_eq!(gate.check(&report).unwrap(), [tag("km")]);
     assert!(FairnessGate::advised().check(&report).is_err());

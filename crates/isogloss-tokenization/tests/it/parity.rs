@@ -144,5 +144,8 @@ fn faults_are_named() {
     assert!(found.contains("`texts` is none of `zu-Latn`"), "{found}");
     let found = fault(Algorithm::ByteBpe, 100, both());
     assert!(found.contains("`vocab_size`"), "{found}");
-    assert!(fault(Algorithm::Bpe, 400, parallel(&[])).contains("no"), "no text");
+    let found = fault(Algorithm::Bpe, 400, parallel(&[("en", 0), ("yo", 0)]));
+    assert_eq!(found, "`parallel` is 0 texts, expected at least one in each language");
+    let found = fault(Algorithm::Bpe, 400, parallel(&[]));
+    assert_eq!(found, "the texts hold no word, expected at least one");
 }

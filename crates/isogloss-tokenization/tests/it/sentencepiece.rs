@@ -150,6 +150,16 @@ fn a_saved_directory_holds_the_file_and_opens_again() {
             _ => "spiece.model",
         };
         assert!(fs::read(dir.path().join(file)).unwrap() == model_bytes(name), "{name}");
+
+        // Of a class that numbers pieces otherwise nothing is made up.
+        let config = dir.path().join("tokenizer_config.json");
+        fs::write(&config, r#"{"tokenizer_class": "CamembertTokenizer"}"#).unwrap();
+        let fault = Vocabulary::open(dir.path()).unwrap_err().to_string();
+        assert!(fault.contains("its class is CamembertTokenizer, expected"), "{fault}");
+        // What would be opened in its place is not passed over.
+        fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
+        let fault = model.save_dir(dir.path()).unwrap_err().to_string();
+        assert!(fault.contains("tokenizer.json is there"), "{fault}");
     }
 }
 
