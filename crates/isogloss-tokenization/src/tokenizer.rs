@@ -9,8 +9,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 use tokenizers::{
     Decoder as _, Encoding, Model as _, ModelWrapper, NormalizedString, Normalizer as _,
-    NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, Token,
-    Tokenizer,
+    NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizer as _, Token, Tokenizer,
 };
 
 use crate::charsmap::Charsmap;

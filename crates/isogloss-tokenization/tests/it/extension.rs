@@ -187,8 +187,8 @@ fn a_symbol_is_cut_out_before_text_is_changed() {
 
 #[test]
 fn a_model_that_drops_what_it_does_not_know_extends() {
-    let file = r##"{"version": "1.0", "added_tokens": [], "model": {"type": "BPE",
-        "vocab": {"a": 0, "b": 1}, "merges": []}}"##;
+    let file = r#"{"version": "1.0", "added_tokens": [], "model": {"type": "BPE",
+        "vocab": {"a": 0, "b": 1}, "merges": []}}"#;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tokenizer.json");
     std::fs::write(&path, file).unwrap();
