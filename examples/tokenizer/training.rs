@@ -100,6 +100,12 @@ pub(crate) fn train(
     let (mut drawn, languages) = mixture(&texts, args, &bars)?;
     let config = args.config(&languages);
     let (held, pairs) = texts.to_measure(&measures.reference)?;
+    let only_pairs = held.keys().filter(|language| !languages.contains(*language));
+    let only_pairs: Vec<&str> = only_pairs.map(LanguageTag::as_str).collect();
+    if !only_pairs.is_empty() {
+        let names = only_pairs.join(", ");
+        println!("warning: nothing is learned from {names}, which the corpus has in bitexts alone");
+    }
     let measure = |tokenizer: &SubwordTokenizer| -> Outcome<FairnessReport> {
         let report = FairnessReport::measure(tokenizer, &held)?;
         Ok(report.with_premiums(tokenizer, &measures.reference, &pairs)?)
