@@ -29,8 +29,8 @@ pub struct SampledText {
 /// drawn, until a rule ends it.
 ///
 /// Of each language a window of blocks of 1,024 lines is in memory and shuffled; a block is read
-/// once in an epoch, by a thread that runs at most 17 blocks ahead. So memory does not grow with the corpus, reading stays
-/// sequential, and whoever takes the texts seldom waits for it.
+/// once in an epoch, by a thread that runs at most 17 blocks ahead. So memory does not grow with the
+/// corpus, reading stays sequential, and whoever takes the texts seldom waits for it.
 ///
 /// # Examples
 ///

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod capped;
+mod chairman;
 mod choice;
 mod distribution;
 mod doremi;

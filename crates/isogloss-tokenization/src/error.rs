@@ -54,11 +54,10 @@ pub enum ExtendError {
     NoText,
 
     /// The text holds nothing that the vocabulary lacks, or only what may not be added.
-    #[error(
-        "nothing to add: the texts hold {} pieces that the vocabulary lacks, and all of them would \
-         change text that is kept",
-        left_out.len()
-    )]
+    #[error("nothing to add: {}", match left_out.len() {
+        0 => "the texts hold no piece that the vocabulary lacks".to_owned(),
+        found => format!("{found} pieces were found, and all of them would change text that is kept"),
+    })]
     Nothing {
         /// What was found and left out.
         left_out: Vec<String>,

@@ -132,7 +132,8 @@ impl SubwordTokenizer {
     ///
     /// # Errors
     ///
-    /// [`ExtendError::Config`]; [`ExtendError::NoText`]; [`ExtendError::Nothing`] where the text holds nothing to be learned;
+    /// [`ExtendError::Config`]; [`ExtendError::NoText`];
+    /// [`ExtendError::Nothing`] where the text holds nothing to be learned;
     /// [`ExtendError::Model`] for a model of another kind.
     pub fn extend<S: AsRef<str>, K: AsRef<str>>(
         &self,

@@ -72,9 +72,11 @@ impl Vocabulary {
                 return Err(TokenizerFileError::SentencePiece { path: model, fault });
             }
         };
-        let model = SentencePieceModel::from_file(&model)?.with_layout(layout);
-        let roles = roles(&[&config, &special]);
-        Ok(Self::SentencePiece(Box::new(model.with_roles(&roles))))
+        let opened = SentencePieceModel::from_file(&model)?.with_layout(layout);
+        let opened = opened
+            .with_roles(&roles(&[&config, &special]))
+            .map_err(|fault| TokenizerFileError::SentencePiece { path: model, fault })?;
+        Ok(Self::SentencePiece(Box::new(opened)))
     }
 
     /// The ids of a text between the special tokens that a model of this vocabulary expects: those

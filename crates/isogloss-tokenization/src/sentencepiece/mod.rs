@@ -169,20 +169,27 @@ impl SentencePieceModel {
         encode_in_parts(texts, |text, (): &mut ()| self.encode(text))
     }
 
-    /// Takes the tokens that have a task from a configuration, where the file has them.
-    pub(crate) fn with_roles(mut self, roles: &Roles) -> Self {
+    /// Takes the tokens that have a task from a configuration. What is unknown, and every task in
+    /// [`IdLayout::Fairseq`], is fixed by the file. Says which token the file lacks.
+    pub(crate) fn with_roles(mut self, roles: &Roles) -> Result<Self, String> {
         if self.layout == IdLayout::Raw {
-            let given = |token: &Option<String>| token.as_deref().and_then(|token| self.id(token));
+            let given = |token: &Option<String>, usual: Option<u32>| match token {
+                None => Ok(usual),
+                Some(token) => {
+                    let fault = || format!("no piece `{token}`, which the configuration names");
+                    self.id(token).map(Some).ok_or_else(fault)
+                }
+            };
             let SpecialIds { bos, pad, eos, unk, mask } = self.special;
             self.special = SpecialIds {
-                bos: given(&roles.bos).or(bos),
-                pad: given(&roles.pad).or(pad),
-                eos: given(&roles.eos).or(eos),
+                bos: given(&roles.bos, bos)?,
+                pad: given(&roles.pad, pad)?,
+                eos: given(&roles.eos, eos)?,
                 unk,
-                mask: given(&roles.mask).or(mask),
+                mask: given(&roles.mask, mask)?,
             };
         }
-        self
+        Ok(self)
     }
 
     fn find_special(&self) -> SpecialIds {

@@ -156,6 +156,15 @@ fn a_saved_directory_holds_the_file_and_opens_again() {
         fs::write(&config, r#"{"tokenizer_class": "CamembertTokenizer"}"#).unwrap();
         let fault = Vocabulary::open(dir.path()).unwrap_err().to_string();
         assert!(fault.contains("its class is CamembertTokenizer, expected"), "{fault}");
+        if layout == IdLayout::Raw {
+            let text = r#"{"tokenizer_class": "T5Tokenizer", "pad_token": "<none>"}"#;
+            fs::write(&config, text).unwrap();
+            let fault = Vocabulary::open(dir.path()).unwrap_err().to_string();
+            assert!(fault.ends_with("no piece `<none>`, which the configuration names"), "{fault}");
+            fs::write(&config, text.replace("<none>", "</s>")).unwrap();
+            let special = Vocabulary::open(dir.path()).unwrap().special_ids();
+            assert_eq!(special.pad, special.eos);
+        }
         // What would be opened in its place is not passed over.
         fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
         let fault = model.save_dir(dir.path()).unwrap_err().to_string();
