@@ -12,4 +12,4 @@ pub use error::{LanguageTagError, WriteError};
 pub use language::LanguageTag;
 pub use language_facts::LanguageFacts;
 pub use progress::{Progress, ProgressEvent};
-pub use seed::Seed;
+pub use seed::{Seed, SeedSeries};

@@ -1,7 +1,8 @@
 //! Where the texts of a language are, to read them in any order.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,7 +11,7 @@ use isogloss_sampling::{SizeUnit, TextSource};
 use tempfile::TempPath;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::lines::{Lines, is_packed, open_unpacked};
+use crate::lines::{Lines, is_packed, open_unpacked, without_bom, without_end};
 use crate::{CorpusReadError, ReadOptions};
 
 /// Where the texts of one language are, a line each, in one file or several.
@@ -22,8 +23,8 @@ use crate::{CorpusReadError, ReadOptions};
 pub struct TextIndex {
     language: LanguageTag,
     files: Vec<IndexedFile>,
-    // The file, the lines before in that file, and the byte at which each block begins.
-    blocks: Vec<(usize, u64, u64)>,
+    // The file and the byte at which each block begins.
+    blocks: Vec<(usize, u64)>,
     counts: Counts,
 }
 
@@ -51,9 +52,8 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(path: &Path) -> Result<Self, CorpusReadError> {
-        let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
-        let metadata = fs::metadata(path).map_err(fail)?;
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
         Ok(Self { bytes: metadata.len(), modified: metadata.modified().ok() })
     }
 }
@@ -76,12 +76,13 @@ impl TextIndex {
     pub fn push_file(&mut self, path: &Path) -> Result<u64, CorpusReadError> {
         let unpacked = if is_packed(path)? { Some(unpack(path)?) } else { None };
         let plain = unpacked.as_deref().unwrap_or(path);
-        let stamp = Stamp::of(plain)?;
+        let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
+        let stamp = File::open(plain).and_then(|file| Stamp::of(&file)).map_err(fail)?;
         let mut lines = Lines::open(plain, ReadOptions::default())?;
         let mut counts = self.counts;
         let mut blocks = Vec::new();
         loop {
-            let (line, offset) = (lines.line(), lines.offset());
+            let offset = lines.offset();
             // A fault is one of the file that the user knows.
             let text = lines.next_plain().map_err(|error| match error {
                 CorpusReadError::Utf8 { line, byte, .. } => {
@@ -91,7 +92,7 @@ impl TextIndex {
             })?;
             let Some(text) = text else { break };
             if counts.texts.is_multiple_of(Self::BLOCK) {
-                blocks.push((self.files.len(), line, offset));
+                blocks.push((self.files.len(), offset));
             }
             counts.texts += 1;
             counts.characters += text.chars().count() as u64;
@@ -123,49 +124,60 @@ impl TextIndex {
         self.files.iter().map(|file| file.path.as_path())
     }
 
-    /// Reads the lines of a block.
+    /// Reads the lines of a block, each file's part of it at once.
     pub(crate) fn read_block(&self, block: u64) -> Result<Block, CorpusReadError> {
-        let wanted = Self::BLOCK.min(self.counts.texts - block * Self::BLOCK);
-        #[expect(clippy::cast_possible_truncation, reason = "the place of a block in memory")]
-        let (first_file, line, offset) = self.blocks[block as usize];
-        let mut block = Block { text: String::new(), ends: Vec::new() };
-        let mut files = self.files[first_file..].iter();
-        let Some(mut file) = files.next() else { return Ok(block) };
-        let mut lines = file.open_at(line, offset)?;
-        while (block.ends.len() as u64) < wanted {
-            let changed = || CorpusReadError::Changed { path: file.path.clone() };
-            match lines.next_plain() {
-                Ok(Some(text)) => {
-                    block.text.push_str(text);
-                    block.ends.push(block.text.len());
-                }
-                Ok(None) => {
-                    file = files.next().ok_or_else(changed)?;
-                    lines = file.open_at(0, 0)?;
-                }
-                Err(CorpusReadError::Utf8 { .. }) => return Err(changed()),
-                Err(error) => return Err(error),
+        let (first, mut from) = self.start_of(block);
+        let (last, until) = self.start_of(block + 1);
+        let mut read = Block::default();
+        for (place, file) in self.files.iter().enumerate().take(last + 1).skip(first) {
+            let to = if place == last { until } else { file.stamp.bytes };
+            if from < to {
+                file.read(from..to, &mut read)?;
             }
+            from = 0;
         }
-        Ok(block)
+        if read.lines.len() as u64 != Self::BLOCK.min(self.counts.texts - block * Self::BLOCK) {
+            return Err(CorpusReadError::Changed { path: self.file_of_block(block).to_owned() });
+        }
+        Ok(read)
+    }
+
+    /// The file and the byte at which a block begins; for the one after the last, the end of the
+    /// last file.
+    fn start_of(&self, block: u64) -> (usize, u64) {
+        let place = usize::try_from(block).unwrap_or(usize::MAX);
+        self.blocks.get(place).copied().unwrap_or_else(|| {
+            (self.files.len().saturating_sub(1), self.files.last().map_or(0, |f| f.stamp.bytes))
+        })
     }
 
     /// The file in which a text stands.
     pub(crate) fn file_of_block(&self, block: u64) -> &Path {
-        #[expect(clippy::cast_possible_truncation, reason = "the place of a block in memory")]
-        let (file, ..) = self.blocks[block as usize];
-        &self.files[file].path
+        &self.files[self.start_of(block).0].path
     }
 }
 
 impl IndexedFile {
-    /// Opens it as it was.
-    fn open_at(&self, line: u64, offset: u64) -> Result<Lines, CorpusReadError> {
-        let plain = self.unpacked.as_deref().unwrap_or(&self.path);
-        if Stamp::of(plain)? != self.stamp {
-            return Err(CorpusReadError::Changed { path: self.path.clone() });
+    /// Reads the lines from one byte up to another, where the file is as it was.
+    fn read(&self, bytes: Range<u64>, block: &mut Block) -> Result<(), CorpusReadError> {
+        let path = self.unpacked.as_deref().unwrap_or(&self.path);
+        let fail =
+            |action| move |source| CorpusReadError::Io { path: path.to_owned(), action, source };
+        let changed = || CorpusReadError::Changed { path: self.path.clone() };
+        let mut file = File::open(path).map_err(fail("open"))?;
+        if Stamp::of(&file).map_err(fail("open"))? != self.stamp {
+            return Err(changed());
         }
-        Lines::open_at(plain, line, offset)
+        file.seek(SeekFrom::Start(bytes.start)).map_err(fail("read"))?;
+        let wanted = bytes.end - bytes.start;
+        let mut read = Vec::with_capacity(usize::try_from(wanted).unwrap_or_default());
+        file.take(wanted).read_to_end(&mut read).map_err(fail("read"))?;
+        let text = simdutf8::basic::from_utf8(&read).map_err(|_| changed())?;
+        if text.len() as u64 != wanted {
+            return Err(changed());
+        }
+        block.push(text, bytes.start == 0);
+        Ok(())
     }
 }
 
@@ -193,17 +205,40 @@ impl TextSource for TextIndex {
 }
 
 /// Lines in memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Block {
     text: String,
-    ends: Vec<usize>,
+    // Where each begins and ends.
+    lines: Vec<(usize, usize)>,
 }
 
 impl Block {
-    /// A line by its place in the block.
-    pub(crate) fn line(&self, place: usize) -> Option<&str> {
-        let end = *self.ends.get(place)?;
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.text.get(start..end)
+    /// Adds lines as a file has them, from its start or from another line on.
+    fn push(&mut self, text: &str, is_start_of_file: bool) {
+        let (before, first) = (self.text.len(), self.lines.len());
+        self.text.push_str(text);
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
+            let line = without_end(&text.as_bytes()[start..=end]).len();
+            self.lines.push((before + start, before + start + line));
+            start = end + 1;
+        }
+        // The last line of a file may lack its end.
+        if start < text.len() {
+            self.lines.push((before + start, before + text.len()));
+        }
+        if is_start_of_file && let Some(line) = self.lines.get_mut(first) {
+            line.0 += text.len() - without_bom(text).len();
+        }
+    }
+
+    /// Where a line is, by its number in the block.
+    pub(crate) fn place_of(&self, line: u64) -> Option<(usize, usize)> {
+        self.lines.get(usize::try_from(line).ok()?).copied()
+    }
+
+    /// The line at a place.
+    pub(crate) fn text_at(&self, (start, end): (usize, usize)) -> &str {
+        &self.text[start..end]
     }
 }

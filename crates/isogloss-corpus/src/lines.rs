@@ -1,7 +1,7 @@
 //! Lines of a file, whatever it is packed in.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -9,9 +9,6 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::CorpusReadError;
 use crate::zstd::ZstdReader;
-
-/// Bytes that are read at a time where a file is read from its middle.
-const READ_AHEAD: usize = 1 << 16;
 
 /// What is done to text on the way in. By default nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -63,16 +60,6 @@ impl Lines {
         Ok(Self { path, reader, options, line: 0, offset: 0, ended: false, buffer: Vec::new() })
     }
 
-    /// Opens a plain file at the byte at which its line `line + 1` begins.
-    pub(crate) fn open_at(path: &Path, line: u64, offset: u64) -> Result<Self, CorpusReadError> {
-        let fail = |source| CorpusReadError::Io { path: path.to_owned(), action: "open", source };
-        let mut file = File::open(path).map_err(fail)?;
-        file.seek(SeekFrom::Start(offset)).map_err(fail)?;
-        let reader: Box<dyn BufRead + Send> = Box::new(BufReader::with_capacity(READ_AHEAD, file));
-        let (path, options) = (path.to_owned(), ReadOptions::default());
-        Ok(Self { path, reader, options, line, offset, ended: false, buffer: Vec::new() })
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -108,20 +95,26 @@ impl Lines {
         }
         self.line += 1;
         self.offset += self.buffer.len() as u64;
-        if self.buffer.ends_with(b"\n") {
-            self.buffer.pop();
-            if self.buffer.ends_with(b"\r") {
-                self.buffer.pop();
-            }
-        }
-        let text =
-            simdutf8::compat::from_utf8(&self.buffer).map_err(|error| CorpusReadError::Utf8 {
+        let text = simdutf8::compat::from_utf8(without_end(&self.buffer)).map_err(|error| {
+            CorpusReadError::Utf8 {
                 path: self.path.clone(),
                 line: self.line,
                 byte: error.valid_up_to() + 1,
-            })?;
-        Ok(Some(if self.line == 1 { text.strip_prefix(BOM).unwrap_or(text) } else { text }))
+            }
+        })?;
+        Ok(Some(if self.line == 1 { without_bom(text) } else { text }))
     }
+}
+
+/// A line without what ends it.
+pub(crate) fn without_end(line: &[u8]) -> &[u8] {
+    let Some(line) = line.strip_suffix(b"\n") else { return line };
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The text of a file, or its first line, without a byte-order mark.
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix(BOM).unwrap_or(text)
 }
 
 /// What the standard library's `read_until` does, by a faster search.

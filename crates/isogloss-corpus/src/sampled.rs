@@ -10,8 +10,11 @@ use isogloss_sampling::{
 };
 
 use crate::index::Block;
-use crate::read_ahead::ReadAhead;
+use crate::read_ahead::{Batch, ReadAhead};
 use crate::{CorpusReadError, TextIndex};
+
+/// Texts that are copied together, at most.
+const GROUP: usize = 256;
 
 /// A text that was drawn.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,8 +32,8 @@ pub struct SampledText {
 /// drawn, until a rule ends it.
 ///
 /// Of each language a window of blocks of 1,024 lines is in memory and shuffled; a block is read
-/// once in an epoch, by a thread that runs at most 17 blocks ahead. So memory does not grow with the
-/// corpus, reading stays sequential, and whoever takes the texts seldom waits for it.
+/// once in an epoch, by threads that draw and read at most 18 blocks ahead. So memory does not grow
+/// with the corpus, reading stays sequential, and whoever takes the texts seldom waits for it.
 ///
 /// # Examples
 ///
@@ -66,9 +69,48 @@ pub struct SampledTexts {
     indices: Arc<Vec<TextIndex>>,
     // For each language the blocks that are in memory, the oldest first.
     shelves: Vec<VecDeque<(u64, Block)>>,
-    stream: StoppedStream,
     window: usize,
+    batch: Batch,
+    // How many draws of the batch were taken.
+    taken: usize,
     ahead: Ahead,
+    gathered: Gathered,
+}
+
+/// Texts of the draws that follow, copied together.
+#[derive(Debug, Default)]
+struct Gathered {
+    text: String,
+    ends: Vec<usize>,
+    // How many were taken.
+    taken: usize,
+}
+
+impl Gathered {
+    fn replace<'a>(&mut self, texts: impl Iterator<Item = &'a str>) {
+        self.clear();
+        for text in texts {
+            self.text.push_str(text);
+            self.ends.push(self.text.len());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.taken = 0;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.taken == self.ends.len()
+    }
+
+    fn next(&mut self) -> Option<&str> {
+        let end = *self.ends.get(self.taken)?;
+        let start = self.taken.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.taken += 1;
+        self.text.get(start..end)
+    }
 }
 
 #[derive(Debug)]
@@ -98,9 +140,11 @@ impl SampledTexts {
         Ok(Self {
             shelves: indices.iter().map(|_| VecDeque::new()).collect(),
             indices: Arc::new(indices),
-            stream: stream.with_block_shuffle(shuffle)?.until(rule),
+            batch: Batch::start(stream.with_block_shuffle(shuffle)?.until(rule)),
+            taken: 0,
             window,
             ahead: Ahead::NotStarted,
+            gathered: Gathered::default(),
         })
     }
 
@@ -110,45 +154,78 @@ impl SampledTexts {
     ///
     /// [`CorpusReadError::Changed`] for a file that is not what it was, [`CorpusReadError::Io`].
     pub fn next_text(&mut self) -> Result<Option<(Draw, &str)>, CorpusReadError> {
+        if self.taken == self.batch.draws().len() {
+            (self.batch, self.taken) = (self.next_batch(), 0);
+        }
+        let Some(draw) = self.batch.draws().get(self.taken).copied() else { return Ok(None) };
+        let place = self.taken;
+        self.taken += 1;
+        if self.gathered.is_empty() {
+            self.gather(place)?;
+        }
+        let index = &self.indices[draw.language];
+        let changed = || CorpusReadError::Changed {
+            path: index.file_of_block(draw.index / TextIndex::BLOCK).to_owned(),
+        };
+        Ok(Some((draw, self.gathered.next().ok_or_else(changed)?)))
+    }
+
+    fn next_batch(&mut self) -> Batch {
         if matches!(self.ahead, Ahead::NotStarted) {
             let of_shelf =
                 |shelf: &VecDeque<(u64, Block)>| shelf.iter().map(|(id, _)| *id).collect();
             let in_memory = self.shelves.iter().map(of_shelf).collect();
-            let ahead = ReadAhead::start(&self.indices, &self.stream, in_memory, self.window);
+            let ahead = ReadAhead::start(&self.indices, &self.batch, in_memory, self.window);
             self.ahead = Ahead::Started(ahead);
         }
-        let Some(draw) = self.stream.next() else { return Ok(None) };
-        let text = self.text(draw.language, draw.index)?;
-        Ok(Some((draw, text)))
+        let ahead = match &self.ahead {
+            Ahead::Started(Some(ahead)) => ahead.next_batch(),
+            _ => None,
+        };
+        ahead.unwrap_or_else(|| self.batch.following())
     }
 
-    fn text(&mut self, language: usize, text: u64) -> Result<&str, CorpusReadError> {
-        let (block, index) = (text / TextIndex::BLOCK, &self.indices[language]);
+    /// Copies the texts of a draw and of those after it that need no other block.
+    ///
+    /// One by one, each would wait for memory, for the place of the text and then for the text; in
+    /// these two loops a processor looks for several at once.
+    fn gather(&mut self, from: usize) -> Result<(), CorpusReadError> {
+        let next = self.batch.draws()[from];
+        self.shelve(next.language, next.index / TextIndex::BLOCK)?;
+        let draws = self.batch.draws()[from..].iter().take(GROUP);
+        let lines = draws.map_while(|draw| {
+            let (block, shelf) = (draw.index / TextIndex::BLOCK, &self.shelves[draw.language]);
+            let (_, block) = shelf.iter().find(|(id, _)| *id == block)?;
+            Some((block, block.place_of(draw.index % TextIndex::BLOCK)?))
+        });
+        let lines: Vec<_> = lines.collect();
+        self.gathered.replace(lines.into_iter().map(|(block, place)| block.text_at(place)));
+        Ok(())
+    }
+
+    /// Has the block in memory.
+    fn shelve(&mut self, language: usize, block: u64) -> Result<(), CorpusReadError> {
         let shelf = &mut self.shelves[language];
-        let at = if let Some(at) = shelf.iter().position(|(id, _)| *id == block) {
-            at
-        } else {
-            let read = match &self.ahead {
-                Ahead::Started(Some(ahead)) => ahead.take(language, block),
-                _ => None,
-            };
-            let read = read.unwrap_or_else(|| index.read_block(block))?;
-            // Blocks of an earlier window are done with when those of the next are asked for.
-            if shelf.len() == self.window {
-                shelf.pop_front();
-            }
-            shelf.push_back((block, read));
-            shelf.len() - 1
+        if shelf.iter().any(|(id, _)| *id == block) {
+            return Ok(());
+        }
+        let read = match &mut self.ahead {
+            Ahead::Started(Some(ahead)) => ahead.take(language, block),
+            _ => None,
         };
-        let place = usize::try_from(text % TextIndex::BLOCK).unwrap_or(usize::MAX);
-        let changed = || CorpusReadError::Changed { path: index.file_of_block(block).to_owned() };
-        shelf[at].1.line(place).ok_or_else(changed)
+        let read = read.unwrap_or_else(|| self.indices[language].read_block(block))?;
+        // Blocks of an earlier window are done with when those of the next are asked for.
+        if shelf.len() == self.window {
+            shelf.pop_front();
+        }
+        shelf.push_back((block, read));
+        Ok(())
     }
 
     /// Where the stream stands. The state of the texts is that of the stream: a count for each
     /// language.
     pub fn state(&self) -> MixtureState {
-        self.stream.state()
+        self.stream().state()
     }
 
     /// Goes to where a state was taken.
@@ -157,13 +234,21 @@ impl SampledTexts {
     ///
     /// [`StreamError::OtherStream`] with the first difference, other texts among them.
     pub fn restore(&mut self, state: &MixtureState) -> Result<(), StreamError> {
-        self.ahead = Ahead::NotStarted;
-        self.stream.restore(state)
+        let mut stream = self.stream();
+        stream.restore(state)?;
+        (self.batch, self.taken, self.ahead) = (Batch::start(stream), 0, Ahead::NotStarted);
+        self.gathered.clear();
+        Ok(())
     }
 
     /// How many texts have been drawn of each language, in the order of the distribution.
-    pub fn counts(&self) -> &[u64] {
-        self.stream.stream().counts()
+    pub fn counts(&self) -> Vec<u64> {
+        self.stream().stream().counts().to_vec()
+    }
+
+    /// The stream where it stands.
+    fn stream(&self) -> StoppedStream {
+        self.batch.stream_after(self.taken)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which language is next.
 
-use isogloss_core::Seed;
+use isogloss_core::{Seed, SeedSeries};
 use serde::{Deserialize, Serialize};
 
 use crate::LanguageDistribution;
@@ -54,7 +54,7 @@ pub enum LanguageOrder {
 #[derive(Clone, Debug)]
 pub struct LanguageDraws {
     chooser: Chooser,
-    seed: Seed,
+    seeds: SeedSeries,
     draws: u64,
 }
 
@@ -85,14 +85,14 @@ impl LanguageDraws {
                 Chooser::LowDiscrepancy(Chairman::new(probabilities, counts))
             }
         };
-        Self { chooser, seed: seed.derive("language"), draws }
+        Self { chooser, seeds: seed.derive("language").series(), draws }
     }
 
     /// The next language; there always is one.
     #[inline]
     pub fn next_language(&mut self) -> usize {
         let language = match &mut self.chooser {
-            Chooser::Random(table) => table.choose(self.seed.at(self.draws).value()),
+            Chooser::Random(table) => table.choose(self.seeds.at(self.draws).value()),
             Chooser::LowDiscrepancy(chairman) => chairman.choose(),
         };
         self.draws += 1;

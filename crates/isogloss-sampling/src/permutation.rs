@@ -1,43 +1,49 @@
 //! Random orders of `0, …, n - 1` that are computed place by place and never stored.
 
 use std::fmt;
+use std::ops::Range;
 
-use isogloss_core::Seed;
+use isogloss_core::{Seed, SeedSeries};
 use serde::{Deserialize, Serialize};
 
 /// A permutation of `0, …, n - 1`.
 ///
-/// Four rounds of a balanced Feistel network over the smallest even number of bits that holds `n`,
-/// walked until the image is below `n` ("cycle walking"). It needs no memory, so that a corpus of
-/// any size is shuffled, and any place of the order can be asked for, so that it resumes from a
-/// number.
+/// Four rounds of a Feistel network over the bits that hold `n`, in halves of equal length or one
+/// bit apart, walked until the image is below `n` ("cycle walking"). It needs no memory, so that a
+/// corpus of any size is shuffled, and any place of the order can be asked for, so that it resumes
+/// from a number.
 ///
 /// # Source
 ///
 /// Black and Rogaway (2002), "Ciphers with Arbitrary Finite Domains", sections 3 and 4,
-/// <https://doi.org/10.1007/3-540-45760-7_9>.
+/// <https://doi.org/10.1007/3-540-45760-7_9>; halves of two lengths as in Lucks (1996), "Faster
+/// Luby-Rackoff Ciphers", <https://doi.org/10.1007/3-540-60865-6_53>.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Permutation {
     len: u64,
-    half_bits: u32,
-    keys: [u64; ROUNDS],
+    // Of the high half and the low half.
+    masks: [u64; 2],
+    low_bits: u32,
+    // Two rounds: each turns the high half by the low one, and the low one by the high one.
+    keys: [[SeedSeries; 2]; 2],
 }
 
-const ROUNDS: usize = 4;
+/// In fewer bits there are too few networks for every order to be as likely as another.
+const LEAST_BITS: u32 = 6;
 
 impl Permutation {
     pub(crate) fn new(len: u64, seed: Seed) -> Self {
-        let bits = u64::BITS - len.saturating_sub(1).leading_zeros();
-        let mut keys = [0; ROUNDS];
-        for (round, key) in (0_u64..).zip(&mut keys) {
-            *key = seed.at(round).value();
-        }
-        Self { len, half_bits: bits.div_ceil(2).max(1), keys }
+        let bits = (u64::BITS - len.saturating_sub(1).leading_zeros()).max(LEAST_BITS);
+        let low_bits = bits.div_ceil(2);
+        let masks = [(1 << (bits - low_bits)) - 1, (1 << low_bits) - 1];
+        let key = |round| seed.at(round).series();
+        Self { len, masks, low_bits, keys: [[key(0), key(1)], [key(2), key(3)]] }
     }
 
     /// The number at a place; `place` is below `n`.
+    #[inline]
     pub(crate) fn at(&self, place: u64) -> u64 {
-        // The domain is below 4n (or 4 for n = 1), so this takes four rounds in the mean at most.
+        // The domain is below 2n (or 64), so this takes two rounds in the mean at most but for n < 32.
         let mut value = self.encrypt(place);
         while value >= self.len {
             value = self.encrypt(value);
@@ -54,31 +60,30 @@ impl Permutation {
         value
     }
 
+    #[inline]
     fn encrypt(&self, value: u64) -> u64 {
-        let mask = (1 << self.half_bits) - 1;
-        let (mut left, mut right) = (value >> self.half_bits, value & mask);
-        for key in self.keys {
-            let mixed = Seed::new(key).at(right).value();
-            (left, right) = (right, left ^ (mixed & mask));
+        let (mut high, mut low) = (value >> self.low_bits, value & self.masks[1]);
+        for [of_high, of_low] in &self.keys {
+            high ^= of_high.at(low).value() & self.masks[0];
+            low ^= of_low.at(high).value() & self.masks[1];
         }
-        left << self.half_bits | right
+        high << self.low_bits | low
     }
 
     fn decrypt(&self, value: u64) -> u64 {
-        let mask = (1 << self.half_bits) - 1;
-        let (mut left, mut right) = (value >> self.half_bits, value & mask);
-        for key in self.keys.into_iter().rev() {
-            let mixed = Seed::new(key).at(left).value();
-            (left, right) = (right ^ (mixed & mask), left);
+        let (mut high, mut low) = (value >> self.low_bits, value & self.masks[1]);
+        for [of_high, of_low] in self.keys.iter().rev() {
+            low ^= of_low.at(high).value() & self.masks[1];
+            high ^= of_high.at(low).value() & self.masks[0];
         }
-        left << self.half_bits | right
+        high << self.low_bits | low
     }
 }
 
 /// A permutation of `0, …, n - 1` that stays near: blocks of neighbours come in random order, and a
 /// window of blocks after another is shuffled throughout. Whoever keeps a window in memory reads
 /// each block once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BlockPermutation {
     len: u64,
     shuffle: BlockShuffle,
@@ -86,8 +91,17 @@ pub(crate) struct BlockPermutation {
     // Where the last block, which may be short, stands in the order of blocks.
     last_at: u64,
     seed: Seed,
-    // The window that was asked for last, and the order of its texts: the next is nearly always it.
-    open: Option<(u64, Permutation)>,
+    // The window that was asked for last: the next is nearly always it.
+    open: Option<Window>,
+}
+
+/// Blocks that are shuffled with one another.
+#[derive(Clone, Debug)]
+struct Window {
+    places: Range<u64>,
+    texts: Permutation,
+    // The first text of each block, the short one last.
+    blocks: Vec<u64>,
 }
 
 /// How far a shuffle reaches that may not reach everywhere.
@@ -118,40 +132,39 @@ impl BlockPermutation {
     }
 
     /// The number at a place; `place` is below `n`.
+    #[inline]
     pub(crate) fn at(&mut self, place: u64) -> u64 {
+        let window = match self.open.take() {
+            Some(window) if window.places.contains(&place) => window,
+            _ => self.window_of(place),
+        };
+        let text = window.texts.at(place - window.places.start);
+        let block = self.shuffle.block;
+        #[expect(clippy::cast_possible_truncation, reason = "a place among blocks in memory")]
+        let first = window.blocks[(text / block) as usize];
+        self.open = Some(window);
+        first + text % block
+    }
+
+    /// All windows are of one length but for the one that holds the short block, and the last.
+    fn window_of(&self, place: u64) -> Window {
         let BlockShuffle { block, window } = self.shuffle;
-        // All windows are of one length but for the one that holds the short block, and the last.
         let full = block * window;
         let short_by = self.blocks.len * block - self.len;
         let short_window = self.last_at / window;
-        let before_short = short_window * full;
-        let at = if place < before_short + full - short_by {
-            place / full
-        } else {
-            (place + short_by) / full
-        };
+        let is_before_short = place < (short_window + 1) * full - short_by;
+        let at = if is_before_short { place } else { place + short_by } / full;
         let start = at * full - if at > short_window { short_by } else { 0 };
-        let first_block = at * window;
-        let in_window = (self.blocks.len - first_block).min(window) * block
-            - if at == short_window { short_by } else { 0 };
-        let texts = match self.open {
-            Some((open, texts)) if open == at => texts,
-            _ => Permutation::new(in_window, self.seed.at(at)),
-        };
-        self.open = Some((at, texts));
-        let mut text = texts.at(place - start);
-        // Within the window the texts are numbered block after block, the short one last.
-        let mut slot = first_block + text / block;
-        text %= block;
-        if at == short_window {
-            let last_slot = (first_block + window).min(self.blocks.len) - 1;
-            if slot == last_slot {
-                slot = self.last_at;
-            } else if slot == self.last_at {
-                slot = last_slot;
-            }
+        let slots = at * window..((at + 1) * window).min(self.blocks.len);
+        let texts =
+            (slots.end - slots.start) * block - if at == short_window { short_by } else { 0 };
+        let is_last = |slot: &u64| *slot == self.last_at;
+        let in_order = slots.clone().filter(|slot| !is_last(slot)).chain(slots.filter(is_last));
+        Window {
+            places: start..start + texts,
+            texts: Permutation::new(texts, self.seed.at(at)),
+            blocks: in_order.map(|slot| self.blocks.at(slot) * block).collect(),
         }
-        self.blocks.at(slot) * block + text
     }
 }
 
@@ -196,13 +209,15 @@ mod tests {
     }
 
     #[test]
-    fn orders_of_five_are_about_equally_frequent_at_each_place() {
-        // 4,000 seeds: each number is first 800 times, give or take 5 standard deviations of 25.
-        let mut first = [0_u32; 5];
-        for seed in 0..4_000 {
-            let number = Permutation::new(5, Seed::new(seed)).at(0);
-            first[usize::try_from(number).unwrap()] += 1;
+    fn numbers_are_about_equally_frequent_at_each_place() {
+        for (len, place) in [(3, 0), (5, 0), (5, 4), (9, 3), (17, 16), (30, 0)] {
+            // 800 times each, give or take 5 standard deviations of 28 or less.
+            let mut found = vec![0_u32; len];
+            for seed in 0..800 * len as u64 {
+                let number = Permutation::new(len as u64, Seed::new(seed)).at(place);
+                found[usize::try_from(number).unwrap()] += 1;
+            }
+            assert!(found.iter().all(|count| count.abs_diff(800) < 140), "{len}: {found:?}");
         }
-        assert!(first.iter().all(|count| count.abs_diff(800) < 127), "{first:?}");
     }
 }

@@ -45,7 +45,7 @@ pub struct SourceState {
 }
 
 impl MixtureState {
-    pub(crate) const VERSION: u32 = 2;
+    pub(crate) const VERSION: u32 = 3;
 
     /// More than any corpus has and any run draws, and few enough that no count overflows.
     pub(crate) const MOST_DRAWS: u64 = 1 << 56;

@@ -108,7 +108,7 @@ struct Source {
     order: TextOrder,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum TextOrder {
     Everywhere(Permutation),
     Near(BlockPermutation),

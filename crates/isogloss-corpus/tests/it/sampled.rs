@@ -89,6 +89,29 @@ fn sizes_are_those_of_the_lines() {
 }
 
 #[test]
+fn lines_are_what_they_were_however_a_file_begins_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = TextIndex::new(tag("yo"));
+    let files = ["\u{feff}ẹ\r\n\nilé", "", "\u{feff}", "omi\r\n\u{feff}ọjọ́\r", "\u{feff}\n"];
+    for (place, text) in files.into_iter().enumerate() {
+        let path = dir.path().join(place.to_string());
+        fs::write(&path, text).unwrap();
+        index.push_file(&path).unwrap();
+    }
+    let sizes = [(tag("yo"), index.text_count())];
+    let checked = LanguageSizes::try_new(SizeUnit::Sentences, sizes.clone()).unwrap();
+    let distribution = ExponentConfig::new().distribution(&checked).unwrap();
+    let stream = MixtureStream::try_new(&distribution, &sizes, Seed::new(4)).unwrap();
+    let rule = StoppingRule::AllExhaustedWithoutReplacement;
+    let texts = SampledTexts::try_new(vec![index], stream, rule).unwrap();
+    let mut found: Vec<_> =
+        texts.map(|text| text.unwrap()).map(|t| (t.draw.index, t.text)).collect();
+    found.sort();
+    let lines = ["ẹ", "", "ilé", "", "omi", "\u{feff}ọjọ́\r", ""];
+    assert!(found.iter().map(|(_, text)| text).eq(lines), "{found:?}");
+}
+
+#[test]
 fn it_resumes_amid_a_window_and_workers_share_it() {
     let dir = tempfile::tempdir().unwrap();
     let rule = StoppingRule::Budget(12_000);

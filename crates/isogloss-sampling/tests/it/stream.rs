@@ -208,12 +208,12 @@ fn a_state_of_another_stream_is_refused_with_the_difference_named()
 #[test]
 fn a_state_of_another_version_is_refused_before_its_fields_are_looked_at()
 -> Result<(), Box<dyn std::error::Error>> {
-    let later = r#"{"version": 3, "seed": 3, "what a later version knows": []}"#;
+    let later = r#"{"version": 4, "seed": 3, "what a later version knows": []}"#;
     let error = serde_json::from_str::<MixtureState>(later).unwrap_err().to_string();
-    assert!(error.starts_with("stream state: version is 3 there and 2 here"), "{error}");
+    assert!(error.starts_with("stream state: version is 4 there and 3 here"), "{error}");
     let sizes = [("yo".parse()?, 100)];
     let state = serde_json::to_string(&stream(0.5, &sizes, 3, LanguageOrder::Random).state())?;
-    assert!(state.starts_with(r#"{"version":2,"#), "{state}");
+    assert!(state.starts_with(r#"{"version":3,"#), "{state}");
     Ok(())
 }
 
@@ -333,9 +333,9 @@ fn the_first_draws_are_the_same_everywhere_and_ever() -> Result<(), Box<dyn std:
     let draws = |order| -> Vec<(usize, u64)> {
         stream(0.3, &sizes, 7, order).take(6).map(|draw| (draw.language, draw.index)).collect()
     };
-    let random = [(0, 526), (1, 196), (0, 872), (1, 247), (0, 322), (0, 288)];
+    let random = [(0, 526), (1, 142), (0, 872), (1, 273), (0, 322), (0, 288)];
     assert_eq!(draws(LanguageOrder::Random), random);
-    let in_order = [(0, 526), (1, 196), (0, 872), (2, 6), (1, 247), (0, 322)];
+    let in_order = [(0, 526), (1, 142), (0, 872), (2, 6), (1, 273), (0, 322)];
     assert_eq!(draws(LanguageOrder::LowDiscrepancy), in_order);
     let digest = |stream: MixtureStream| {
         let all = stream.take(10_000).fold(Seed::new(0), |digest, draw| {
@@ -353,12 +353,12 @@ fn the_first_draws_are_the_same_everywhere_and_ever() -> Result<(), Box<dyn std:
         digests.push(digest(stream.with_shard(worker)));
     }
     let expected = [
-        3_111_013_474_093_041_426,
-        16_313_762_878_067_899_768,
-        13_385_787_233_723_112_221,
-        15_801_929_200_318_459_506,
-        12_719_881_929_359_243_394,
-        17_945_745_502_894_251_964,
+        15_311_074_453_522_586_474,
+        10_294_321_378_370_052_922,
+        9_027_278_499_016_177_720,
+        10_724_038_705_024_022_532,
+        1_834_528_593_718_761_914,
+        8_716_983_510_195_940_845,
     ];
     assert_eq!(digests, expected);
     Ok(())
