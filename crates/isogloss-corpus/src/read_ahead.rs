@@ -12,8 +12,6 @@ use crate::{CorpusReadError, TextIndex};
 
 /// Blocks that wait to be taken, at most.
 const BLOCKS: usize = 16;
-/// Threads that read, since a disk serves two at once.
-const READERS: usize = 2;
 /// Draws of a batch, or as many as there are languages, since it holds something for each.
 const DRAWS: usize = 1 << 13;
 /// Batches that wait to be taken, at most: as many draws as there are lines in `BLOCKS`, or more.
@@ -56,14 +54,13 @@ impl Batch {
     }
 }
 
-/// A stream runs ahead of whoever takes its draws on a thread of its own, and on others blocks are
+/// A stream runs ahead of whoever takes its draws on a thread of its own, and on another blocks are
 /// read that the draws will need, in the order in which they will.
 #[derive(Debug)]
 pub(crate) struct ReadAhead {
-    // All are there until it is dropped; from each thread that reads comes every `READERS`th block.
+    // Both are there until it is dropped.
     batches: Option<Receiver<Batch>>,
-    blocks: Vec<Receiver<(Place, Result<Block, CorpusReadError>)>>,
-    taken: usize,
+    blocks: Option<Receiver<(Place, Result<Block, CorpusReadError>)>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -83,21 +80,17 @@ impl ReadAhead {
         if indices.iter().all(|index| blocks(index) <= window as u64) {
             return None;
         }
-        let (sender, batches) = sync_channel(BATCHES);
-        let mut this =
-            Self { batches: Some(batches), blocks: Vec::new(), taken: 0, threads: Vec::new() };
-        let mut wanted = Vec::new();
-        for _ in 0..READERS {
-            // Bounded by the draws that the wanted blocks are for.
-            let (sender, places) = channel();
-            wanted.push(sender);
-            let (sender, blocks) = sync_channel(BLOCKS / READERS);
-            this.blocks.push(blocks);
-            let indices = Arc::clone(indices);
-            this.spawn("read-ahead", move || read(&indices, &places, &sender))?;
-        }
+        let (batch_sender, batches) = sync_channel(BATCHES);
+        // Bounded by the draws that the wanted blocks are for.
+        let (place_sender, places) = channel();
+        let (block_sender, blocks) = sync_channel(BLOCKS);
+        let mut this = Self { batches: Some(batches), blocks: Some(blocks), threads: Vec::new() };
+        let indices = Arc::clone(indices);
+        this.spawn("read-ahead", move || read(&indices, &places, &block_sender))?;
         let start = Batch::start(batch.after.clone());
-        this.spawn("draw-ahead", move || draw(start, in_memory, window, &sender, &wanted))?;
+        this.spawn("draw-ahead", move || {
+            draw(start, in_memory, window, &batch_sender, &place_sender);
+        })?;
         Some(this)
     }
 
@@ -114,13 +107,11 @@ impl ReadAhead {
     /// The block that is needed next; `None` where the thread ended, or has another one, and it has to
     /// be read here.
     pub(crate) fn take(
-        &mut self,
+        &self,
         language: usize,
         block: u64,
     ) -> Option<Result<Block, CorpusReadError>> {
-        let from = self.blocks.get(self.taken % READERS)?;
-        self.taken += 1;
-        let (place, read) = from.recv().ok()?;
+        let (place, read) = self.blocks.as_ref()?.recv().ok()?;
         (place == (language, block)).then_some(read)
     }
 }
@@ -128,8 +119,7 @@ impl ReadAhead {
 impl Drop for ReadAhead {
     /// Waits for the threads, which hold the texts, and with them files that are to be deleted.
     fn drop(&mut self) {
-        self.batches = None;
-        self.blocks.clear();
+        (self.batches, self.blocks) = (None, None);
         for thread in self.threads.drain(..) {
             // What it might have panicked with is nobody's any more.
             drop(thread.join());
@@ -143,9 +133,8 @@ fn draw(
     mut in_memory: Vec<VecDeque<u64>>,
     window: usize,
     batches: &SyncSender<Batch>,
-    wanted: &[Sender<Place>],
+    wanted: &Sender<Place>,
 ) {
-    let mut readers = wanted.iter().cycle();
     loop {
         let following = batch.following();
         for draw in following.draws() {
@@ -156,7 +145,7 @@ fn draw(
                 }
                 own.push_back(block);
                 // Draws are still of use where blocks can no longer be read ahead.
-                let _ = readers.next().map(|reader| reader.send((draw.language, block)));
+                let _ = wanted.send((draw.language, block));
             }
         }
         let is_last = following.draws().is_empty();
@@ -215,7 +204,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (indices, mut stream) = stream(dir.path(), 100_000);
         let start = Batch::start(stream.clone());
-        let mut ahead = ReadAhead::start(&indices, &start, vec![VecDeque::new()], 8).unwrap();
+        let ahead = ReadAhead::start(&indices, &start, vec![VecDeque::new()], 8).unwrap();
         let mut needed = Vec::new();
         while needed.len() < 90 {
             let batch = ahead.next_batch().unwrap();

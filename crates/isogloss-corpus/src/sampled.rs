@@ -32,7 +32,7 @@ pub struct SampledText {
 /// drawn, until a rule ends it.
 ///
 /// Of each language a window of blocks of 1,024 lines is in memory and shuffled; a block is read
-/// once in an epoch, by threads that draw and read at most 18 blocks ahead. So memory does not grow
+/// once in an epoch, by threads that draw and read at most 17 blocks ahead. So memory does not grow
 /// with the corpus, reading stays sequential, and whoever takes the texts seldom waits for it.
 ///
 /// # Examples
@@ -209,7 +209,7 @@ impl SampledTexts {
         if shelf.iter().any(|(id, _)| *id == block) {
             return Ok(());
         }
-        let read = match &mut self.ahead {
+        let read = match &self.ahead {
             Ahead::Started(Some(ahead)) => ahead.take(language, block),
             _ => None,
         };
