@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use icu_locale::{Locale, LocaleCanonicalizer, LocaleExpander};
+use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander};
 use serde::{Deserialize, Serialize};
 
-use crate::{LanguageFacts, LanguageTagError};
+use crate::{LanguageFacts, LanguageTagError, language_facts};
 
 /// A language in a script: the unit by which text is kept, sampled and scored.
 ///
@@ -64,7 +64,7 @@ impl LanguageTag {
 
     /// What the built-in table knows of the language: its name, family and resource class.
     pub fn facts(&self) -> Option<&'static LanguageFacts> {
-        LanguageFacts::of(self.language())
+        language_facts::TABLE.get(self.language())
     }
 
     /// The English name of the language where the table has it, else the tag.
@@ -82,17 +82,13 @@ impl FromStr for LanguageTag {
         }
         let mut last = None;
         for (index, found) in text.split(['-', '_']).enumerate() {
-            match Subtag::classify(found, index == 0) {
-                Some(subtag) if last < Some(subtag) => last = Some(subtag),
-                _ => {
-                    return Err(LanguageTagError::Subtag {
-                        tag: text.to_owned(),
-                        position: index + 1,
-                        found: found.to_owned(),
-                        expected: Subtag::expected_after(last),
-                    });
-                }
-            }
+            let subtag = Subtag::classify(found, index == 0).filter(|next| last < Some(*next));
+            last = Some(subtag.ok_or_else(|| LanguageTagError::Subtag {
+                tag: text.to_owned(),
+                position: index + 1,
+                found: found.to_owned(),
+                expected: Subtag::expected_after(last),
+            })?);
         }
         canonicalize(text).ok_or_else(|| LanguageTagError::NoLanguage { tag: text.to_owned() })
     }
@@ -106,16 +102,10 @@ fn canonicalize(text: &str) -> Option<LanguageTag> {
     if matches!(locale.id.language.as_str(), "und" | "mul" | "mis" | "zxx") {
         return None;
     }
-    let mut likely = locale.id.clone();
-    LocaleExpander::new_extended().maximize(&mut likely);
-    let mut canonical = locale.id.language.as_str().to_owned();
-    let region = locale.id.region.filter(|_| has_region);
-    let script = likely.script.map(|script| script.to_string());
-    for subtag in script.into_iter().chain(region.map(|region| region.to_string())) {
-        canonical.push('-');
-        canonical.push_str(&subtag);
-    }
-    Some(LanguageTag { canonical })
+    let mut id = locale.id;
+    let region = id.region.filter(|_| has_region);
+    LocaleExpander::new_extended().maximize(&mut id);
+    Some(LanguageTag { canonical: LanguageIdentifier { region, ..id }.to_string() })
 }
 
 impl TryFrom<String> for LanguageTag {

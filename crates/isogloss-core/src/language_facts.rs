@@ -24,28 +24,19 @@ pub struct LanguageFacts {
     pub joshi_class: Option<u8>,
 }
 
-static TABLE: LazyLock<BTreeMap<&'static str, LanguageFacts>> = LazyLock::new(|| {
+/// By canonical language subtag.
+pub(crate) static TABLE: LazyLock<BTreeMap<&'static str, LanguageFacts>> = LazyLock::new(|| {
     let rows = include_str!("languages.tsv").lines().skip(1);
     rows.filter_map(|row| {
         let mut cells = row.split('\t');
-        let [language, name, family, class] = std::array::from_fn(|_| cells.next());
-        let facts = LanguageFacts {
-            language: language?,
-            name: name?,
-            family: family?,
-            joshi_class: class?.parse().ok(),
-        };
-        Some((facts.language, facts))
+        let [language, name, family] = [cells.next()?, cells.next()?, cells.next()?];
+        let joshi_class = cells.next()?.parse().ok();
+        Some((language, LanguageFacts { language, name, family, joshi_class }))
     })
     .collect()
 });
 
 impl LanguageFacts {
-    /// Looks a canonical language subtag up.
-    pub(crate) fn of(language: &str) -> Option<&'static Self> {
-        TABLE.get(language)
-    }
-
     /// Whether the language is of class 0, 1 or 2: little text, and hardly a label.
     pub fn is_low_resource(&self) -> bool {
         self.joshi_class.is_some_and(|class| class <= 2)

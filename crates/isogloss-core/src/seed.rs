@@ -64,14 +64,12 @@ impl Seed {
     }
 }
 
-/// The seeds for things of one kind: `seed.series().at(index)` is `seed.at(index)`, at half the
-/// price from the second on.
+/// The seeds for things of one kind: `seed.series().at(index)` is `seed.at(index)`, for less.
 #[derive(Clone, Copy, Debug)]
 pub struct SeedSeries(u64);
 
 impl SeedSeries {
     /// The seed for the `index`-th thing.
-    #[must_use]
     #[inline]
     pub const fn at(self, index: u64) -> Seed {
         // The finaliser of SplitMix64 (Steele, Lea and Flood, 2014), once over each word.
