@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear};
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
 use rand::RngExt;
 
@@ -113,11 +113,7 @@ impl BottleneckAdapter {
     }
 
     fn forward<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
-        let narrow = self.down.forward(hidden);
-        let narrow = match self.activation {
-            Activation::Relu => activation::relu(narrow),
-            Activation::Gelu => activation::gelu(narrow),
-        };
+        let narrow = self.activation.forward(self.down.forward(hidden));
         self.dropout.forward(self.up.forward(narrow))
     }
 }

@@ -1,5 +1,6 @@
 //! Which adapter, how large, and where.
 
+use burn::tensor::{Tensor, activation};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,25 @@ pub enum Activation {
     Relu,
     /// `x Φ(x)`, exactly.
     Gelu,
+    /// `x Φ(x)` with its approximation by a hyperbolic tangent.
+    GeluTanh,
+    /// `x σ(x)`, also called swish.
+    Silu,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+impl Activation {
+    /// Applies it to each number.
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Relu => activation::relu(x),
+            Self::Gelu => activation::gelu(x),
+            Self::GeluTanh => activation::gelu_approximate(x),
+            Self::Silu => activation::silu(x),
+            Self::Tanh => x.tanh(),
+        }
+    }
 }
 
 impl LoraConfig {

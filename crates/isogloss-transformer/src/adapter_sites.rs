@@ -2,7 +2,7 @@
 
 use isogloss_peft::{AdapterHost, SiteMut};
 
-use crate::{Encoder, MaskedLanguageModel, SequenceClassifier};
+use crate::{Encoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier};
 
 /// Sites are visited layer by layer. Their paths are those of the modules:
 /// `layers.0.attention.query`, `.key`, `.value`, `.output`, `layers.0.up`, `layers.0.down`, and
@@ -36,6 +36,13 @@ impl AdapterHost for MaskedLanguageModel {
 
 /// The sites of the encoder, under `encoder.`.
 impl AdapterHost for SequenceClassifier {
+    fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
+        self.encoder.for_each_site(&mut |path, site| visit(&format!("encoder.{path}"), site));
+    }
+}
+
+/// The sites of the encoder, under `encoder.`.
+impl AdapterHost for TokenClassifier {
     fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
         self.encoder.for_each_site(&mut |path, site| visit(&format!("encoder.{path}"), site));
     }

@@ -20,21 +20,21 @@ use burn::tensor::{Tensor, module};
 /// # Shapes
 ///
 /// - `q`, `k`, `v`: `[batch, heads, seq, d_head]`
-/// - `key_bias`: `[batch, 1, 1, seq]`, added to the scores
+/// - `bias`: `[batch or 1, 1, seq or 1, seq]`, added to the scores
 /// - returns: `[batch, heads, seq, d_head]`
 pub(crate) fn attend(
     q: Tensor<4>,
     k: Tensor<4>,
     v: Tensor<4>,
-    key_bias: Option<Tensor<4>>,
+    bias: Option<Tensor<4>>,
     dropout: &Dropout,
 ) -> Tensor<4> {
     if !q.is_autodiff() {
         let options = AttentionModuleOptions { scale: Some(1.0), ..Default::default() };
-        return module::attention(q, k, v, None, key_bias, options);
+        return module::attention(q, k, v, None, bias, options);
     }
     let scores = q.matmul(k.swap_dims(2, 3)); // [batch, heads, seq_q, seq_k]
-    let scores = match key_bias {
+    let scores = match bias {
         Some(bias) => scores + bias,
         None => scores,
     };

@@ -23,14 +23,36 @@ use crate::{BatchError, EncoderConfig, SequenceInput};
 /// ```
 #[derive(Clone, Debug)]
 pub struct EncoderBatch {
-    // Invariant: `ids`, `positions` and, where there are any, `languages` are
-    // `[lengths.len(), seq_len]` in row-major order and within the tables of the configuration;
-    // every length is at least 1 and the largest is `seq_len`.
+    // Invariant: `ids`, `positions`, `is_token` and, where there are any, `languages` and
+    // `token_types` are `[lengths.len(), seq_len]` in row-major order and within the tables of the
+    // configuration; each row has at least one token, and `lengths` says how many.
     ids: Vec<i32>,
     positions: Vec<i32>,
     languages: Option<Vec<i32>>,
+    // Absent where all are 0.
+    token_types: Option<Vec<i32>>,
+    is_token: Vec<bool>,
     lengths: Vec<usize>,
     seq_len: usize,
+    causal: bool,
+}
+
+/// Rows that somebody else has padded, on any side, in row-major order. Each column is
+/// `[batch, seq]`.
+#[derive(Clone, Debug, Default)]
+pub struct PaddedRows {
+    /// Token ids, padding included.
+    pub ids: Vec<u32>,
+    /// Which of them are tokens; the others are hidden from all.
+    pub is_token: Vec<bool>,
+    /// Positions, counted from 0. `None` for those that the model itself would take: in a model with a
+    /// [`position_offset`](EncoderConfig::position_offset) those of the ids that are not padding, in any
+    /// other `0, 1, 2, …`, padding included.
+    pub positions: Option<Vec<u32>>,
+    /// Rows of the language embedding, for models that have one.
+    pub languages: Option<Vec<u32>>,
+    /// Rows of the token-type embedding; `None` for 0.
+    pub token_types: Option<Vec<u32>>,
 }
 
 impl EncoderBatch {
@@ -42,26 +64,104 @@ impl EncoderBatch {
     pub fn try_new(config: &EncoderConfig, rows: &[SequenceInput]) -> Result<Self, BatchError> {
         for (sequence, row) in rows.iter().enumerate() {
             check_row(config, sequence, row)?;
+            if let Some(token) = row.ids.iter().position(|&id| id == config.pad_id) {
+                return Err(BatchError::Padding { sequence, token, pad_id: config.pad_id });
+            }
         }
         let seq_len = rows.iter().map(SequenceInput::len).max().ok_or(BatchError::Empty)?;
-        let pad_id = to_i32(config.pad_id);
-        // Padding stands at position 0 and takes the language of its row: nothing reads it.
-        let padded = |values: fn(&SequenceInput) -> &[u32], pad: Option<i32>| {
+        // Padding is of type 0 and takes the language of its row: nothing reads it.
+        let padded = |values: fn(&SequenceInput) -> &[u32], pad: Option<u32>| {
             let mut flat = Vec::with_capacity(rows.len() * seq_len);
             for (row, values) in rows.iter().map(values).enumerate() {
-                flat.extend(values.iter().copied().map(to_i32));
+                flat.extend(values);
                 let last = flat.last().copied().unwrap_or_default();
                 flat.resize((row + 1) * seq_len, pad.unwrap_or(last));
             }
             flat
         };
+        let lengths: Vec<_> = rows.iter().map(SequenceInput::len).collect();
+        let is_token = lengths.iter().flat_map(|&length| (0..seq_len).map(move |i| i < length));
+        let is_token: Vec<_> = is_token.collect();
+        let positions = padded(|row| &row.positions, Some(0));
+        let has_types = rows.iter().any(|row| row.token_types.is_some());
         Ok(Self {
-            ids: padded(|row| &row.ids, Some(pad_id)),
-            positions: padded(|row| &row.positions, Some(0)),
+            ids: to_i32s(padded(|row| &row.ids, Some(config.pad_id))),
+            positions: table_rows(config, positions, &is_token),
             languages: (config.n_languages > 0)
-                .then(|| padded(|row| row.languages.as_deref().unwrap_or_default(), None)),
-            lengths: rows.iter().map(SequenceInput::len).collect(),
+                .then(|| to_i32s(padded(|row| row.languages.as_deref().unwrap_or_default(), None))),
+            token_types: has_types
+                .then(|| padded(|row| row.token_types.as_deref().unwrap_or_default(), Some(0)))
+                .and_then(types_that_differ),
+            is_token,
+            lengths,
             seq_len,
+            causal: config.causal,
+        })
+    }
+
+    /// Checks rows that are padded already, on the right, on the left or between.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], with the row and the token.
+    pub fn try_from_padded(
+        config: &EncoderConfig,
+        seq_len: usize,
+        rows: &PaddedRows,
+    ) -> Result<Self, BatchError> {
+        if rows.ids.is_empty() || seq_len == 0 {
+            return Err(BatchError::Empty);
+        }
+        let batch = rows.ids.len().div_ceil(seq_len);
+        let lengths = [
+            ("ids", Some(rows.ids.len())),
+            ("mask", Some(rows.is_token.len())),
+            ("positions", rows.positions.as_ref().map(Vec::len)),
+            ("languages", rows.languages.as_ref().map(Vec::len)),
+            ("token types", rows.token_types.as_ref().map(Vec::len)),
+        ];
+        for (what, found) in lengths {
+            let expected = batch * seq_len;
+            if let Some(found) = found.filter(|&found| found != expected) {
+                return Err(BatchError::Rows { what, found, expected });
+            }
+        }
+        let positions = match &rows.positions {
+            Some(positions) => positions.clone(),
+            None => own_positions(config, seq_len, &rows.ids),
+        };
+        let part = |values: &[u32], row| values[row * seq_len..][..seq_len].to_vec();
+        for sequence in 0..batch {
+            let row = SequenceInput {
+                ids: part(&rows.ids, sequence),
+                positions: part(&positions, sequence),
+                languages: rows.languages.as_ref().map(|values| part(values, sequence)),
+                token_types: rows.token_types.as_ref().map(|values| part(values, sequence)),
+            };
+            check_row(config, sequence, &row)?;
+        }
+        let lengths = rows.is_token.chunks_exact(seq_len);
+        let lengths: Vec<_> =
+            lengths.map(|row| row.iter().filter(|&&is_token| is_token).count()).collect();
+        if let Some(sequence) = lengths.iter().position(|&length| length == 0) {
+            return Err(BatchError::EmptySequence { sequence });
+        }
+        // The model's own positions are those of padding, too, and those have a row of their own.
+        let is_placed: Vec<_> = match &rows.positions {
+            None if config.position_offset > 0 => {
+                rows.ids.iter().map(|&id| id != config.pad_id).collect()
+            }
+            _ => vec![true; rows.ids.len()],
+        };
+        Ok(Self {
+            ids: to_i32s(rows.ids.clone()),
+            positions: table_rows(config, positions, &is_placed),
+            languages: rows.languages.clone().map(to_i32s),
+            token_types: rows.token_types.clone().and_then(types_that_differ),
+            is_token: rows.is_token.clone(),
+            lengths,
+            seq_len,
+            causal: config.causal,
         })
     }
 
@@ -92,32 +192,41 @@ impl EncoderBatch {
         let ints = |values: &Vec<i32>| {
             Tensor::<2, Int>::from_data(TensorData::new(values.clone(), [batch, seq]), device)
         };
-        let is_padded = self.lengths.iter().any(|&length| length < seq);
-        let hidden = self.lengths.iter().flat_map(|&length| (0..seq).map(move |i| i >= length));
+        let floats = |values: Vec<f32>, shape: [usize; 4]| {
+            Tensor::<4>::from_data(TensorData::new(values, shape), device)
+        };
+        let hidden = |is_hidden| if is_hidden { HIDDEN } else { 0.0 };
+        let is_padded = self.is_token.iter().any(|is_token| !is_token);
         let key_bias = is_padded.then(|| {
-            let bias: Vec<f32> = hidden.map(|pad| if pad { HIDDEN } else { 0.0 }).collect();
-            Tensor::from_data(TensorData::new(bias, [batch, 1, 1, seq]), device)
+            let bias = self.is_token.iter().map(|is_token| hidden(!is_token)).collect();
+            floats(bias, [batch, 1, 1, seq])
         });
-        let mean_weights: Vec<f32> = self
-            .lengths
-            .iter()
-            .flat_map(|&length| {
-                let weight = 1.0 / length as f32;
-                (0..seq).map(move |i| if i < length { weight } else { 0.0 })
-            })
-            .collect();
+        let causal_bias = self.causal.then(|| {
+            let bias = (0..seq).flat_map(|query| (0..seq).map(move |key| hidden(key > query)));
+            let bias = floats(bias.collect(), [1, 1, seq, seq]);
+            // Both at once are as far out of reach as one.
+            key_bias.clone().map_or(bias.clone(), |key_bias| (key_bias + bias).clamp_min(HIDDEN))
+        });
+        let weight = |length: usize| 1.0 / length as f32;
+        let weights =
+            self.is_token.chunks_exact(seq).zip(&self.lengths).flat_map(|(row, &length)| {
+                row.iter().map(move |&is_token| if is_token { weight(length) } else { 0.0 })
+            });
+        let mean_weights = TensorData::new(weights.collect::<Vec<f32>>(), [batch, 1, seq]);
         DeviceBatch {
             ids: ints(&self.ids),
             positions: ints(&self.positions),
             languages: self.languages.as_ref().map(ints),
+            token_types: self.token_types.as_ref().map(ints),
             key_bias,
-            mean_weights: Tensor::from_data(TensorData::new(mean_weights, [batch, 1, seq]), device),
+            causal_bias,
+            mean_weights: Tensor::from_data(mean_weights, device),
             lengths: self.lengths.clone(),
         }
     }
 }
 
-/// What is added to the score of a padded key: finite, so that no row of scores turns into NaN, and
+/// What is added to the score of a hidden key: finite, so that no row of scores turns into NaN, and
 /// so low that its exponential is zero.
 const HIDDEN: f32 = -1e9;
 
@@ -126,18 +235,27 @@ const HIDDEN: f32 = -1e9;
 pub struct DeviceBatch {
     /// `[batch, seq]`
     pub(crate) ids: Tensor<2, Int>,
-    /// `[batch, seq]`
+    /// `[batch, seq]`, rows of the table
     pub(crate) positions: Tensor<2, Int>,
     /// `[batch, seq]`
     pub(crate) languages: Option<Tensor<2, Int>>,
+    /// `[batch, seq]`, absent where all are 0.
+    pub(crate) token_types: Option<Tensor<2, Int>>,
     /// `[batch, 1, 1, seq]`, absent where no row is padded.
     pub(crate) key_bias: Option<Tensor<4>>,
+    /// `[batch or 1, 1, seq, seq]` for a model that sees what was before only, padding included.
+    causal_bias: Option<Tensor<4>>,
     /// `[batch, 1, seq]`: one over the length of the row at its tokens, 0 at padding.
     pub(crate) mean_weights: Tensor<3>,
     pub(crate) lengths: Vec<usize>,
 }
 
 impl DeviceBatch {
+    /// What is added to the scores of attention. `[batch or 1, 1, seq or 1, seq]`
+    pub(crate) fn bias(&self) -> Option<&Tensor<4>> {
+        self.causal_bias.as_ref().or(self.key_bias.as_ref())
+    }
+
     /// The token ids, padding included. `[batch, seq]`
     pub fn ids(&self) -> Tensor<2, Int> {
         self.ids.clone()
@@ -160,6 +278,34 @@ impl DeviceBatch {
     }
 }
 
+/// Positions as the model itself would have them.
+fn own_positions(config: &EncoderConfig, seq_len: usize, ids: &[u32]) -> Vec<u32> {
+    let mut positions = Vec::with_capacity(ids.len());
+    for row in ids.chunks(seq_len) {
+        let mut next = 0;
+        for &id in row {
+            let is_placed = config.position_offset == 0 || id != config.pad_id;
+            positions.push(if is_placed { next } else { 0 });
+            next += u32::from(is_placed);
+        }
+    }
+    positions
+}
+
+/// The rows of the position embedding. What stands nowhere has the row before the first, if any.
+fn table_rows(config: &EncoderConfig, positions: Vec<u32>, is_placed: &[bool]) -> Vec<i32> {
+    let offset = i32::try_from(config.position_offset).unwrap_or(i32::MAX);
+    let rows = positions.into_iter().zip(is_placed).map(|(position, is_placed)| {
+        if *is_placed { to_i32(position) + offset } else { (offset - 1).max(0) }
+    });
+    rows.collect()
+}
+
+/// Token types, unless all are 0.
+fn types_that_differ(types: Vec<u32>) -> Option<Vec<i32>> {
+    types.iter().any(|&kind| kind > 0).then(|| to_i32s(types))
+}
+
 fn check_row(
     config: &EncoderConfig,
     sequence: usize,
@@ -168,36 +314,45 @@ fn check_row(
     if row.is_empty() {
         return Err(BatchError::EmptySequence { sequence });
     }
-    let n_languages = config.n_languages;
+    let (n_languages, n_token_types) = (config.n_languages, config.n_token_types);
     if row.languages.is_some() != (n_languages > 0) {
         let given = row.languages.is_some();
         return Err(BatchError::Languages { sequence, given, n_languages });
     }
-    let languages = row.languages.as_deref();
+    if row.token_types.is_some() && n_token_types == 0 {
+        return Err(BatchError::TokenTypes { sequence });
+    }
     let columns = [
-        ("id", Some(row.ids.as_slice()), config.vocab_size),
-        ("position", Some(row.positions.as_slice()), config.max_positions),
-        ("language", languages, n_languages),
+        ["id", "ids"],
+        ["position", "positions"],
+        ["language", "languages"],
+        ["token type", "token types"],
     ];
-    for (what, values, limit) in columns {
+    let values = [
+        (Some(row.ids.as_slice()), config.vocab_size),
+        (Some(row.positions.as_slice()), config.max_positions),
+        (row.languages.as_deref(), n_languages),
+        (row.token_types.as_deref(), n_token_types),
+    ];
+    for ([what, plural], (values, limit)) in columns.into_iter().zip(values) {
         let Some(values) = values else { continue };
         if values.len() != row.len() {
-            let what = if what == "position" { "positions" } else { "languages" };
             let (found, expected) = (values.len(), row.len());
-            return Err(BatchError::Length { sequence, what, found, expected });
+            return Err(BatchError::Length { sequence, what: plural, found, expected });
         }
         if let Some(token) = values.iter().position(|&value| value as usize >= limit) {
             let found = values[token].into();
             return Err(BatchError::OutOfRange { sequence, token, what, found, limit });
         }
     }
-    match row.ids.iter().position(|&id| id == config.pad_id) {
-        Some(token) => Err(BatchError::Padding { sequence, token, pad_id: config.pad_id }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Burn's integers are signed; a table has fewer rows than either type can count.
 pub(crate) fn to_i32(value: u32) -> i32 {
     value.cast_signed()
+}
+
+fn to_i32s(values: Vec<u32>) -> Vec<i32> {
+    values.into_iter().map(to_i32).collect()
 }

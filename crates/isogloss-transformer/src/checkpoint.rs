@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::initialization::Initialization;
 use crate::{
     CheckpointError, ClassifierConfig, Encoder, EncoderConfig, EncoderConfigError,
-    MaskedLanguageModel, MlmHead, SequenceClassifier, TensorFault,
+    MaskedLanguageModel, MlmConfig, SequenceClassifier, TensorFault, TokenClassifier,
+    TokenClassifierConfig,
 };
 
 /// A model that [`save_checkpoint`] and [`load_checkpoint`] know how to keep.
@@ -190,17 +191,17 @@ impl Checkpoint for Encoder {
 }
 
 impl Checkpoint for MaskedLanguageModel {
-    type Config = EncoderConfig;
+    type Config = MlmConfig;
 
     const KIND: &'static str = "masked-language-model";
 
-    fn checkpoint_config(&self) -> EncoderConfig {
-        self.encoder.config().clone()
+    fn checkpoint_config(&self) -> MlmConfig {
+        self.config()
     }
 
-    fn try_blank(config: &EncoderConfig, device: &Device) -> Result<Self, EncoderConfigError> {
-        let encoder = Encoder::try_blank(config, device)?;
-        Ok(Self { encoder, head: MlmHead::new(config, &Initialization::blank(device)) })
+    fn try_blank(config: &MlmConfig, device: &Device) -> Result<Self, EncoderConfigError> {
+        config.try_check()?;
+        Ok(Self::new(config, &Initialization::blank(device)))
     }
 }
 
@@ -215,6 +216,24 @@ impl Checkpoint for SequenceClassifier {
 
     fn try_blank(config: &ClassifierConfig, device: &Device) -> Result<Self, EncoderConfigError> {
         config.try_check()?;
-        Ok(Self::blank(config, device))
+        Ok(Self::new(config, &Initialization::blank(device)))
+    }
+}
+
+impl Checkpoint for TokenClassifier {
+    type Config = TokenClassifierConfig;
+
+    const KIND: &'static str = "token-classifier";
+
+    fn checkpoint_config(&self) -> TokenClassifierConfig {
+        self.config()
+    }
+
+    fn try_blank(
+        config: &TokenClassifierConfig,
+        device: &Device,
+    ) -> Result<Self, EncoderConfigError> {
+        config.try_check()?;
+        Ok(Self::new(config, &Initialization::blank(device)))
     }
 }

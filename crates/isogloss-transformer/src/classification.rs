@@ -24,18 +24,55 @@ pub struct ClassifierConfig {
     pub n_classes: usize,
     /// How hidden states become the vector that is classified. Default the first token, as XLM-R.
     pub pooling: Pooling,
+    /// What stands between that vector and the scores. Default that of XLM-R.
+    pub head: HeadShape,
+    /// Dropout in the head. Default that of the encoder.
+    pub dropout: f64,
+}
+
+/// What stands between a pooled vector and the scores of classes.
+///
+/// # Source
+///
+/// The heads of RoBERTa, BERT, DistilBERT and XLM in transformers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum HeadShape {
+    /// `output(drop(tanh(dense(drop(h)))))`: RoBERTa and XLM-R.
+    #[default]
+    DropTanh,
+    /// `output(drop(tanh(dense(h))))`: BERT, whose pooler is the dense layer.
+    Tanh,
+    /// `output(drop(relu(dense(h))))`: DistilBERT.
+    Relu,
+    /// `output(drop(h))`: XLM.
+    Linear,
 }
 
 impl ClassifierConfig {
     /// A classifier into `n_classes` classes.
     pub const fn new(encoder: EncoderConfig, n_classes: usize) -> Self {
-        Self { encoder, n_classes, pooling: Pooling::Cls }
+        let (dropout, head) = (encoder.dropout, HeadShape::DropTanh);
+        Self { encoder, n_classes, pooling: Pooling::Cls, head, dropout }
     }
 
     /// Sets the pooling.
     #[must_use]
     pub fn with_pooling(self, pooling: Pooling) -> Self {
         Self { pooling, ..self }
+    }
+
+    /// Sets the shape of the head.
+    #[must_use]
+    pub fn with_head(self, head: HeadShape) -> Self {
+        Self { head, ..self }
+    }
+
+    /// Sets the dropout in the head.
+    #[must_use]
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
     }
 
     /// Builds encoder and head with fresh weights; see [`EncoderConfig::try_init`].
@@ -48,48 +85,52 @@ impl ClassifierConfig {
         device: &Device,
         seed: Seed,
     ) -> Result<SequenceClassifier, EncoderConfigError> {
-        let encoder = self.encoder.try_init(device, seed)?;
-        SequenceClassifier::try_from_encoder(encoder, self.n_classes, self.pooling, seed, device)
+        self.try_check()?;
+        let init = Initialization::seeded(self.encoder.initializer_std, seed, device);
+        Ok(SequenceClassifier::new(self, &init))
     }
 
     /// Checks every field.
     pub(crate) fn try_check(&self) -> Result<(), EncoderConfigError> {
-        let mut faults = match self.encoder.try_check() {
+        let faults = match self.encoder.try_check() {
             Ok(()) => Vec::new(),
             Err(error) => error.faults,
         };
-        check_n_classes(&mut faults, self.n_classes);
-        if faults.is_empty() { Ok(()) } else { Err(EncoderConfigError { faults }) }
+        check_head(faults, self.n_classes, self.dropout)
     }
 }
 
-fn check_n_classes(faults: &mut Vec<ConfigFault>, n_classes: usize) {
-    ConfigFault::check(faults, n_classes >= 2, "n_classes", n_classes, "at least 2");
+pub(crate) fn check_head(
+    mut faults: Vec<ConfigFault>,
+    n_classes: usize,
+    dropout: f64,
+) -> Result<(), EncoderConfigError> {
+    ConfigFault::check(&mut faults, n_classes >= 2, "n_classes", n_classes, "at least 2");
+    let holds = (0.0..1.0).contains(&dropout);
+    let expected = "at least 0 and less than 1";
+    ConfigFault::check(&mut faults, holds, "head dropout", dropout, expected);
+    if faults.is_empty() { Ok(()) } else { Err(EncoderConfigError { faults }) }
 }
 
-/// Turns a pooled vector into scores of classes.
-///
-/// ```text
-/// z = output(drop(tanh(dense(drop(h)))))
-/// ```
-///
-/// # Source
-///
-/// The head of RoBERTa and XLM-R.
+/// Turns a pooled vector into scores of classes, in one of the ways of [`HeadShape`].
 #[derive(Module, Debug)]
 pub struct ClassificationHead {
-    pub(crate) dense: Linear,
+    pub(crate) dense: Option<Linear>,
     pub(crate) output: Linear,
     dropout: Dropout,
+    #[module(skip)]
+    shape: HeadShape,
 }
 
 impl ClassificationHead {
-    pub(crate) fn new(config: &EncoderConfig, n_classes: usize, init: &Initialization<'_>) -> Self {
-        let d_model = config.d_model;
+    pub(crate) fn new(config: &ClassifierConfig, init: &Initialization<'_>) -> Self {
+        let d_model = config.encoder.d_model;
+        let has_dense = config.head != HeadShape::Linear;
         Self {
-            dense: init.linear("head.dense", [d_model, d_model]),
-            output: init.linear("head.output", [d_model, n_classes]),
+            dense: has_dense.then(|| init.linear("head.dense", [d_model, d_model])),
+            output: init.linear("head.output", [d_model, config.n_classes]),
             dropout: DropoutConfig::new(config.dropout).init(),
+            shape: config.head,
         }
     }
 
@@ -98,7 +139,16 @@ impl ClassificationHead {
     /// - `pooled`: `[batch, d_model]`
     /// - returns: `[batch, n_classes]`, unnormalised
     pub fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
-        let hidden = self.dense.forward(self.dropout.forward(pooled)).tanh();
+        let dense = |x| match &self.dense {
+            Some(dense) => dense.forward(x),
+            None => x,
+        };
+        let hidden = match self.shape {
+            HeadShape::DropTanh => dense(self.dropout.forward(pooled)).tanh(),
+            HeadShape::Tanh => dense(pooled).tanh(),
+            HeadShape::Relu => activation::relu(dense(pooled)),
+            HeadShape::Linear => pooled,
+        };
         self.output.forward(self.dropout.forward(hidden))
     }
 }
@@ -126,23 +176,18 @@ impl SequenceClassifier {
         seed: Seed,
         device: &Device,
     ) -> Result<Self, EncoderConfigError> {
-        let mut faults = Vec::new();
-        check_n_classes(&mut faults, n_classes);
-        if !faults.is_empty() {
-            return Err(EncoderConfigError { faults });
-        }
-        let config = encoder.config();
+        let config = encoder.config().clone();
         let init = Initialization::seeded(config.initializer_std, seed, device);
-        let head = ClassificationHead::new(config, n_classes, &init);
+        let config = ClassifierConfig::new(config, n_classes).with_pooling(pooling);
+        config.try_check()?;
+        let head = ClassificationHead::new(&config, &init);
         Ok(Self { encoder, head, n_classes, pooling })
     }
 
-    /// A model to load into.
-    pub(crate) fn blank(config: &ClassifierConfig, device: &Device) -> Self {
-        let init = Initialization::blank(device);
+    pub(crate) fn new(config: &ClassifierConfig, init: &Initialization<'_>) -> Self {
         Self {
-            encoder: Encoder::new(&config.encoder, &init),
-            head: ClassificationHead::new(&config.encoder, config.n_classes, &init),
+            encoder: Encoder::new(&config.encoder, init),
+            head: ClassificationHead::new(config, init),
             n_classes: config.n_classes,
             pooling: config.pooling,
         }
@@ -152,6 +197,8 @@ impl SequenceClassifier {
     pub fn config(&self) -> ClassifierConfig {
         ClassifierConfig::new(self.encoder.config().clone(), self.n_classes)
             .with_pooling(self.pooling)
+            .with_head(self.head.shape)
+            .with_dropout(self.head.dropout.prob)
     }
 
     /// Takes the head off.

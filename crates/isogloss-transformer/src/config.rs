@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 use isogloss_core::Seed;
+use isogloss_peft::Activation;
 use serde::{Deserialize, Serialize};
 
 use crate::initialization::Initialization;
@@ -40,12 +41,30 @@ pub struct EncoderConfig {
     pub n_heads: usize,
     /// Inner width of the feed-forward sub-layer. Default `4 · d_model`.
     pub d_ff: usize,
-    /// Rows of the position embedding; positions start at 0. Default 512.
+    /// How many positions there are, counted from 0. Default 512.
     pub max_positions: usize,
+    /// Rows of the position embedding before that of position 0, which no token uses. Default 0; 2
+    /// in XLM-R, whose table begins with the rows of a padding id and those below it.
+    pub position_offset: usize,
+    /// Whether the position embedding is a table of sines, which is not trained. Default false.
+    pub fixed_positions: bool,
     /// Rows of the language embedding; 0 (the default) for a model that is not told the language.
     pub n_languages: usize,
-    /// Dropout after the embeddings and after each sub-layer. Default 0.1.
+    /// Rows of the token-type embedding, which tells the sides of a pair apart; 0 (the default) for a
+    /// model without one.
+    pub n_token_types: usize,
+    /// What stands in the feed-forward sub-layer. Default GELU, exactly.
+    pub activation: Activation,
+    /// Where layers are normalised. Default after each sub-layer.
+    pub norm: NormOrder,
+    /// Whether a token sees those before it only. Default false.
+    pub causal: bool,
+    /// Whether there is a [`Pooler`](crate::Pooler) on top. Default false.
+    pub pooler: bool,
+    /// Dropout after the embeddings and after the sub-layers. Default 0.1.
     pub dropout: f64,
+    /// Which sub-layers drop out. Default both.
+    pub dropout_after: DropoutAfter,
     /// Dropout on the attention probabilities. Default 0.1.
     pub attention_dropout: f64,
     /// ε of every layer normalisation. Default 1e-5.
@@ -67,8 +86,16 @@ impl EncoderConfig {
             n_heads: 4,
             d_ff: 1024,
             max_positions: 512,
+            position_offset: 0,
+            fixed_positions: false,
             n_languages: 0,
+            n_token_types: 0,
+            activation: Activation::Gelu,
+            norm: NormOrder::Post,
+            causal: false,
+            pooler: false,
             dropout: 0.1,
+            dropout_after: DropoutAfter::Both,
             attention_dropout: 0.1,
             layer_norm_eps: 1e-5,
             pad_id: 1,
@@ -112,6 +139,48 @@ impl EncoderConfig {
         Self { n_languages, ..self }
     }
 
+    /// Sets how many rows of the position embedding stand before that of position 0.
+    #[must_use]
+    pub fn with_position_offset(self, position_offset: usize) -> Self {
+        Self { position_offset, ..self }
+    }
+
+    /// Sets whether the position embedding stays as it is.
+    #[must_use]
+    pub fn with_fixed_positions(self, fixed_positions: bool) -> Self {
+        Self { fixed_positions, ..self }
+    }
+
+    /// Sets the number of token types.
+    #[must_use]
+    pub fn with_n_token_types(self, n_token_types: usize) -> Self {
+        Self { n_token_types, ..self }
+    }
+
+    /// Sets the activation.
+    #[must_use]
+    pub fn with_activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
+
+    /// Sets where layers are normalised.
+    #[must_use]
+    pub fn with_norm(self, norm: NormOrder) -> Self {
+        Self { norm, ..self }
+    }
+
+    /// Sets whether a token sees those before it only.
+    #[must_use]
+    pub fn with_causal(self, causal: bool) -> Self {
+        Self { causal, ..self }
+    }
+
+    /// Sets whether there is a pooler.
+    #[must_use]
+    pub fn with_pooler(self, pooler: bool) -> Self {
+        Self { pooler, ..self }
+    }
+
     /// Sets both rates of dropout.
     #[must_use]
     pub fn with_dropout(self, dropout: f64) -> Self {
@@ -122,6 +191,12 @@ impl EncoderConfig {
     #[must_use]
     pub fn with_attention_dropout(self, attention_dropout: f64) -> Self {
         Self { attention_dropout, ..self }
+    }
+
+    /// Sets which sub-layers drop out.
+    #[must_use]
+    pub fn with_dropout_after(self, dropout_after: DropoutAfter) -> Self {
+        Self { dropout_after, ..self }
     }
 
     /// Sets the ε of layer normalisation.
@@ -205,14 +280,52 @@ impl EncoderConfig {
     /// How many numbers the encoder consists of, adapters aside.
     ///
     /// ```text
-    /// n = (V + P + G + 2)·d + L·(4·(d² + d) + 2·d·f + f + d + 4·d)
+    /// n = (V + O + P + G + T + 2)·d + L·(4·(d² + d) + 2·d·f + f + d + 4·d) (+ d² + d)
     /// ```
     ///
-    /// `V` pieces, `P` positions, `G` languages, `L` layers, width `d`, inner width `f`.
+    /// `V` pieces, `P` positions and `O` rows before them, `G` languages, `T` token types, `L`
+    /// layers, width `d`, inner width `f`; the last for a pooler.
     pub const fn parameter_count(&self) -> usize {
         let (d, f) = (self.d_model, self.d_ff);
-        let embeddings = (self.vocab_size + self.max_positions + self.n_languages + 2) * d;
+        let rows = self.vocab_size + self.position_rows() + self.n_languages + self.n_token_types;
+        let embeddings = (rows + 2) * d;
         let layer = 4 * (d * d + d) + 2 * d * f + f + d + 4 * d;
-        embeddings + self.n_layers * layer
+        embeddings + self.n_layers * layer + if self.pooler { d * d + d } else { 0 }
     }
+
+    /// Rows of the position embedding.
+    pub(crate) const fn position_rows(&self) -> usize {
+        self.position_offset + self.max_positions
+    }
+}
+
+/// Where an [`EncoderLayer`](crate::EncoderLayer) is normalised.
+///
+/// # Source
+///
+/// Xiong et al. (2020), "On Layer Normalization in the Transformer Architecture",
+/// <https://arxiv.org/abs/2002.04745>.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NormOrder {
+    /// The embeddings, and the sum after each sub-layer: BERT, XLM, XLM-R.
+    #[default]
+    Post,
+    /// What goes into each sub-layer, and the last hidden states: XLM-R XL.
+    Pre,
+}
+
+/// Which sub-layers of an [`EncoderLayer`](crate::EncoderLayer) drop out before the residual is added.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DropoutAfter {
+    /// Attention and feed-forward: BERT, XLM, XLM-R.
+    #[default]
+    Both,
+    /// Attention: XLM-R XL.
+    Attention,
+    /// Feed-forward: DistilBERT.
+    FeedForward,
 }

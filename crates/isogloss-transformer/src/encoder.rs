@@ -1,19 +1,21 @@
-//! The encoder: embeddings and a stack of post-LN layers.
+//! The encoder: embeddings and a stack of layers.
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Embedding, LayerNorm};
+use burn::nn::{Dropout, DropoutConfig, Embedding, LayerNorm, Linear};
 use burn::tensor::Tensor;
 
 use crate::initialization::Initialization;
-use crate::{DeviceBatch, EncoderConfig, EncoderLayer, Pooling};
+use crate::{DeviceBatch, EncoderConfig, EncoderLayer, NormOrder, Pooling};
 
-/// Words, positions and, where the model has them, languages, added and normalised.
+/// Words, positions and, where the model has them, token types and languages, added; in a post-LN
+/// model normalised.
 #[derive(Module, Debug)]
 pub struct Embeddings {
     pub(crate) word: Embedding,
     pub(crate) position: Embedding,
+    pub(crate) token_type: Option<Embedding>,
     pub(crate) language: Option<Embedding>,
-    pub(crate) norm: LayerNorm,
+    pub(crate) norm: Option<LayerNorm>,
     dropout: Dropout,
 }
 
@@ -22,18 +24,26 @@ impl Embeddings {
         let table = |name: &str, rows, zero_row| {
             init.embedding(&format!("embeddings.{name}"), [rows, config.d_model], zero_row)
         };
+        let some_table = |name, rows| (rows > 0).then(|| table(name, rows, None));
+        let mut position = table("position", config.position_rows(), None);
+        if config.fixed_positions {
+            position.weight = init.sines(config.position_rows(), config.d_model);
+        }
         Self {
             word: table("word", config.vocab_size, Some(config.pad_id as usize)),
-            position: table("position", config.max_positions, None),
-            language: (config.n_languages > 0).then(|| table("language", config.n_languages, None)),
-            norm: init.layer_norm(config.d_model, config.layer_norm_eps),
+            position,
+            token_type: some_table("token_type", config.n_token_types),
+            language: some_table("language", config.n_languages),
+            norm: (config.norm == NormOrder::Post)
+                .then(|| init.layer_norm(config.d_model, config.layer_norm_eps)),
             dropout: DropoutConfig::new(config.dropout).init(),
         }
     }
 
-    /// The gain of the normalisation, the lowest parameter that every token passes. `[d_model]`
-    pub fn norm_gain(&self) -> Tensor<1> {
-        self.norm.gamma.val()
+    /// The gain of the normalisation, the lowest parameter that every token passes; `None` in a pre-LN
+    /// model. `[d_model]`
+    pub fn norm_gain(&self) -> Option<Tensor<1>> {
+        self.norm.as_ref().map(|norm| norm.gamma.val())
     }
 
     /// # Shapes
@@ -42,18 +52,52 @@ impl Embeddings {
     fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
         let mut sum =
             self.word.forward(batch.ids.clone()) + self.position.forward(batch.positions.clone()); // [batch, seq, d_model]
+        match (&self.token_type, &batch.token_types) {
+            (Some(table), Some(types)) => sum = sum + table.forward(types.clone()),
+            // All are of type 0, one row for all.
+            (Some(table), None) => sum = sum + table.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
+            (None, _) => {}
+        }
         if let (Some(table), Some(languages)) = (&self.language, &batch.languages) {
             sum = sum + table.forward(languages.clone());
         }
-        self.dropout.forward(self.norm.forward(sum.flatten(0, 1)))
+        let sum = sum.flatten(0, 1);
+        self.dropout.forward(match &self.norm {
+            Some(norm) => norm.forward(sum),
+            None => sum,
+        })
     }
 }
 
-/// A multilingual encoder in the shape of XLM and XLM-R.
+/// `tanh(dense h₀)`: a vector of the first token for tasks on whole sequences.
+///
+/// # Source
+///
+/// Devlin et al. (2019), "BERT", <https://arxiv.org/abs/1810.04805>, where it is trained to predict
+/// whether one sentence follows another. It is no sentence embedding unless it was trained as one, as
+/// in LaBSE.
+#[derive(Module, Debug)]
+pub struct Pooler {
+    pub(crate) dense: Linear,
+}
+
+impl Pooler {
+    /// # Shapes
+    ///
+    /// - `hidden`: `[batch, seq, d_model]`
+    /// - returns: `[batch, d_model]`
+    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
+        self.dense.forward(hidden.narrow(1, 0, 1).squeeze_dim::<2>(1)).tanh()
+    }
+}
+
+/// A multilingual encoder in the shape of BERT, XLM, XLM-R, and what came after them.
 ///
 /// ```text
-/// x = drop(LN(word[id] + position[p] (+ language[l])))       then n_layers × EncoderLayer
+/// x = drop(LN(word[id] + position[p] (+ token_type[t]) (+ language[l])))    then n_layers × EncoderLayer
 /// ```
+///
+/// In a pre-LN model the normalisation stands behind the last layer instead.
 ///
 /// Dropout acts whenever the parameters and the batch are on an autodiff device: evaluate a
 /// `valid()` model on batches of the plain device.
@@ -83,6 +127,8 @@ impl Embeddings {
 pub struct Encoder {
     pub(crate) embeddings: Embeddings,
     pub(crate) layers: Vec<EncoderLayer>,
+    pub(crate) final_norm: Option<LayerNorm>,
+    pub(crate) pooler: Option<Pooler>,
     // Invariant: the shape that the modules above have.
     #[module(skip)]
     config: EncoderConfig,
@@ -94,6 +140,11 @@ impl Encoder {
         Self {
             embeddings: Embeddings::new(config, init),
             layers: (0..config.n_layers).map(layer).collect(),
+            final_norm: (config.norm == NormOrder::Pre)
+                .then(|| init.layer_norm(config.d_model, config.layer_norm_eps)),
+            pooler: config.pooler.then(|| Pooler {
+                dense: init.linear("pooler.dense", [config.d_model, config.d_model]),
+            }),
             config: config.clone(),
         }
     }
@@ -108,9 +159,9 @@ impl Encoder {
         &self.embeddings
     }
 
-    /// Takes note of another number of positions than the encoder was made with.
-    pub(crate) fn set_max_positions(&mut self, max_positions: usize) {
-        self.config.max_positions = max_positions;
+    /// The pooler on top, where there is one.
+    pub fn pooler(&self) -> Option<&Pooler> {
+        self.pooler.as_ref()
     }
 
     /// Takes note of rows that were appended to the word embedding.
@@ -140,7 +191,8 @@ impl Encoder {
     /// The hidden states after the first `n_layers` layers, of which 0 gives the embeddings.
     ///
     /// The middle layers of a multilingual encoder are often closer across languages than the last,
-    /// which has turned to predicting words. More layers than there are gives the last.
+    /// which has turned to predicting words. More layers than there are gives the last. In a pre-LN model
+    /// only the last are normalised, as they are in transformers' `hidden_states`.
     ///
     /// # Shapes
     ///
@@ -149,7 +201,10 @@ impl Encoder {
         let dims = batch.dims();
         let mut x = self.embeddings.forward(batch);
         for layer in self.layers.iter().take(n_layers) {
-            x = layer.forward(x, dims, batch.key_bias.as_ref());
+            x = layer.forward(x, dims, batch.bias());
+        }
+        if let (Some(norm), true) = (&self.final_norm, n_layers >= self.layers.len()) {
+            x = norm.forward(x);
         }
         x.reshape([dims[0], dims[1], self.config.d_model])
     }

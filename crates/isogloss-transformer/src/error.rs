@@ -91,7 +91,8 @@ pub enum BatchError {
         sequence: usize,
         /// Which token of it.
         token: usize,
-        /// What the number is: `id`, `position`, `language`, `label` or `masked position`.
+        /// What the number is: `id`, `position`, `language`, `token type`, `label` or `masked
+        /// position`.
         what: &'static str,
         /// The number.
         found: u64,
@@ -134,6 +135,13 @@ pub enum BatchError {
         given: bool,
         /// How many the model knows.
         n_languages: usize,
+    },
+
+    /// Token types are given to a model without embeddings of them.
+    #[error("sequence {sequence}: token types are given, expected none (the model has none)")]
+    TokenTypes {
+        /// Which sequence.
+        sequence: usize,
     },
 
     /// Two parts of a batch should have one row for each sequence and do not.
@@ -253,6 +261,48 @@ pub enum CheckpointError {
         path: PathBuf,
         /// Which values.
         source: EncoderConfigError,
+    },
+
+    /// A directory has no file of weights.
+    #[error("{}: no weights, expected {expected}, in one file or with an index of shards", dir.display())]
+    NoWeights {
+        /// The directory.
+        dir: PathBuf,
+        /// The names that are looked for.
+        expected: String,
+    },
+
+    /// `config.json` names a kind of model that is not supported.
+    #[error("{}: `{field}` is `{found}`, which is not supported; supported are {supported}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Which field says so.
+        field: &'static str,
+        /// What it says.
+        found: String,
+        /// What could stand there.
+        supported: String,
+    },
+
+    /// A model is not of the shape that a family has.
+    #[error("a model of `{model_type}` cannot have this `{field}`")]
+    Inexpressible {
+        /// The family.
+        model_type: &'static str,
+        /// The field of the model's configuration.
+        field: &'static str,
+    },
+
+    /// A file that goes with a model could not be copied.
+    #[error("cannot copy {} to {}", from.display(), to.display())]
+    Copy {
+        /// The file.
+        from: PathBuf,
+        /// Where it was to go.
+        to: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
     },
 
     /// The file of tensors could not be read or written.

@@ -50,6 +50,19 @@ impl<'a> Initialization<'a> {
         Initializer::Zeros.init([size], self.device)
     }
 
+    /// A table that is not trained: sines in even columns, cosines in odd ones, as in XLM.
+    #[expect(clippy::cast_possible_truncation, reason = "weights are kept in single precision")]
+    pub(crate) fn sines(&self, rows: usize, columns: usize) -> Param<Tensor<2>> {
+        let value = |row: usize, column: usize| {
+            let exponent = 2.0 * (column / 2) as f64 / columns as f64;
+            let angle = row as f64 / 10_000_f64.powf(exponent);
+            (if column.is_multiple_of(2) { angle.sin() } else { angle.cos() }) as f32
+        };
+        let values = (0..rows).flat_map(|row| (0..columns).map(move |column| value(row, column)));
+        let values = TensorData::new(values.collect::<Vec<_>>(), [rows, columns]);
+        Param::from_tensor(Tensor::from_data(values, self.device)).set_require_grad(false)
+    }
+
     fn normal(&self, path: &str, shape: [usize; 2], zero_row: Option<usize>) -> Param<Tensor<2>> {
         let Some(seed) = self.seed else {
             return Initializer::Zeros.init(shape, self.device);

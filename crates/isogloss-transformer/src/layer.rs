@@ -2,12 +2,12 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm};
-use burn::tensor::{Tensor, activation};
-use isogloss_peft::{LinearSite, ResidualSite};
+use burn::tensor::Tensor;
+use isogloss_peft::{Activation, LinearSite, ResidualSite};
 
-use crate::EncoderConfig;
 use crate::attention::attend;
 use crate::initialization::Initialization;
+use crate::{DropoutAfter, EncoderConfig, NormOrder};
 
 /// Self-attention: four projections, each a site for an adapter.
 #[derive(Module, Debug)]
@@ -36,18 +36,18 @@ impl SelfAttention {
         }
     }
 
-    /// Lets every token look at every other of its row.
+    /// Lets every token look at those of its row that it may see.
     ///
     /// # Shapes
     ///
     /// - `x`: `[batch · seq, d_model]`, the rows of `[batch, seq]` one after the other
-    /// - `key_bias`: `[batch, 1, 1, seq]`
+    /// - `bias`: as [`attend`] takes it
     /// - returns: as `x`
     fn forward(
         &self,
         x: Tensor<2>,
         [batch, seq]: [usize; 2],
-        key_bias: Option<&Tensor<4>>,
+        bias: Option<&Tensor<4>>,
     ) -> Tensor<2> {
         let [tokens, d_model] = x.dims();
         let d_head = d_model / self.n_heads;
@@ -59,37 +59,49 @@ impl SelfAttention {
         let q = heads(self.query.forward(x.clone()).mul_scalar(scale));
         let k = heads(self.key.forward(x.clone()));
         let v = heads(self.value.forward(x));
-        let context = attend(q, k, v, key_bias.cloned(), &self.dropout);
+        let context = attend(q, k, v, bias.cloned(), &self.dropout);
         self.output.forward(context.swap_dims(1, 2).reshape([tokens, d_model]))
     }
 }
 
-/// A post-LN layer, as in BERT, XLM and XLM-R.
+/// Attention and feed-forward, each with its residual.
 ///
 /// ```text
-/// x ← LN(x + drop(attention(x)))
-/// x ← LN(x + drop(down(gelu(up(x)))))
+/// post-LN    x ← LN(x + drop(attention(x)))       x ← LN(x + drop(down(f(up(x)))))
+/// pre-LN     x ← x + drop(attention(LN(x)))       x ← x + drop(down(f(up(LN(x)))))
 /// ```
 ///
 /// # Source
 ///
 /// Vaswani et al. (2017), "Attention Is All You Need", section 3,
-/// <https://arxiv.org/abs/1706.03762>; GELU in its exact form, as in XLM-R.
+/// <https://arxiv.org/abs/1706.03762>; see [`NormOrder`] and [`DropoutAfter`] for what differs from
+/// model to model.
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
     pub(crate) attention: SelfAttention,
+    /// After attention in post-LN, before it in pre-LN.
     pub(crate) attention_norm: LayerNorm,
     pub(crate) up: LinearSite,
     pub(crate) down: LinearSite,
     pub(crate) adapter: ResidualSite,
+    /// After the feed-forward sub-layer in post-LN, before it in pre-LN.
     pub(crate) output_norm: LayerNorm,
-    dropout: Dropout,
+    attention_dropout: Dropout,
+    output_dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    norm: NormOrder,
 }
 
 impl EncoderLayer {
     pub(crate) fn new(config: &EncoderConfig, path: &str, init: &Initialization<'_>) -> Self {
         let (d_model, d_ff) = (config.d_model, config.d_ff);
         let norm = || init.layer_norm(d_model, config.layer_norm_eps);
+        let dropout = |other| {
+            let rate = if config.dropout_after == other { 0.0 } else { config.dropout };
+            DropoutConfig::new(rate).init()
+        };
         Self {
             attention: SelfAttention::new(config, &format!("{path}.attention"), init),
             attention_norm: norm(),
@@ -97,7 +109,10 @@ impl EncoderLayer {
             down: LinearSite::new(init.linear(&format!("{path}.down"), [d_ff, d_model])),
             adapter: ResidualSite::new(d_model),
             output_norm: norm(),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            attention_dropout: dropout(DropoutAfter::FeedForward),
+            output_dropout: dropout(DropoutAfter::Attention),
+            activation: config.activation,
+            norm: config.norm,
         }
     }
 
@@ -108,12 +123,26 @@ impl EncoderLayer {
         &self,
         x: Tensor<2>,
         dims: [usize; 2],
-        key_bias: Option<&Tensor<4>>,
+        bias: Option<&Tensor<4>>,
     ) -> Tensor<2> {
-        let attended = self.dropout.forward(self.attention.forward(x.clone(), dims, key_bias));
-        let x = self.attention_norm.forward(x + attended);
-        let inner = activation::gelu(self.up.forward(x.clone())); // [batch · seq, d_ff]
-        let hidden = self.dropout.forward(self.down.forward(inner));
-        self.adapter.forward(hidden, x, |sum| self.output_norm.forward(sum))
+        let attend = |x| self.attention_dropout.forward(self.attention.forward(x, dims, bias));
+        let feed = |x| {
+            let inner = self.activation.forward(self.up.forward(x)); // [batch · seq, d_ff]
+            self.output_dropout.forward(self.down.forward(inner))
+        };
+        match self.norm {
+            NormOrder::Post => {
+                let attended = attend(x.clone());
+                let x = self.attention_norm.forward(x + attended);
+                let hidden = feed(x.clone());
+                self.adapter.forward(hidden, x, |sum| self.output_norm.forward(sum))
+            }
+            NormOrder::Pre => {
+                let attended = attend(self.attention_norm.forward(x.clone()));
+                let x = x + attended;
+                let hidden = feed(self.output_norm.forward(x.clone()));
+                self.adapter.forward(hidden, x, |sum| sum)
+            }
+        }
     }
 }

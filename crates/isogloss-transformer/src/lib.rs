@@ -15,33 +15,43 @@ mod masking;
 mod mlm;
 mod objective;
 mod pooling;
+mod pretrained;
 mod ranking;
 mod sequence;
+mod token_classification;
 mod vocabulary;
-mod xlm_roberta;
 
-pub use batch::{DeviceBatch, EncoderBatch};
+pub use batch::{DeviceBatch, EncoderBatch, PaddedRows};
 pub use checkpoint::{Checkpoint, load_checkpoint, save_checkpoint};
 pub use classification::{
-    ClassificationBatch, ClassificationHead, ClassificationObjective, ClassifierConfig,
+    ClassificationBatch, ClassificationHead, ClassificationObjective, ClassifierConfig, HeadShape,
     SequenceClassifier,
 };
-pub use config::EncoderConfig;
+pub use config::{DropoutAfter, EncoderConfig, NormOrder};
 pub use cross_entropy::{cross_entropy, decoder_cross_entropy};
-pub use encoder::{Embeddings, Encoder, HasEncoder};
+pub use encoder::{Embeddings, Encoder, HasEncoder, Pooler};
 pub use error::{
     BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError, TensorFault,
     VocabularyRowsError,
 };
+pub use isogloss_peft::Activation;
 pub use layer::{EncoderLayer, SelfAttention};
 pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingVocabulary};
-pub use mlm::{MaskedLanguageModel, MaskedSequence, MlmBatch, MlmHead, MlmObjective, MlmScores};
+pub use mlm::{
+    MaskedLanguageModel, MaskedSequence, MlmBatch, MlmConfig, MlmHead, MlmObjective, MlmScores,
+};
 pub use objective::{LossSum, Objective};
 pub use pooling::{Pooling, l2_normalize};
+pub use pretrained::{
+    AnyPretrained, Family, Pretrained, PretrainedHead, PretrainedModel, SaveOptions, WeightType,
+};
 pub use ranking::{
     RankingBatch, RankingConfig, RankingObjective, ranking_loss_of_cosines,
     translation_ranking_loss,
 };
 pub use sequence::{FramedSequence, SequenceInput, SequenceLayout};
+pub use token_classification::{
+    LabelledTokens, TokenClassificationBatch, TokenClassificationObjective, TokenClassifier,
+    TokenClassifierConfig,
+};
 pub use vocabulary::{ExtendVocabulary, VocabularyRows};
-pub use xlm_roberta::load_xlm_roberta;

@@ -1,43 +1,127 @@
 //! Masked language modelling: the head, the model, its batches and its loss.
 
 use burn::module::{Module, Param};
-use burn::nn::{LayerNorm, Linear};
+use burn::nn::{Embedding, LayerNorm, Linear};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use isogloss_core::Seed;
+use isogloss_peft::Activation;
+use serde::{Deserialize, Serialize};
 
 use crate::batch::to_i32;
 use crate::initialization::Initialization;
 use crate::{
-    BatchError, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError, HasEncoder,
-    LossSum, MaskedExample, Objective, SequenceInput, decoder_cross_entropy,
+    BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
+    HasEncoder, LossSum, MaskedExample, Objective, SequenceInput, decoder_cross_entropy,
 };
 
-/// Turns hidden states into scores of the vocabulary, with the word embedding as its last matrix.
+/// The shape of a [`MaskedLanguageModel`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MlmConfig {
+    /// The encoder under the head.
+    pub encoder: EncoderConfig,
+    /// Whether a dense layer, an activation and a normalisation stand before the scores: in BERT and
+    /// XLM-R they do (the default), in XLM they do not.
+    pub transform: bool,
+    /// Whether the word embedding is the last matrix of the head as well. Default true.
+    pub tied: bool,
+    /// Whether a second head tells if one sentence follows another, as in BERT. Default false.
+    pub next_sentence: bool,
+}
+
+impl MlmConfig {
+    /// A head in the shape of BERT's and XLM-R's, tied to the embedding.
+    pub const fn new(encoder: EncoderConfig) -> Self {
+        Self { encoder, transform: true, tied: true, next_sentence: false }
+    }
+
+    /// Sets whether hidden states are transformed before they are scored.
+    #[must_use]
+    pub fn with_transform(self, transform: bool) -> Self {
+        Self { transform, ..self }
+    }
+
+    /// Sets whether the embedding is the last matrix of the head.
+    #[must_use]
+    pub fn with_tied(self, tied: bool) -> Self {
+        Self { tied, ..self }
+    }
+
+    /// Sets whether there is a head for the next sentence, which needs a pooler.
+    #[must_use]
+    pub fn with_next_sentence(self, next_sentence: bool) -> Self {
+        Self { next_sentence, ..self }
+    }
+
+    /// Builds the model with fresh weights; see [`EncoderConfig::try_init`].
+    ///
+    /// # Errors
+    ///
+    /// [`EncoderConfigError`], naming each field that is out of its range.
+    pub fn try_init(
+        &self,
+        device: &Device,
+        seed: Seed,
+    ) -> Result<MaskedLanguageModel, EncoderConfigError> {
+        self.try_check()?;
+        let init = Initialization::seeded(self.encoder.initializer_std, seed, device);
+        Ok(MaskedLanguageModel::new(self, &init))
+    }
+
+    /// Checks every field.
+    pub(crate) fn try_check(&self) -> Result<(), EncoderConfigError> {
+        let mut faults = match self.encoder.try_check() {
+            Ok(()) => Vec::new(),
+            Err(error) => error.faults,
+        };
+        let has_pooler = self.encoder.pooler || !self.next_sentence;
+        ConfigFault::check(
+            &mut faults,
+            has_pooler,
+            "next_sentence",
+            true,
+            "false without a `pooler`",
+        );
+        if faults.is_empty() { Ok(()) } else { Err(EncoderConfigError { faults }) }
+    }
+}
+
+/// Turns hidden states into scores of the vocabulary, with the word embedding as its last matrix or
+/// one of its own.
 ///
 /// ```text
-/// z = LN(gelu(dense h)) Eᵀ + b
+/// z = LN(f(dense h)) Eᵀ + b          or          z = h Eᵀ + b
 /// ```
 ///
 /// # Source
 ///
-/// The head of RoBERTa and XLM-R; tying after Press and Wolf (2017), "Using the Output Embedding to
-/// Improve Language Models", <https://arxiv.org/abs/1608.05859>.
+/// The heads of BERT, RoBERTa and XLM-R, and that of XLM; tying after Press and Wolf (2017), "Using
+/// the Output Embedding to Improve Language Models", <https://arxiv.org/abs/1608.05859>.
 #[derive(Module, Debug)]
 pub struct MlmHead {
-    pub(crate) dense: Linear,
-    pub(crate) norm: LayerNorm,
+    pub(crate) dense: Option<Linear>,
+    pub(crate) norm: Option<LayerNorm>,
     pub(crate) bias: Param<Tensor<1>>,
+    pub(crate) decoder: Option<Embedding>,
+    #[module(skip)]
+    activation: Activation,
     // Invariant: those of the encoder's configuration.
     #[module(skip)]
     pub(crate) extensions: Vec<usize>,
 }
 
 impl MlmHead {
-    pub(crate) fn new(config: &EncoderConfig, init: &Initialization<'_>) -> Self {
+    pub(crate) fn new(config: &MlmConfig, init: &Initialization<'_>) -> Self {
+        let (tied, transform, config) = (config.tied, config.transform, &config.encoder);
+        let square = [config.d_model, config.d_model];
         Self {
-            dense: init.linear("head.dense", [config.d_model, config.d_model]),
-            norm: init.layer_norm(config.d_model, config.layer_norm_eps),
+            dense: transform.then(|| init.linear("head.dense", square)),
+            norm: transform.then(|| init.layer_norm(config.d_model, config.layer_norm_eps)),
             bias: init.zeros(config.vocab_size),
+            decoder: (!tied)
+                .then(|| init.embedding("head.decoder", [config.vocab_size, config.d_model], None)),
+            activation: config.activation,
             extensions: config.vocab_extensions.clone(),
         }
     }
@@ -48,7 +132,7 @@ impl MlmHead {
     ///
     /// - `hidden`: `[batch, seq, d_model]`
     /// - `flat_positions`: `[n_masked]`, each `row · seq + token`
-    /// - `word_embedding`: `[vocab_size, d_model]`
+    /// - `word_embedding`: `[vocab_size, d_model]`, which a head with a matrix of its own does not use
     /// - returns: `[n_masked, vocab_size]`, unnormalised
     pub fn forward(
         &self,
@@ -57,7 +141,7 @@ impl MlmHead {
         word_embedding: Tensor<2>,
     ) -> Tensor<2> {
         let transformed = self.transform(hidden, flat_positions);
-        self.products(transformed, word_embedding) + self.bias.val().unsqueeze::<2>()
+        self.products(transformed, self.matrix(word_embedding)) + self.bias.val().unsqueeze::<2>()
     }
 
     /// `z = x Eᵀ`, with one product for the first vocabulary and one for each extension of it.
@@ -85,8 +169,19 @@ impl MlmHead {
 
     /// What is multiplied with the embedding. `[n_masked, d_model]`
     fn transform(&self, hidden: Tensor<3>, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
-        let chosen = hidden.flatten::<2>(0, 1).select(0, flat_positions.clone());
-        self.norm.forward(activation::gelu(self.dense.forward(chosen)))
+        let mut chosen = hidden.flatten::<2>(0, 1).select(0, flat_positions.clone());
+        if let Some(dense) = &self.dense {
+            chosen = self.activation.forward(dense.forward(chosen));
+        }
+        match &self.norm {
+            Some(norm) => norm.forward(chosen),
+            None => chosen,
+        }
+    }
+
+    /// The last matrix. `[vocab_size, d_model]`
+    fn matrix(&self, word_embedding: Tensor<2>) -> Tensor<2> {
+        self.decoder.as_ref().map_or(word_embedding, |decoder| decoder.weight.val())
     }
 }
 
@@ -221,10 +316,29 @@ impl MlmBatch {
 pub struct MaskedLanguageModel {
     pub(crate) encoder: Encoder,
     pub(crate) head: MlmHead,
+    pub(crate) next_sentence: Option<Linear>,
 }
 
 impl MaskedLanguageModel {
-    /// Builds the model with fresh weights; see [`EncoderConfig::try_init`].
+    pub(crate) fn new(config: &MlmConfig, init: &Initialization<'_>) -> Self {
+        Self {
+            encoder: Encoder::new(&config.encoder, init),
+            head: MlmHead::new(config, init),
+            next_sentence: config
+                .next_sentence
+                .then(|| init.linear("next_sentence", [config.encoder.d_model, 2])),
+        }
+    }
+
+    /// The shape of this model.
+    pub fn config(&self) -> MlmConfig {
+        MlmConfig::new(self.encoder.config().clone())
+            .with_transform(self.head.dense.is_some())
+            .with_tied(self.head.decoder.is_none())
+            .with_next_sentence(self.next_sentence.is_some())
+    }
+
+    /// Builds the model with fresh weights and the usual head: see [`MlmConfig`] for others.
     ///
     /// # Errors
     ///
@@ -234,16 +348,15 @@ impl MaskedLanguageModel {
         device: &Device,
         seed: Seed,
     ) -> Result<Self, EncoderConfigError> {
-        let init = Initialization::seeded(config.initializer_std, seed, device);
-        Ok(Self { encoder: config.try_init(device, seed)?, head: MlmHead::new(config, &init) })
+        MlmConfig::new(config.clone()).try_init(device, seed)
     }
 
     /// Puts a fresh head on an encoder.
     pub fn from_encoder(encoder: Encoder, seed: Seed, device: &Device) -> Self {
-        let config = encoder.config();
-        let init = Initialization::seeded(config.initializer_std, seed, device);
-        let head = MlmHead::new(config, &init);
-        Self { encoder, head }
+        let config = MlmConfig::new(encoder.config().clone());
+        let init = Initialization::seeded(config.encoder.initializer_std, seed, device);
+        let head = MlmHead::new(&config, &init);
+        Self { encoder, head, next_sentence: None }
     }
 
     /// Takes the head off.
@@ -268,8 +381,15 @@ impl MaskedLanguageModel {
         }
         let hidden = self.encoder.forward(&batch.input);
         let transformed = self.head.transform(hidden, &batch.flat_positions);
-        let (word_embedding, bias) = (self.encoder.word_embedding(), self.head.bias.val());
-        decoder_cross_entropy(&transformed, &word_embedding, &bias, &batch.labels)
+        let matrix = self.head.matrix(self.encoder.word_embedding());
+        decoder_cross_entropy(&transformed, &matrix, &self.head.bias.val(), &batch.labels)
+    }
+
+    /// Whether the second sentence of each row follows the first: the score of yes, and that of no.
+    /// `[batch, 2]`; `None` for a model that does not tell.
+    pub fn next_sentence_logits(&self, batch: &DeviceBatch) -> Option<Tensor<2>> {
+        let (head, pooler) = (self.next_sentence.as_ref()?, self.encoder.pooler()?);
+        Some(head.forward(pooler.forward(self.encoder.forward(batch))))
     }
 
     /// The scores of the vocabulary at the masked tokens. `[n_masked, vocab_size]`

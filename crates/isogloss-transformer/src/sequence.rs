@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Positions are given and never guessed: they count from 0, restart for the second sentence of a
 /// pair where the layout says so, and need not be contiguous. (XLM-R's own table begins with two
-/// rows that no token uses; [`load_xlm_roberta`](crate::load_xlm_roberta) drops them, so that
-/// position 0 is the first token here as well.)
+/// rows that no token uses; position 0 is the first token here as well.)
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SequenceInput {
     /// Token ids, delimiters included.
@@ -16,19 +15,27 @@ pub struct SequenceInput {
     pub positions: Vec<u32>,
     /// The row of the language embedding for each token, for models that have one.
     pub languages: Option<Vec<u32>>,
+    /// The row of the token-type embedding for each token, for models that have one; `None` for 0.
+    pub token_types: Option<Vec<u32>>,
 }
 
 impl SequenceInput {
     /// A sequence with positions `0, 1, 2, …` and no languages.
     pub fn new(ids: Vec<u32>) -> Self {
         let positions = counting(ids.len());
-        Self { ids, positions, languages: None }
+        Self { ids, positions, languages: None, token_types: None }
     }
 
     /// Says that every token is of one language.
     #[must_use]
     pub fn with_language(self, language: u32) -> Self {
         Self { languages: Some(vec![language; self.ids.len()]), ..self }
+    }
+
+    /// Says of which type each token is: in BERT 0 for the first sentence of a pair, 1 for the second.
+    #[must_use]
+    pub fn with_token_types(self, token_types: Vec<u32>) -> Self {
+        Self { token_types: Some(token_types), ..self }
     }
 
     /// The number of tokens.
@@ -156,7 +163,7 @@ impl SequenceLayout {
         }
         ids.extend(second);
         FramedSequence {
-            input: SequenceInput { ids, positions, languages: None },
+            input: SequenceInput { ids, positions, languages: None, token_types: None },
             truncated: [x_truncated, y_truncated],
         }
     }

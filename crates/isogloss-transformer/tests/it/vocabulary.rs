@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use isogloss_core::Seed;
 use isogloss_transformer::{
     ClassifierConfig, EncoderBatch, ExtendVocabulary, HasEncoder, MaskedLanguageModel,
-    MaskedSequence, MlmBatch, SequenceInput, VocabularyRows, load_checkpoint, load_xlm_roberta,
+    MaskedSequence, MlmBatch, Pretrained, SequenceInput, VocabularyRows, load_checkpoint,
     save_checkpoint,
 };
 
@@ -206,7 +206,8 @@ fn an_extended_model_comes_back_from_its_checkpoint_with_every_bit() {
 fn an_imported_model_can_be_extended() {
     let device = crate::device();
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/xlmr_tiny");
-    let model = load_xlm_roberta(fixture.as_ref(), &device).unwrap();
+    let model =
+        Pretrained::<MaskedLanguageModel>::open(fixture.as_ref(), &device).unwrap().into_model();
     let config = model.encoder().config().clone();
     let row = masked(&[0, 5, 31, 7, 8, 2], &[2, 4], &[6, 30]);
     let batch = MlmBatch::try_new(&config, &[row], &device).unwrap();

@@ -4,7 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use burn::tensor::Tensor;
-use isogloss_transformer::{HasEncoder, MaskedSequence, MlmBatch, SequenceInput, load_xlm_roberta};
+use isogloss_transformer::{
+    CheckpointError, HasEncoder, MaskedLanguageModel, MaskedSequence, MlmBatch, Pretrained,
+    SequenceInput,
+};
 use serde::Deserialize;
 
 use crate::tiny::{largest_difference, values};
@@ -28,6 +31,13 @@ struct Expected {
 
 fn fixture() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/xlmr_tiny"))
+}
+
+fn load(
+    dir: &std::path::Path,
+    device: &burn::tensor::Device,
+) -> Result<MaskedLanguageModel, CheckpointError> {
+    Pretrained::open(dir, device).map(Pretrained::into_model)
 }
 
 fn rows(inputs: Inputs) -> Vec<MaskedSequence> {
@@ -65,7 +75,7 @@ fn hidden_states_scores_loss_and_gradients_are_those_of_transformers() {
     let rows = rows(inputs);
     // Both paths of attention; dropout 0.1 stands in the file, so no training-mode forward.
     let device = crate::device();
-    let model = load_xlm_roberta(&fixture(), &device).unwrap();
+    let model = load(&fixture(), &device).unwrap();
     let config = model.encoder().config().clone();
     assert_eq!(config.max_positions, 16);
     let batch = MlmBatch::try_new(&config, &rows, &device).unwrap();
@@ -87,7 +97,7 @@ fn hidden_states_scores_loss_and_gradients_are_those_of_transformers() {
     let json = read("config.json").replace("prob\": 0.1", "prob\": 0.0");
     fs::write(dir.path().join("config.json"), json).unwrap();
     let device = device.autodiff();
-    let model = load_xlm_roberta(dir.path(), &device).unwrap();
+    let model = load(dir.path(), &device).unwrap();
     let batch = MlmBatch::try_new(&config, &rows, &device).unwrap();
     let loss = model.loss(&batch).mean();
     let gradients = loss.backward();
@@ -99,7 +109,7 @@ fn hidden_states_scores_loss_and_gradients_are_those_of_transformers() {
     let tolerance = if elsewhere { 2e-4 } else { 1e-5 };
     let difference = largest_difference(row, &expected.grad_word_row_31);
     assert!(difference < tolerance, "word gradient: {difference}");
-    let gain = model.encoder().embeddings().norm_gain();
+    let gain = model.encoder().embeddings().norm_gain().unwrap();
     let gain = values(gain.grad(&gradients).unwrap());
     let difference = largest_difference(&gain, &expected.grad_norm_weight);
     assert!(difference < tolerance, "gain gradient: {difference}");
@@ -109,17 +119,21 @@ fn hidden_states_scores_loss_and_gradients_are_those_of_transformers() {
 fn a_config_of_another_model_is_refused_by_field() {
     let dir = tempfile::tempdir().unwrap();
     let json = fs::read_to_string(fixture().join("config.json")).unwrap();
-    let json = json
-        .replace("\"xlm-roberta\"", "\"bert\"")
-        .replace("\"type_vocab_size\": 1", "\"type_vocab_size\": 2");
-    fs::write(dir.path().join("config.json"), json).unwrap();
-    let error = load_xlm_roberta(dir.path(), &crate::device()).unwrap_err();
-    let source = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(
-        source,
-        "encoder configuration: `model_type` is `bert`, expected xlm-roberta; \
-         `type_vocab_size` is `2`, expected 1"
+    let other = json.replace("\"xlm-roberta\"", "\"llama\"");
+    fs::write(dir.path().join("config.json"), other).unwrap();
+    let message = load(dir.path(), &crate::device()).unwrap_err().to_string();
+    assert!(
+        message.ends_with(
+            "`model_type` is `llama`, which is not supported; supported are bert, distilbert, xlm, \
+             xlm-roberta, xlm-roberta-xl"
+        ),
+        "{message}"
     );
+    let json = json.replace("\"hidden_act\": \"gelu\"", "\"hidden_act\": \"mish\"");
+    fs::write(dir.path().join("config.json"), json).unwrap();
+    let error = load(dir.path(), &crate::device()).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("`hidden_act` is `mish`, expected one of gelu, gelu_new"), "{source}");
 }
 
 #[test]
@@ -131,10 +145,10 @@ fn tensors_that_do_not_fit_are_named() {
         .replace("\"vocab_size\": 32", "\"vocab_size\": 33");
     fs::write(dir.path().join("config.json"), json).unwrap();
     fs::copy(fixture().join("model.safetensors"), dir.path().join("model.safetensors")).unwrap();
-    let message = load_xlm_roberta(dir.path(), &crate::device()).unwrap_err().to_string();
+    let message = load(dir.path(), &crate::device()).unwrap_err().to_string();
     for part in [
-        "`encoder.embeddings.word.weight` has shape [32, 16], expected [33, 16]",
-        "`encoder.layers.1.attention.query.base.weight` is unexpected",
+        "`roberta.embeddings.word_embeddings.weight` has shape [32, 16], expected [33, 16]",
+        "`roberta.encoder.layer.1.attention.self.query.weight` is unexpected",
     ] {
         assert!(message.contains(part), "{message}");
     }

@@ -1,0 +1,171 @@
+//! Whatever model a directory holds.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde_json::Value;
+
+use super::read::read_json;
+use super::{Family, Pretrained, PretrainedModel, SaveOptions, read_family};
+use crate::{
+    CheckpointError, Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier,
+};
+
+/// The model of a directory, with the head that its `architectures` names.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use burn::tensor::Device;
+/// use isogloss_transformer::AnyPretrained;
+///
+/// let model = AnyPretrained::open(Path::new("xlm-roberta-base"), &Device::flex())?;
+/// println!("{:?} of {} layers", model.head(), model.encoder().config().n_layers);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AnyPretrained {
+    /// An encoder without a head.
+    Encoder(Box<Pretrained<Encoder>>),
+    /// An encoder that predicts tokens.
+    MaskedLanguageModel(Box<Pretrained<MaskedLanguageModel>>),
+    /// An encoder that classifies sequences.
+    SequenceClassifier(Box<Pretrained<SequenceClassifier>>),
+    /// An encoder that classifies tokens.
+    TokenClassifier(Box<Pretrained<TokenClassifier>>),
+}
+
+/// Which head a model has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PretrainedHead {
+    /// None.
+    None,
+    /// One that predicts tokens.
+    Tokens,
+    /// One that classifies sequences.
+    Sequences,
+    /// One that classifies tokens.
+    TokenClasses,
+}
+
+impl AnyPretrained {
+    /// Opens a directory as [`Pretrained::open`] does. One that names no architecture is opened as an
+    /// encoder.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`]; [`Unsupported`](CheckpointError::Unsupported) lists the architectures that
+    /// are known.
+    pub fn open(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
+        let path = dir.join("config.json");
+        let json = read_json(&path)?;
+        let (family, _) = read_family(&path, &json)?;
+        let named =
+            json.get("architectures").and_then(|value| value.get(0)).and_then(Value::as_str);
+        let Some(class) = named else {
+            return Pretrained::<Encoder>::open(dir, device).map(Self::from);
+        };
+        let is_of = |endings: &[&str]| {
+            endings.iter().any(|ending| format!("{}{ending}", family.class()) == class)
+        };
+        if is_of(Encoder::class_endings(family)) {
+            Pretrained::<Encoder>::open(dir, device).map(Self::from)
+        } else if is_of(MaskedLanguageModel::class_endings(family)) {
+            Pretrained::<MaskedLanguageModel>::open(dir, device).map(Self::from)
+        } else if is_of(SequenceClassifier::class_endings(family)) {
+            Pretrained::<SequenceClassifier>::open(dir, device).map(Self::from)
+        } else if is_of(TokenClassifier::class_endings(family)) {
+            Pretrained::<TokenClassifier>::open(dir, device).map(Self::from)
+        } else {
+            Err(CheckpointError::Unsupported {
+                path,
+                field: "architectures",
+                found: class.to_owned(),
+                supported: supported(family),
+            })
+        }
+    }
+
+    /// Its family.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Encoder(pretrained) => pretrained.family(),
+            Self::MaskedLanguageModel(pretrained) => pretrained.family(),
+            Self::SequenceClassifier(pretrained) => pretrained.family(),
+            Self::TokenClassifier(pretrained) => pretrained.family(),
+        }
+    }
+
+    /// Its head.
+    pub fn head(&self) -> PretrainedHead {
+        match self {
+            Self::Encoder(_) => PretrainedHead::None,
+            Self::MaskedLanguageModel(_) => PretrainedHead::Tokens,
+            Self::SequenceClassifier(_) => PretrainedHead::Sequences,
+            Self::TokenClassifier(_) => PretrainedHead::TokenClasses,
+        }
+    }
+
+    /// The tensors of the file that the model has no place for.
+    pub fn left_out(&self) -> &[String] {
+        match self {
+            Self::Encoder(pretrained) => pretrained.left_out(),
+            Self::MaskedLanguageModel(pretrained) => pretrained.left_out(),
+            Self::SequenceClassifier(pretrained) => pretrained.left_out(),
+            Self::TokenClassifier(pretrained) => pretrained.left_out(),
+        }
+    }
+
+    /// Writes a directory as [`Pretrained::save`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn save(&self, dir: &Path, options: &SaveOptions) -> Result<(), CheckpointError> {
+        match self {
+            Self::Encoder(pretrained) => pretrained.save(dir, options),
+            Self::MaskedLanguageModel(pretrained) => pretrained.save(dir, options),
+            Self::SequenceClassifier(pretrained) => pretrained.save(dir, options),
+            Self::TokenClassifier(pretrained) => pretrained.save(dir, options),
+        }
+    }
+}
+
+impl HasEncoder for AnyPretrained {
+    fn encoder(&self) -> &Encoder {
+        match self {
+            Self::Encoder(pretrained) => pretrained.model(),
+            Self::MaskedLanguageModel(pretrained) => pretrained.model().encoder(),
+            Self::SequenceClassifier(pretrained) => pretrained.model().encoder(),
+            Self::TokenClassifier(pretrained) => pretrained.model().encoder(),
+        }
+    }
+}
+
+macro_rules! from_pretrained {
+    ($($model:ident),+) => {$(
+        impl From<Pretrained<$model>> for AnyPretrained {
+            fn from(pretrained: Pretrained<$model>) -> Self {
+                Self::$model(Box::new(pretrained))
+            }
+        }
+    )+};
+}
+
+from_pretrained!(Encoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier);
+
+/// The classes of a family that are known here.
+fn supported(family: Family) -> String {
+    let endings = [
+        Encoder::class_endings(family),
+        MaskedLanguageModel::class_endings(family),
+        SequenceClassifier::class_endings(family),
+        TokenClassifier::class_endings(family),
+    ];
+    let classes = endings.concat().into_iter().map(|ending| format!("{}{ending}", family.class()));
+    classes.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,218 @@
+//! From a directory to a model.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::store::burn_pack::Tensor as PackTensor;
+use burn::store::{
+    ApplyError, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
+};
+use burn::tensor::{DType, Device, Tensor};
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use super::names::Name;
+use super::private::{HeadFields, HeadNames};
+use super::weights::Weights;
+use super::{Family, Pretrained, PretrainedModel, read_family};
+use crate::checkpoint::shapes;
+use crate::{CheckpointError, EncoderConfigError, TensorFault};
+
+/// Tensors that old files have and no model needs: numbers that were counted up.
+const BUFFERS: [&str; 2] = ["position_ids", "token_type_ids"];
+
+/// With what the names of the heads' tensors begin, in any family.
+const HEADS: [&str; 11] = [
+    "pooler.",
+    "lm_head.",
+    "cls.",
+    "vocab_transform.",
+    "vocab_layer_norm.",
+    "vocab_projector.",
+    "pred_layer.",
+    "classifier.",
+    "pre_classifier.",
+    "sequence_summary.",
+    "qa_outputs.",
+];
+
+/// Other names of the bias of a head that predicts tokens.
+const ALIASES: [(&str, &str); 2] = [
+    ("lm_head.decoder.bias", "lm_head.bias"),
+    ("cls.predictions.decoder.bias", "cls.predictions.bias"),
+];
+
+/// The last matrices of heads, which a tied model has once.
+const DECODERS: [&str; 4] = [
+    "lm_head.decoder.weight",
+    "cls.predictions.decoder.weight",
+    "vocab_projector.weight",
+    "pred_layer.proj.weight",
+];
+
+pub(super) fn open<M: PretrainedModel>(
+    dir: &Path,
+    device: &Device,
+) -> Result<Pretrained<M>, CheckpointError> {
+    let path = dir.join("config.json");
+    let json = read_json(&path)?;
+    let (family, encoder) = read_family(&path, &json)?;
+    let Weights { path: weights, tensors } = Weights::open(dir)?;
+    let tensors = by_plain_name(family, tensors);
+
+    let values = |source| CheckpointError::Values { path: path.clone(), source };
+    let mut faults = Vec::new();
+    let mut fields = HeadFields(Fields::new(&json, &mut faults));
+    let has = |name: &str| tensors.contains_key(name);
+    let config = M::read_config(family, encoder, &mut fields, &has);
+    if !faults.is_empty() {
+        return Err(values(EncoderConfigError { faults }));
+    }
+    let blank = M::try_blank(&config, device).map_err(values)?;
+    let mut names = HeadNames::default();
+    M::write_config(family, &config, &mut names, &mut Map::new()).map_err(|field| {
+        CheckpointError::Inexpressible { model_type: family.model_type(), field }
+    })?;
+    let (model, left_out) = fill(blank, &names.0.list, tensors, &weights)?;
+    let model = if M::encoder_config(&config).fixed_positions { fixed(model) } else { model };
+    Ok(Pretrained { model, family, json, left_out })
+}
+
+pub(super) fn read_json(path: &Path) -> Result<Map<String, Value>, CheckpointError> {
+    let json = fs::read_to_string(path)
+        .map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+    serde_json::from_str(&json).map_err(|source| CheckpointError::Config {
+        path: path.to_owned(),
+        kind: "a model of transformers",
+        source,
+    })
+}
+
+/// A tensor with its name in the file.
+type Found = (String, PackTensor);
+
+/// The tensors by their names without the prefix of the encoder, old names made new.
+fn by_plain_name(family: Family, tensors: BTreeMap<String, PackTensor>) -> BTreeMap<String, Found> {
+    let mut found = BTreeMap::new();
+    for (name, tensor) in tensors {
+        let mut plain = name.strip_prefix(family.prefix()).unwrap_or(&name).to_owned();
+        if BUFFERS.iter().any(|buffer| plain.rsplit('.').next() == Some(buffer)) {
+            continue;
+        }
+        for (old, new) in [(".gamma", ".weight"), (".beta", ".bias")] {
+            if let Some(stem) = plain.strip_suffix(old) {
+                plain = format!("{stem}{new}");
+            }
+        }
+        if let Some((_, bias)) = ALIASES.into_iter().find(|(alias, _)| *alias == plain) {
+            // The other name, where both are there, is of the same numbers.
+            found.entry(bias.to_owned()).or_insert((name, tensor));
+        } else {
+            found.insert(plain, (name, tensor));
+        }
+    }
+    found
+}
+
+/// Gives every parameter its tensor; returns the names of those that are left out.
+fn fill<M: Module>(
+    mut model: M,
+    names: &[Name],
+    mut tensors: BTreeMap<String, Found>,
+    path: &PathBuf,
+) -> Result<(M, Vec<String>), CheckpointError> {
+    let shapes = shapes(&model);
+    debug_assert!(names.len() == shapes.len(), "{names:?} {shapes:?}");
+    let (mut faults, mut renamed) = (Vec::new(), Vec::new());
+    for name in names {
+        let Some((theirs, mut tensor)) = tensors.remove(&name.theirs) else {
+            faults.push(TensorFault::Missing { name: name.theirs.clone() });
+            continue;
+        };
+        let mut expected = shapes.get(&name.ours).cloned().unwrap_or_default();
+        if name.is_transposed {
+            expected.reverse();
+        }
+        let found = tensor.shape.to_vec();
+        if found != expected {
+            faults.push(TensorFault::Shape { name: theirs, expected, found });
+        } else if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
+            let (expected, found) = ("a floating-point type".to_owned(), tensor.dtype);
+            faults.push(TensorFault::DType { name: theirs, expected, found: format!("{found:?}") });
+        } else {
+            tensor.name.clone_from(&name.ours);
+            renamed.push(tensor);
+        }
+    }
+    let mut left_out = Vec::new();
+    for (plain, (name, _)) in tensors {
+        if DECODERS.contains(&plain.as_str()) && names.iter().any(|name| is_bias_of(name, &plain)) {
+            // The second name of the embedding in a tied model.
+        } else if HEADS.iter().any(|head| plain.starts_with(head)) {
+            left_out.push(name);
+        } else {
+            faults.push(TensorFault::Unexpected { name });
+        }
+    }
+    if !faults.is_empty() {
+        return Err(CheckpointError::Mismatch { path: path.clone(), faults });
+    }
+    let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+    let result = model.apply(renamed, None, Some(Box::new(adapter)), false);
+    let mut faults: Vec<_> = result.errors.into_iter().map(fault).collect();
+    faults.extend(result.missing.into_iter().map(|(name, _)| TensorFault::Missing { name }));
+    if faults.is_empty() {
+        Ok((model, left_out))
+    } else {
+        Err(CheckpointError::Mismatch { path: path.clone(), faults })
+    }
+}
+
+/// Whether the name is that of the bias beside a head's last matrix.
+fn is_bias_of(name: &Name, decoder: &str) -> bool {
+    let head = decoder.split('.').next().unwrap_or_default();
+    name.ours == "head.bias" && name.theirs.starts_with(head)
+}
+
+fn fault(error: ApplyError) -> TensorFault {
+    match error {
+        ApplyError::ShapeMismatch { path, expected, found } => {
+            TensorFault::Shape { name: path, expected: expected.to_vec(), found: found.to_vec() }
+        }
+        ApplyError::DTypeMismatch { path, expected, found } => TensorFault::DType {
+            name: path,
+            expected: format!("{expected:?}"),
+            found: format!("{found:?}"),
+        },
+        ApplyError::AdapterError { path, message } | ApplyError::LoadError { path, message } => {
+            TensorFault::Unreadable { name: path, message }
+        }
+    }
+}
+
+/// Keeps the table of positions from being trained.
+fn fixed<M: Module>(model: M) -> M {
+    struct Freeze {
+        path: Vec<String>,
+    }
+    impl ModuleMapper for Freeze {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if self.path.join(".").ends_with("embeddings.position.weight") {
+                param.set_require_grad(false)
+            } else {
+                param
+            }
+        }
+    }
+    model.map(&mut Freeze { path: Vec::new() })
+}
