@@ -35,6 +35,8 @@ pub struct EncoderBatch {
     lengths: Vec<usize>,
     seq_len: usize,
     causal: bool,
+    // Less than the shortest row.
+    pooled_from: usize,
 }
 
 /// Rows that somebody else has padded, on any side, in row-major order. Each column is
@@ -96,6 +98,7 @@ impl EncoderBatch {
             lengths,
             seq_len,
             causal: config.causal,
+            pooled_from: 0,
         })
     }
 
@@ -162,7 +165,21 @@ impl EncoderBatch {
             lengths,
             seq_len,
             causal: config.causal,
+            pooled_from: 0,
         })
+    }
+
+    /// Leaves the first `count` tokens of each row out of its vector, such as those of a prompt; they are
+    /// read by the others all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError::Prompt`] where a row has no token besides.
+    pub fn without_pooling(self, count: usize) -> Result<Self, BatchError> {
+        if let Some(sequence) = self.lengths.iter().position(|&length| length <= count) {
+            return Err(BatchError::Prompt { sequence, length: self.lengths[sequence], count });
+        }
+        Ok(Self { pooled_from: count, ..self })
     }
 
     /// The number of rows.
@@ -207,11 +224,15 @@ impl EncoderBatch {
             // Both at once are as far out of reach as one.
             key_bias.clone().map_or(bias.clone(), |key_bias| (key_bias + bias).clamp_min(HIDDEN))
         });
-        let weight = |length: usize| 1.0 / length as f32;
-        let weights =
-            self.is_token.chunks_exact(seq).zip(&self.lengths).flat_map(|(row, &length)| {
-                row.iter().map(move |&is_token| if is_token { weight(length) } else { 0.0 })
-            });
+        let rows = self.is_token.chunks_exact(seq).zip(&self.lengths);
+        let weights = rows.flat_map(|(row, &length)| {
+            let mut before = 0;
+            row.iter().map(move |&is_token| {
+                before += usize::from(is_token);
+                let is_pooled = is_token && before > self.pooled_from;
+                if is_pooled { 1.0 / (length - self.pooled_from) as f32 } else { 0.0 }
+            })
+        });
         let mean_weights = TensorData::new(weights.collect::<Vec<f32>>(), [batch, 1, seq]);
         DeviceBatch {
             ids: ints(&self.ids),
@@ -221,6 +242,7 @@ impl EncoderBatch {
             key_bias,
             causal_bias,
             mean_weights: Tensor::from_data(mean_weights, device),
+            pools_everything: !is_padded && self.pooled_from == 0,
             lengths: self.lengths.clone(),
         }
     }
@@ -228,7 +250,7 @@ impl EncoderBatch {
 
 /// What is added to the score of a hidden key: finite, so that no row of scores turns into NaN, and
 /// so low that its exponential is zero.
-const HIDDEN: f32 = -1e9;
+pub(crate) const HIDDEN: f32 = -1e9;
 
 /// A batch on a device, as [`Encoder::forward`](crate::Encoder::forward) takes it.
 #[derive(Clone, Debug)]
@@ -242,11 +264,13 @@ pub struct DeviceBatch {
     /// `[batch, seq]`, absent where all are 0.
     pub(crate) token_types: Option<Tensor<2, Int>>,
     /// `[batch, 1, 1, seq]`, absent where no row is padded.
-    pub(crate) key_bias: Option<Tensor<4>>,
+    key_bias: Option<Tensor<4>>,
     /// `[batch or 1, 1, seq, seq]` for a model that sees what was before only, padding included.
     causal_bias: Option<Tensor<4>>,
-    /// `[batch, 1, seq]`: one over the length of the row at its tokens, 0 at padding.
+    /// `[batch, 1, seq]`: one over the number of pooled tokens of the row at these, 0 elsewhere.
     pub(crate) mean_weights: Tensor<3>,
+    /// Whether no weight is 0.
+    pub(crate) pools_everything: bool,
     pub(crate) lengths: Vec<usize>,
 }
 
@@ -264,7 +288,10 @@ impl DeviceBatch {
     /// The padding mask, `true` where a position is padding and so hidden, as Burn has it.
     /// `[batch, seq]`
     pub fn mask_pad(&self) -> Tensor<2, Bool> {
-        self.mean_weights.clone().squeeze_dim::<2>(1).equal_elem(0.0)
+        match &self.key_bias {
+            Some(bias) => bias.clone().reshape(self.dims()).lower_elem(0.0),
+            None => self.ids.zeros_like().bool(),
+        }
     }
 
     /// The number of tokens of each row.
@@ -346,6 +373,36 @@ fn check_row(
         }
     }
     Ok(())
+}
+
+/// The labels of single tokens: where each token is in the flattened batch, `row · seq + token`, and
+/// its label. `names` are those of a place, a label and the labels in errors; labels are below
+/// `limit`.
+pub(crate) fn flat_labels<'a>(
+    rows: impl Iterator<Item = (&'a SequenceInput, &'a [usize], &'a [u32])>,
+    seq_len: usize,
+    names: [&'static str; 3],
+    limit: usize,
+) -> Result<(Vec<i64>, Vec<i32>), BatchError> {
+    let [place, label, plural] = names;
+    let (mut flat_positions, mut flat) = (Vec::new(), Vec::new());
+    for (sequence, (input, positions, labels)) in rows.enumerate() {
+        let (found, expected) = (labels.len(), positions.len());
+        if found != expected {
+            return Err(BatchError::Length { sequence, what: plural, found, expected });
+        }
+        for (&token, &id) in positions.iter().zip(labels) {
+            let checks = [(place, token as u64, input.len()), (label, id.into(), limit)];
+            for (what, found, limit) in checks {
+                if found >= limit as u64 {
+                    return Err(BatchError::OutOfRange { sequence, token, what, found, limit });
+                }
+            }
+            flat_positions.push(((sequence * seq_len + token) as u64).cast_signed());
+            flat.push(to_i32(id));
+        }
+    }
+    Ok((flat_positions, flat))
 }
 
 /// Burn's integers are signed; a table has fewer rows than either type can count.

@@ -144,6 +144,19 @@ pub enum BatchError {
         sequence: usize,
     },
 
+    /// No token is left to make a vector from.
+    #[error(
+        "sequence {sequence}: {length} tokens, expected more than {count}, those of the prompt"
+    )]
+    Prompt {
+        /// Which sequence.
+        sequence: usize,
+        /// How many tokens it has.
+        length: usize,
+        /// How many are left out.
+        count: usize,
+    },
+
     /// Two parts of a batch should have one row for each sequence and do not.
     #[error("{what}: {found} rows, expected {expected}")]
     Rows {

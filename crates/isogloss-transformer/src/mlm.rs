@@ -7,7 +7,7 @@ use isogloss_core::Seed;
 use isogloss_peft::Activation;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::to_i32;
+use crate::batch::flat_labels;
 use crate::initialization::Initialization;
 use crate::{
     BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
@@ -231,28 +231,10 @@ impl MlmBatch {
     ) -> Result<Self, BatchError> {
         let inputs: Vec<_> = rows.iter().map(|row| row.input.clone()).collect();
         let batch = EncoderBatch::try_new(config, &inputs)?;
-        let (mut flat_positions, mut labels) = (Vec::new(), Vec::new());
-        for (sequence, row) in rows.iter().enumerate() {
-            let (found, expected) = (row.labels.len(), row.positions.len());
-            if found != expected {
-                return Err(BatchError::Length { sequence, what: "labels", found, expected });
-            }
-            for (&position, &label) in row.positions.iter().zip(&row.labels) {
-                let checks = [
-                    ("masked position", position as u64, row.input.len()),
-                    ("label", label.into(), config.vocab_size),
-                ];
-                for (what, found, limit) in checks {
-                    if found >= limit as u64 {
-                        let token = position;
-                        return Err(BatchError::OutOfRange { sequence, token, what, found, limit });
-                    }
-                }
-                let flat = sequence * batch.seq_len() + position;
-                flat_positions.push((flat as u64).cast_signed());
-                labels.push(to_i32(label));
-            }
-        }
+        let tokens = rows.iter().map(|row| (&row.input, &*row.positions, &*row.labels));
+        let names = ["masked position", "label", "labels"];
+        let (flat_positions, labels) =
+            flat_labels(tokens, batch.seq_len(), names, config.vocab_size)?;
         let n_masked = labels.len();
         Ok(Self {
             input: batch.to_device(device),

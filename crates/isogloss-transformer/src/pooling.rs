@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::DeviceBatch;
+use crate::batch::HIDDEN;
 
 /// How hidden states become a sentence vector.
 ///
@@ -21,6 +22,8 @@ pub enum Pooling {
     Cls,
     /// The largest value over the tokens of the row, in each dimension.
     Max,
+    /// The sum over the tokens of the row, divided by the square root of their number.
+    MeanSqrtLen,
 }
 
 impl Pooling {
@@ -31,18 +34,20 @@ impl Pooling {
     /// - `hidden`: `[batch, seq, d_model]`
     /// - returns: `[batch, d_model]`
     pub fn forward(self, hidden: Tensor<3>, batch: &DeviceBatch) -> Tensor<2> {
+        let mean = |hidden| batch.mean_weights.clone().matmul(hidden).squeeze_dim::<2>(1);
         match self {
-            Self::Mean => batch.mean_weights.clone().matmul(hidden).squeeze_dim(1),
+            Self::Mean => mean(hidden),
+            Self::MeanSqrtLen => {
+                // The largest weight of a row is one over the number of its tokens.
+                let roots = batch.mean_weights.clone().max_dim(2).squeeze_dim::<2>(2).sqrt(); // [batch, 1]
+                mean(hidden) / roots
+            }
             Self::Cls => hidden.narrow(1, 0, 1).squeeze_dim(1),
+            Self::Max if batch.pools_everything => hidden.max_dim(1).squeeze_dim(1),
             Self::Max => {
-                let hidden = match &batch.key_bias {
-                    Some(bias) => {
-                        let bias = bias.clone().squeeze_dim::<3>(1).swap_dims(1, 2); // [batch, seq, 1]
-                        hidden + bias
-                    }
-                    None => hidden,
-                };
-                hidden.max_dim(1).squeeze_dim(1)
+                let is_hidden = batch.mean_weights.clone().equal_elem(0.0).swap_dims(1, 2); // [batch, seq, 1]
+                let dims = hidden.dims();
+                hidden.mask_fill(is_hidden.expand(dims), HIDDEN).max_dim(1).squeeze_dim(1)
             }
         }
     }

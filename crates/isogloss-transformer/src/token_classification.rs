@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use isogloss_core::Seed;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::to_i32;
+use crate::batch::flat_labels;
 use crate::classification::check_head;
 use crate::initialization::Initialization;
 use crate::{
@@ -215,26 +215,10 @@ impl TokenClassificationBatch {
     ) -> Result<Self, BatchError> {
         let inputs: Vec<_> = rows.iter().map(|row| row.input.clone()).collect();
         let batch = EncoderBatch::try_new(&config.encoder, &inputs)?;
-        let (mut flat_positions, mut classes) = (Vec::new(), Vec::new());
-        for (sequence, row) in rows.iter().enumerate() {
-            let (found, expected) = (row.classes.len(), row.positions.len());
-            if found != expected {
-                return Err(BatchError::Length { sequence, what: "classes", found, expected });
-            }
-            for (&token, &class) in row.positions.iter().zip(&row.classes) {
-                let checks = [
-                    ("labelled position", token as u64, row.input.len()),
-                    ("class", class.into(), config.n_classes),
-                ];
-                for (what, found, limit) in checks {
-                    if found >= limit as u64 {
-                        return Err(BatchError::OutOfRange { sequence, token, what, found, limit });
-                    }
-                }
-                flat_positions.push((sequence * batch.seq_len() + token) as i64);
-                classes.push(to_i32(class));
-            }
-        }
+        let tokens = rows.iter().map(|row| (&row.input, &*row.positions, &*row.classes));
+        let names = ["labelled position", "class", "classes"];
+        let (flat_positions, classes) =
+            flat_labels(tokens, batch.seq_len(), names, config.n_classes)?;
         let count = classes.len();
         Ok(Self {
             input: batch.to_device(device),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::store::burn_pack::Tensor as PackTensor;
@@ -121,7 +121,7 @@ fn fill<M: Module>(
     mut model: M,
     names: &[Name],
     mut tensors: BTreeMap<String, Found>,
-    path: &PathBuf,
+    path: &Path,
 ) -> Result<(M, Vec<String>), CheckpointError> {
     let shapes = shapes(&model);
     debug_assert!(names.len() == shapes.len(), "{names:?} {shapes:?}");
@@ -157,7 +157,7 @@ fn fill<M: Module>(
         }
     }
     if !faults.is_empty() {
-        return Err(CheckpointError::Mismatch { path: path.clone(), faults });
+        return Err(CheckpointError::Mismatch { path: path.to_owned(), faults });
     }
     let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
     let result = model.apply(renamed, None, Some(Box::new(adapter)), false);
@@ -166,7 +166,7 @@ fn fill<M: Module>(
     if faults.is_empty() {
         Ok((model, left_out))
     } else {
-        Err(CheckpointError::Mismatch { path: path.clone(), faults })
+        Err(CheckpointError::Mismatch { path: path.to_owned(), faults })
     }
 }
 

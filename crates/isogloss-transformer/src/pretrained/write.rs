@@ -84,10 +84,16 @@ impl SaveOptions {
     }
 }
 
-/// What `config.json` is to hold, and each tensor's name in the file by that in the module.
+/// What a directory is to hold.
+pub(super) struct Layout {
+    json: Map<String, Value>,
+    /// Each tensor's name in the file by that in the module.
+    names: BTreeMap<String, String>,
+}
+
 pub(super) fn layout<M: PretrainedModel>(
     pretrained: &Pretrained<M>,
-) -> Result<(Map<String, Value>, BTreeMap<String, String>), CheckpointError> {
+) -> Result<Layout, CheckpointError> {
     let family = pretrained.family;
     let config = pretrained.model.checkpoint_config();
     let inexpressible = |field| {
@@ -112,7 +118,7 @@ pub(super) fn layout<M: PretrainedModel>(
         let prefix = if name.is_encoders { prefix } else { "" };
         (name.ours, format!("{prefix}{}", name.theirs))
     });
-    Ok((json, names.collect()))
+    Ok(Layout { json, names: names.collect() })
 }
 
 pub(super) fn save<M: PretrainedModel>(
@@ -120,7 +126,7 @@ pub(super) fn save<M: PretrainedModel>(
     dir: &Path,
     options: &SaveOptions,
 ) -> Result<(), CheckpointError> {
-    let (mut json, names) = layout(pretrained)?;
+    let Layout { mut json, names } = layout(pretrained)?;
     let model = &pretrained.model;
     let unnamed: Vec<_> =
         shapes(model).into_keys().filter(|name| !names.contains_key(name)).collect();

@@ -12,11 +12,12 @@ mod gradients;
 mod masking;
 mod mlm;
 mod pooling;
+mod pretrained;
 mod ranking;
+mod reference;
 mod sequence;
 mod tiny;
 mod training;
 mod vocabulary;
-mod xlm_roberta;
 
 use isogloss_testing::device;

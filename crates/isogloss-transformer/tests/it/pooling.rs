@@ -6,13 +6,17 @@ use isogloss_transformer::{DeviceBatch, EncoderBatch, Pooling, SequenceInput, l2
 use crate::tiny::{self, largest_difference, values};
 
 /// Rows of 3 and 2 tokens.
-fn batch() -> DeviceBatch {
+fn rows() -> EncoderBatch {
     let rows = [SequenceInput::new(vec![0, 5, 2]), SequenceInput::new(vec![0, 2])];
-    EncoderBatch::try_new(&tiny::config(), &rows).unwrap().to_device(&crate::device())
+    EncoderBatch::try_new(&tiny::config(), &rows).unwrap()
+}
+
+fn batch() -> DeviceBatch {
+    rows().to_device(&crate::device())
 }
 
 #[test]
-fn padding_has_no_part_in_a_sentence_vector() {
+fn padding_and_prompts_have_no_part_in_a_sentence_vector() {
     let hidden = Tensor::<3>::from_floats(
         [
             [[1.0, -4.0], [2.0, -5.0], [6.0, -9.0]],
@@ -24,11 +28,24 @@ fn padding_has_no_part_in_a_sentence_vector() {
         (Pooling::Mean, [3.0, -6.0, 2.0, -1.5]),
         (Pooling::Cls, [1.0, -4.0, 1.0, -1.0]),
         (Pooling::Max, [6.0, -4.0, 3.0, -1.0]),
+        (Pooling::MeanSqrtLen, [5.196_152, -10.392_305, 2.828_427, -2.121_32]),
     ] {
         let pooled = values(pooling.forward(hidden.clone(), &batch()));
         // Thirds in f32.
-        assert!(largest_difference(&pooled, &expected) < 1e-6, "{pooling:?}: {pooled:?}");
+        assert!(largest_difference(&pooled, &expected) < 1e-5, "{pooling:?}: {pooled:?}");
     }
+    // Without the first token, as if it were a prompt.
+    let batch = rows().without_pooling(1).unwrap().to_device(&crate::device());
+    for (pooling, expected) in [
+        (Pooling::Mean, [4.0, -7.0, 3.0, -2.0]),
+        (Pooling::Max, [6.0, -5.0, 3.0, -2.0]),
+        (Pooling::MeanSqrtLen, [5.656_854, -9.899_495, 3.0, -2.0]),
+    ] {
+        let pooled = values(pooling.forward(hidden.clone(), &batch));
+        assert!(largest_difference(&pooled, &expected) < 1e-5, "{pooling:?}: {pooled:?}");
+    }
+    let error = rows().without_pooling(2).unwrap_err().to_string();
+    assert_eq!(error, "sequence 1: 2 tokens, expected more than 2, those of the prompt");
 }
 
 #[test]
