@@ -94,8 +94,8 @@ impl<'a> ModelExtension<'a> {
         Self { vocab_size, new_tokens, ..self }
     }
 
-    /// Makes the rows and gives them to the model. The bias of a token's score, where the model has
-    /// one, is made by the recipe of its row, as a matrix of one column.
+    /// Makes the rows and gives them to the model. The bias of a token's score and the rows of an output
+    /// that is not tied to the embedding, where the model has them, are made by the recipes of its rows.
     ///
     /// What the model says of text that has no new token stays the same, to the last bit: hidden
     /// states, and scores of old tokens. Probabilities do not, since the new tokens take a share.
@@ -130,12 +130,18 @@ impl<'a> ModelExtension<'a> {
         };
         let values = new_rows(d_model, initialised.rows.into_values());
         let mut rows = VocabularyRows::new(Tensor::from_data(values, &device));
+        // By the same recipes, each from another stream, or the bias would be drawn as the first
+        // column was.
+        let others = |columns, old, purpose: &str| -> Result<_, ModelExtensionError> {
+            let seed = self.seed.derive(purpose);
+            let new = initialised.plan.apply(&matrix(columns, old)?, self.real_ids, seed)?;
+            Ok(Tensor::<2>::from_data(new_rows(columns, new.into_values()), &device))
+        };
+        if let Some(output) = old.output_values() {
+            rows = rows.with_output(others(d_model, output, "output rows")?);
+        }
         if let Some(bias) = old.bias_values() {
-            // Another stream, or the bias would be drawn as the first column was.
-            let seed = self.seed.derive("output bias");
-            let bias = initialised.plan.apply(&matrix(1, bias)?, self.real_ids, seed)?;
-            let values = Tensor::<2>::from_data(new_rows(1, bias.into_values()), &device);
-            rows = rows.with_bias(values.squeeze_dim(1));
+            rows = rows.with_bias(others(1, bias, "output bias")?.squeeze_dim(1));
         }
         let model = model.extend_vocabulary(self.vocab_size, rows)?;
         let recipes = initialised.plan.recipes()[skipped..].to_vec();

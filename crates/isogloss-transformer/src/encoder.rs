@@ -40,6 +40,11 @@ impl Embeddings {
         }
     }
 
+    /// The table of positions, its unused rows included. `[position_offset + max_positions, d_model]`
+    pub fn position_embedding(&self) -> Tensor<2> {
+        self.position.weight.val()
+    }
+
     /// The gain of the normalisation, the lowest parameter that every token passes; `None` in a pre-LN
     /// model. `[d_model]`
     pub fn norm_gain(&self) -> Option<Tensor<1>> {

@@ -371,7 +371,7 @@ pub enum VocabularyRowsError {
     /// A part has another shape than the model's.
     #[error("new rows: `{what}` has shape {found:?}, expected {expected:?}")]
     Shape {
-        /// Which part: `embedding` or `bias`.
+        /// Which part: `embedding`, `output` or `bias`.
         what: &'static str,
         /// Its shape.
         found: Vec<usize>,
@@ -379,9 +379,12 @@ pub enum VocabularyRowsError {
         expected: Vec<usize>,
     },
 
-    /// There is a bias for a model that predicts no tokens, or none for one that does.
-    #[error("new rows: `bias` is {}, expected {}", given_or_not(*given), given_or_not(!*given))]
-    Bias {
+    /// There is a bias for a model that predicts no tokens, or none for one that does; or output rows
+    /// for a model whose output is tied to the embedding, or none for one whose is not.
+    #[error("new rows: `{what}` is {}, expected {}", given_or_not(*given), given_or_not(!*given))]
+    Part {
+        /// Which part: `output` or `bias`.
+        what: &'static str,
         /// Whether it was given.
         given: bool,
     },

@@ -3,19 +3,24 @@
 use burn::module::{Param, ParamId};
 use burn::tensor::Tensor;
 
-use crate::{Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier, VocabularyRowsError};
+use crate::{
+    Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier,
+    VocabularyRowsError,
+};
 
 /// What a model holds for each token of a vocabulary: of all its tokens, or of the new ones.
 ///
 /// # Shapes
 ///
-/// - `embedding`: `[tokens, d_model]`
+/// - `embedding`, `output`: `[tokens, d_model]`
 /// - `bias`: `[tokens]`
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VocabularyRows {
-    /// The rows of the word embedding, which the output is tied to.
+    /// The rows of the word embedding, which the output is tied to unless it has rows of its own.
     pub embedding: Tensor<2>,
+    /// The rows of the output, for a model that predicts tokens with a matrix of its own.
+    pub output: Option<Tensor<2>>,
     /// The bias of each token's score, for a model that predicts tokens.
     pub bias: Option<Tensor<1>>,
 }
@@ -23,7 +28,13 @@ pub struct VocabularyRows {
 impl VocabularyRows {
     /// Rows for a model that reads tokens and predicts none.
     pub fn new(embedding: Tensor<2>) -> Self {
-        Self { embedding, bias: None }
+        Self { embedding, output: None, bias: None }
+    }
+
+    /// Adds the rows of an output that is not tied to the embedding.
+    #[must_use]
+    pub fn with_output(self, output: Tensor<2>) -> Self {
+        Self { output: Some(output), ..self }
     }
 
     /// Adds the bias of each token, for a model that predicts them.
@@ -40,6 +51,11 @@ impl VocabularyRows {
     /// The embedding on the host, row by row.
     pub fn embedding_values(&self) -> Vec<f32> {
         self.embedding.to_data().iter::<f32>().collect()
+    }
+
+    /// The output's own rows on the host.
+    pub fn output_values(&self) -> Option<Vec<f32>> {
+        self.output.as_ref().map(|output| output.to_data().iter::<f32>().collect())
     }
 
     /// The bias on the host.
@@ -121,7 +137,7 @@ impl ExtendVocabulary for Encoder {
         vocab_size: usize,
         rows: VocabularyRows,
     ) -> Result<Self, VocabularyRowsError> {
-        check_rows(&self, vocab_size, &rows, false)?;
+        check_rows(&self, vocab_size, &rows, [false, false])?;
         self.take_rows(vocab_size, rows.embedding);
         Ok(self)
     }
@@ -131,7 +147,9 @@ impl ExtendVocabulary for MaskedLanguageModel {
     fn vocabulary_rows(&self, vocab_size: usize) -> Result<VocabularyRows, VocabularyRowsError> {
         let bias = self.head.bias.val().inner();
         let rows = self.encoder.vocabulary_rows(vocab_size)?;
-        Ok(rows.with_bias(bias.narrow(0, 0, vocab_size)))
+        let output = self.head.decoder.as_ref().map(|decoder| decoder.weight.val().inner());
+        Ok(VocabularyRows { output: output.map(|rows| rows.narrow(0, 0, vocab_size)), ..rows }
+            .with_bias(bias.narrow(0, 0, vocab_size)))
     }
 
     fn extend_vocabulary(
@@ -139,8 +157,12 @@ impl ExtendVocabulary for MaskedLanguageModel {
         vocab_size: usize,
         rows: VocabularyRows,
     ) -> Result<Self, VocabularyRowsError> {
-        check_rows(&self.encoder, vocab_size, &rows, true)?;
+        let has_output = self.head.decoder.is_some();
+        check_rows(&self.encoder, vocab_size, &rows, [has_output, true])?;
         self.encoder.take_rows(vocab_size, rows.embedding);
+        if let (Some(decoder), Some(output)) = (&mut self.head.decoder, rows.output) {
+            decoder.weight = spliced(decoder.weight.clone(), vocab_size, output);
+        }
         if let Some(bias) = rows.bias {
             self.head.bias = spliced(self.head.bias, vocab_size, bias);
         }
@@ -151,6 +173,22 @@ impl ExtendVocabulary for MaskedLanguageModel {
 
 /// The classes stay as they are: only the encoder grows.
 impl ExtendVocabulary for SequenceClassifier {
+    fn vocabulary_rows(&self, vocab_size: usize) -> Result<VocabularyRows, VocabularyRowsError> {
+        self.encoder.vocabulary_rows(vocab_size)
+    }
+
+    fn extend_vocabulary(
+        mut self,
+        vocab_size: usize,
+        rows: VocabularyRows,
+    ) -> Result<Self, VocabularyRowsError> {
+        self.encoder = self.encoder.extend_vocabulary(vocab_size, rows)?;
+        Ok(self)
+    }
+}
+
+/// The classes stay as they are: only the encoder grows.
+impl ExtendVocabulary for TokenClassifier {
     fn vocabulary_rows(&self, vocab_size: usize) -> Result<VocabularyRows, VocabularyRowsError> {
         self.encoder.vocabulary_rows(vocab_size)
     }
@@ -192,7 +230,7 @@ fn check_rows(
     encoder: &Encoder,
     vocab_size: usize,
     rows: &VocabularyRows,
-    has_bias: bool,
+    [has_output, has_bias]: [bool; 2],
 ) -> Result<(), VocabularyRowsError> {
     check_vocab_size(encoder, vocab_size)?;
     let shape = |what, found: &[usize], expected: &[usize]| {
@@ -202,13 +240,17 @@ fn check_rows(
         let (found, expected) = (found.to_vec(), expected.to_vec());
         Err(VocabularyRowsError::Shape { what, found, expected })
     };
-    let tokens = rows.tokens();
-    shape("embedding", &rows.embedding.dims(), &[tokens, encoder.config().d_model])?;
-    match &rows.bias {
-        Some(bias) if has_bias => shape("bias", &bias.dims(), &[tokens]),
-        None if !has_bias => Ok(()),
-        other => Err(VocabularyRowsError::Bias { given: other.is_some() }),
+    let given = |what, given, expected| {
+        if given == expected { Ok(()) } else { Err(VocabularyRowsError::Part { what, given }) }
+    };
+    let (tokens, d_model) = (rows.tokens(), encoder.config().d_model);
+    shape("embedding", &rows.embedding.dims(), &[tokens, d_model])?;
+    given("output", rows.output.is_some(), has_output)?;
+    given("bias", rows.bias.is_some(), has_bias)?;
+    if let Some(output) = &rows.output {
+        shape("output", &output.dims(), &[tokens, d_model])?;
     }
+    rows.bias.as_ref().map_or(Ok(()), |bias| shape("bias", &bias.dims(), &[tokens]))
 }
 
 /// A parameter whose rows from `first` on are replaced by others, which may be more than there were.

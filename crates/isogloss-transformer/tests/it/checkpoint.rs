@@ -5,10 +5,11 @@ use std::fs;
 use burn::module::Module;
 use isogloss_core::Seed;
 use isogloss_transformer::{
-    CheckpointError, ClassifierConfig, Encoder, MaskedLanguageModel, Pooling, SequenceClassifier,
-    load_checkpoint, save_checkpoint,
+    CheckpointError, ClassifierConfig, Encoder, HasEncoder, MaskedLanguageModel, Pooling,
+    Pretrained, SequenceClassifier, load_checkpoint, save_checkpoint,
 };
 
+use crate::reference;
 use crate::tiny::{self, values};
 
 #[test]
@@ -109,4 +110,22 @@ fn what_is_not_there_or_not_ours_is_said() {
         error.to_string(),
         format!("{}: expected the configuration of `encoder`", place.display())
     );
+}
+
+#[test]
+fn fixed_positions_are_never_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model");
+    let device = crate::device().autodiff();
+    let config = tiny::config().with_fixed_positions(true);
+    let model = MaskedLanguageModel::try_init(&config, &device, tiny::SEED).unwrap();
+    save_checkpoint(&path, &model).unwrap();
+    let loaded: MaskedLanguageModel = load_checkpoint(&path, &device).unwrap();
+    let opened = Pretrained::<MaskedLanguageModel>::open(&reference::dir("xlm-tlm"), &device);
+    let sines = Pretrained::<Encoder>::open(&reference::dir("xlm-encoder"), &device).unwrap();
+    let trained = |encoder: &Encoder| encoder.embeddings().position_embedding().is_require_grad();
+    assert!(!trained(model.encoder()));
+    assert!(!trained(loaded.encoder()));
+    assert!(!trained(sines.model()));
+    assert!(trained(opened.unwrap().model().encoder()));
 }

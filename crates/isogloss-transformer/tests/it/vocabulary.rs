@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use isogloss_core::Seed;
 use isogloss_transformer::{
     ClassifierConfig, EncoderBatch, ExtendVocabulary, HasEncoder, MaskedLanguageModel,
-    MaskedSequence, MlmBatch, Pretrained, SequenceInput, VocabularyRows, load_checkpoint,
-    save_checkpoint,
+    MaskedSequence, MlmBatch, MlmConfig, Pretrained, SequenceInput, VocabularyRows,
+    load_checkpoint, save_checkpoint,
 };
 
 use crate::tiny::{self, largest_difference, masked, values};
@@ -292,4 +292,27 @@ fn rows_that_do_not_fit_are_refused_with_both_shapes() {
         "new rows: `bias` is given, expected absent"
     );
     assert!(model.vocabulary_rows(21).is_err());
+    assert_eq!(
+        message(20, fitting().with_output(Tensor::zeros([3, 8], &device))),
+        "new rows: `output` is given, expected absent"
+    );
+}
+
+#[test]
+fn an_output_of_its_own_grows_with_the_vocabulary() {
+    let device = crate::device();
+    let config = MlmConfig::new(tiny::config()).with_tied(false);
+    let model = config.try_init(&device, tiny::SEED).unwrap();
+    let batch = tiny::batch(&tiny::rows(), &device);
+    let error = model.clone().extend_vocabulary(20, rows(5, 8, &device)).unwrap_err().to_string();
+    assert_eq!(error, "new rows: `output` is absent, expected given");
+    // The old rows of the output, as those of new tokens.
+    let old = model.vocabulary_rows(20).unwrap().output.unwrap();
+    let new = rows(5, 8, &device).with_output(old.clone().narrow(0, 3, 5));
+    let extended = model.clone().extend_vocabulary(20, new).unwrap();
+    assert_eq!(said(&extended, &batch, 20), said(&model, &batch, 20));
+    let grown = extended.vocabulary_rows(25).unwrap().output.unwrap();
+    assert_eq!(bits(grown.clone().narrow(0, 0, 20)), bits(old.clone()));
+    assert_eq!(bits(grown.narrow(0, 20, 5)), bits(old.narrow(0, 3, 5)));
+    assert_eq!(extended.config().encoder.vocab_size, 25);
 }
