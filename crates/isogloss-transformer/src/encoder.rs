@@ -5,7 +5,9 @@ use burn::nn::{Dropout, DropoutConfig, Embedding, LayerNorm, Linear};
 use burn::tensor::Tensor;
 
 use crate::initialization::Initialization;
-use crate::{DeviceBatch, EncoderConfig, EncoderLayer, NormOrder, Pooling};
+use crate::{
+    ConfigFault, DeviceBatch, EncoderConfig, EncoderConfigError, EncoderLayer, NormOrder, Pooling,
+};
 
 /// Words, positions and, where the model has them, token types and languages, added; in a post-LN
 /// model normalised.
@@ -157,6 +159,23 @@ impl Encoder {
     /// The shape of this encoder.
     pub fn config(&self) -> &EncoderConfig {
         &self.config
+    }
+
+    /// Says which id fills short rows, where a file names another than its tokenizer fills them with, as
+    /// that of multilingual-e5-small does.
+    ///
+    /// # Errors
+    ///
+    /// [`EncoderConfigError`] for an id that there is not, and in a model with a
+    /// [`position_offset`](EncoderConfig::position_offset), whose positions count from that id.
+    pub fn with_pad_id(mut self, pad_id: u32) -> Result<Self, EncoderConfigError> {
+        let expected = self.config.pad_id;
+        self.config.pad_id = pad_id;
+        self.config.try_check()?;
+        let mut faults = Vec::new();
+        let holds = pad_id == expected || self.config.position_offset == 0;
+        ConfigFault::check(&mut faults, holds, "pad_id", pad_id, expected.to_string());
+        if faults.is_empty() { Ok(self) } else { Err(EncoderConfigError { faults }) }
     }
 
     /// The embeddings under the layers.

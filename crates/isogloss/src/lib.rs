@@ -6,6 +6,7 @@ pub use isogloss_evaluation as evaluation;
 pub use isogloss_governance as governance;
 pub use isogloss_peft as peft;
 pub use isogloss_sampling as sampling;
+pub use isogloss_sentence as sentence;
 pub use isogloss_tokenization as tokenization;
 pub use isogloss_training as training;
 pub use isogloss_transformer as transformer;

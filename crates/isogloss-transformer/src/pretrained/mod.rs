@@ -11,7 +11,9 @@ mod write;
 
 pub use any::{AnyPretrained, PretrainedHead};
 pub use family::Family;
-pub use write::{SaveOptions, WeightType};
+pub use names::{TensorNames, TensorPart};
+pub use read::load_renamed;
+pub use write::{SaveOptions, WeightType, save_renamed};
 
 use std::path::Path;
 
@@ -20,7 +22,6 @@ use serde_json::{Map, Value};
 
 use crate::{Checkpoint, CheckpointError, EncoderConfig, EncoderConfigError};
 use fields::Fields;
-use names::Names;
 
 /// A model that is kept in a directory of transformers: `config.json` and `model.safetensors`.
 ///
@@ -57,7 +58,7 @@ pub trait PretrainedModel: Checkpoint + private::Sealed {
 
 /// What only this crate fills in.
 mod private {
-    use super::{Fields, Names};
+    use super::{Fields, TensorNames};
 
     pub trait Sealed {}
     impl Sealed for crate::Encoder {}
@@ -69,7 +70,7 @@ mod private {
     pub struct HeadFields<'a>(pub(super) Fields<'a>);
 
     #[derive(Debug, Default)]
-    pub struct HeadNames(pub(super) Names);
+    pub struct HeadNames(pub(super) TensorNames);
 }
 
 /// A model with what else its directory says.

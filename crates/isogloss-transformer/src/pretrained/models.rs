@@ -3,7 +3,7 @@
 use isogloss_peft::Activation;
 use serde_json::{Map, Value};
 
-use super::names::{EncoderParts, Names, Part};
+use super::names::{EncoderParts, TensorNames, TensorPart};
 use super::private::{HeadFields, HeadNames};
 use super::{Family, PretrainedModel};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 const POOLER: &str = "pooler.dense.weight";
 
 /// Adds the names of an encoder's tensors.
-fn push_encoder(names: &mut Names, family: Family, path: &str, config: &EncoderConfig) {
+fn push_encoder(names: &mut TensorNames, family: Family, path: &str, config: &EncoderConfig) {
     let parts = EncoderParts {
         n_layers: config.n_layers,
         has_languages: config.n_languages > 0,
@@ -115,15 +115,15 @@ impl PretrainedModel for MaskedLanguageModel {
             }
         };
         if config.transform {
-            names.push(Part::Linear, "head.dense", dense);
-            names.push(Part::Norm, "head.norm", norm);
+            names.push(TensorPart::Linear, "head.dense", dense);
+            names.push(TensorPart::Norm, "head.norm", norm);
         }
-        names.push(Part::Whole, "head.bias", bias);
+        names.push(TensorPart::Whole, "head.bias", bias);
         if !config.tied {
-            names.push(Part::Table, "head.decoder", decoder);
+            names.push(TensorPart::Table, "head.decoder", decoder);
         }
         if config.next_sentence {
-            names.push(Part::Linear, "next_sentence", "cls.seq_relationship");
+            names.push(TensorPart::Linear, "next_sentence", "cls.seq_relationship");
         }
         json.insert("tie_word_embeddings".to_owned(), config.tied.into());
         Ok(())
@@ -188,19 +188,19 @@ impl PretrainedModel for SequenceClassifier {
         push_encoder(names, family, "encoder.", &config.encoder);
         match family {
             Family::Bert => {
-                names.push_of_encoder(Part::Linear, "head.dense", "pooler.dense");
-                names.push(Part::Linear, "head.output", "classifier");
+                names.push_of_encoder(TensorPart::Linear, "head.dense", "pooler.dense");
+                names.push(TensorPart::Linear, "head.output", "classifier");
             }
             Family::DistilBert => {
-                names.push(Part::Linear, "head.dense", "pre_classifier");
-                names.push(Part::Linear, "head.output", "classifier");
+                names.push(TensorPart::Linear, "head.dense", "pre_classifier");
+                names.push(TensorPart::Linear, "head.output", "classifier");
             }
             Family::Xlm => {
-                names.push(Part::Linear, "head.output", "sequence_summary.summary");
+                names.push(TensorPart::Linear, "head.output", "sequence_summary.summary");
             }
             Family::XlmRoberta | Family::XlmRobertaXl => {
-                names.push(Part::Linear, "head.dense", "classifier.dense");
-                names.push(Part::Linear, "head.output", "classifier.out_proj");
+                names.push(TensorPart::Linear, "head.dense", "classifier.dense");
+                names.push(TensorPart::Linear, "head.output", "classifier.out_proj");
             }
         }
         json.insert(dropout.to_owned(), config.dropout.into());
@@ -251,7 +251,7 @@ impl PretrainedModel for TokenClassifier {
     ) -> Result<(), &'static str> {
         let names = &mut names.0;
         push_encoder(names, family, "encoder.", &config.encoder);
-        names.push(Part::Linear, "output", "classifier");
+        names.push(TensorPart::Linear, "output", "classifier");
         if matches!(family, Family::DistilBert | Family::Xlm) {
             if config.dropout.to_bits() != config.encoder.dropout.to_bits() {
                 return Err("dropout");

@@ -1,4 +1,4 @@
-//! What tensors are called here and in transformers.
+//! What tensors are called here and elsewhere.
 
 use super::Family;
 
@@ -14,42 +14,59 @@ pub(super) struct Name {
     pub(super) is_transposed: bool,
 }
 
-/// The names of several tensors, which share a place.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Part {
-    /// A matrix and a bias.
+/// The tensors of a part of a module.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TensorPart {
+    /// The matrix and the bias of a linear layer, `.weight` and `.bias` in the file.
     Linear,
-    /// A gain and a bias.
+    /// The matrix of a linear layer, whose name in the file is whole. Here it is transposed.
+    Matrix,
+    /// The bias of a linear layer, whose name in the file is whole.
+    Bias,
+    /// The gain and the bias of a normalisation, `.weight` and `.bias` in the file.
     Norm,
-    /// A table.
+    /// A table, `.weight` in the file.
     Table,
-    /// The tensor of that name.
+    /// A tensor under its whole name.
     Whole,
 }
 
-/// Names of one model, as they are listed.
-#[derive(Debug, Default)]
-pub(super) struct Names {
+/// What the tensors of a module are called in a file that PyTorch wrote.
+///
+/// # Examples
+///
+/// ```
+/// use isogloss_transformer::{TensorNames, TensorPart};
+///
+/// let mut names = TensorNames::default();
+/// names.push(TensorPart::Linear, "output", "classifier.out_proj");
+/// names.push(TensorPart::Matrix, "hidden", "lstm.weight_hh_l0");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TensorNames {
     pub(super) list: Vec<Name>,
 }
 
-impl Names {
-    /// Adds the tensors of a part of a head.
-    pub(super) fn push(&mut self, part: Part, ours: &str, theirs: &str) {
+impl TensorNames {
+    /// Adds the tensors of a part, which is at `ours` in the module and at `theirs` in the file.
+    pub fn push(&mut self, part: TensorPart, ours: &str, theirs: &str) {
         self.add(part, ours, theirs, false);
     }
 
     /// Adds the tensors of a part that transformers keeps with the encoder.
-    pub(super) fn push_of_encoder(&mut self, part: Part, ours: &str, theirs: &str) {
+    pub(super) fn push_of_encoder(&mut self, part: TensorPart, ours: &str, theirs: &str) {
         self.add(part, ours, theirs, true);
     }
 
-    fn add(&mut self, part: Part, ours: &str, theirs: &str, is_encoders: bool) {
+    fn add(&mut self, part: TensorPart, ours: &str, theirs: &str, is_encoders: bool) {
         let suffixes: &[(&str, &str, bool)] = match part {
-            Part::Linear => &[(".weight", ".weight", true), (".bias", ".bias", false)],
-            Part::Norm => &[(".gamma", ".weight", false), (".beta", ".bias", false)],
-            Part::Table => &[(".weight", ".weight", false)],
-            Part::Whole => &[("", "", false)],
+            TensorPart::Linear => &[(".weight", ".weight", true), (".bias", ".bias", false)],
+            TensorPart::Matrix => &[(".weight", "", true)],
+            TensorPart::Bias => &[(".bias", "", false)],
+            TensorPart::Norm => &[(".gamma", ".weight", false), (".beta", ".bias", false)],
+            TensorPart::Table => &[(".weight", ".weight", false)],
+            TensorPart::Whole => &[("", "", false)],
         };
         self.list.extend(suffixes.iter().map(|(own, other, is_transposed)| Name {
             ours: format!("{ours}{own}"),
@@ -87,7 +104,7 @@ impl Names {
             }
         }
         if encoder.has_pooler {
-            add(Part::Linear, "pooler.dense", "pooler.dense");
+            add(TensorPart::Linear, "pooler.dense", "pooler.dense");
         }
     }
 }
@@ -101,75 +118,75 @@ pub(super) struct EncoderParts {
     pub(super) has_pooler: bool,
 }
 
-type Row = (Part, &'static str, &'static str);
+type Row = (TensorPart, &'static str, &'static str);
 
 const BERT_EMBEDDINGS: [Row; 4] = [
-    (Part::Table, "embeddings.word", "embeddings.word_embeddings"),
-    (Part::Table, "embeddings.position", "embeddings.position_embeddings"),
-    (Part::Table, "embeddings.token_type", "embeddings.token_type_embeddings"),
-    (Part::Norm, "embeddings.norm", "embeddings.LayerNorm"),
+    (TensorPart::Table, "embeddings.word", "embeddings.word_embeddings"),
+    (TensorPart::Table, "embeddings.position", "embeddings.position_embeddings"),
+    (TensorPart::Table, "embeddings.token_type", "embeddings.token_type_embeddings"),
+    (TensorPart::Norm, "embeddings.norm", "embeddings.LayerNorm"),
 ];
 
 const BERT_LAYER: [Row; 8] = [
-    (Part::Linear, "attention.query.base", "encoder.layer.{}.attention.self.query"),
-    (Part::Linear, "attention.key.base", "encoder.layer.{}.attention.self.key"),
-    (Part::Linear, "attention.value.base", "encoder.layer.{}.attention.self.value"),
-    (Part::Linear, "attention.output.base", "encoder.layer.{}.attention.output.dense"),
-    (Part::Norm, "attention_norm", "encoder.layer.{}.attention.output.LayerNorm"),
-    (Part::Linear, "up.base", "encoder.layer.{}.intermediate.dense"),
-    (Part::Linear, "down.base", "encoder.layer.{}.output.dense"),
-    (Part::Norm, "output_norm", "encoder.layer.{}.output.LayerNorm"),
+    (TensorPart::Linear, "attention.query.base", "encoder.layer.{}.attention.self.query"),
+    (TensorPart::Linear, "attention.key.base", "encoder.layer.{}.attention.self.key"),
+    (TensorPart::Linear, "attention.value.base", "encoder.layer.{}.attention.self.value"),
+    (TensorPart::Linear, "attention.output.base", "encoder.layer.{}.attention.output.dense"),
+    (TensorPart::Norm, "attention_norm", "encoder.layer.{}.attention.output.LayerNorm"),
+    (TensorPart::Linear, "up.base", "encoder.layer.{}.intermediate.dense"),
+    (TensorPart::Linear, "down.base", "encoder.layer.{}.output.dense"),
+    (TensorPart::Norm, "output_norm", "encoder.layer.{}.output.LayerNorm"),
 ];
 
 const XL_EMBEDDINGS: [Row; 4] = [
-    (Part::Table, "embeddings.word", "embeddings.word_embeddings"),
-    (Part::Table, "embeddings.position", "embeddings.position_embeddings"),
-    (Part::Table, "embeddings.token_type", "embeddings.token_type_embeddings"),
-    (Part::Norm, "final_norm", "encoder.LayerNorm"),
+    (TensorPart::Table, "embeddings.word", "embeddings.word_embeddings"),
+    (TensorPart::Table, "embeddings.position", "embeddings.position_embeddings"),
+    (TensorPart::Table, "embeddings.token_type", "embeddings.token_type_embeddings"),
+    (TensorPart::Norm, "final_norm", "encoder.LayerNorm"),
 ];
 
 const XL_LAYER: [Row; 8] = [
-    (Part::Linear, "attention.query.base", "encoder.layer.{}.attention.self.query"),
-    (Part::Linear, "attention.key.base", "encoder.layer.{}.attention.self.key"),
-    (Part::Linear, "attention.value.base", "encoder.layer.{}.attention.self.value"),
-    (Part::Linear, "attention.output.base", "encoder.layer.{}.attention.output.dense"),
-    (Part::Norm, "attention_norm", "encoder.layer.{}.attention.self_attn_layer_norm"),
-    (Part::Linear, "up.base", "encoder.layer.{}.intermediate.dense"),
-    (Part::Linear, "down.base", "encoder.layer.{}.output.dense"),
-    (Part::Norm, "output_norm", "encoder.layer.{}.LayerNorm"),
+    (TensorPart::Linear, "attention.query.base", "encoder.layer.{}.attention.self.query"),
+    (TensorPart::Linear, "attention.key.base", "encoder.layer.{}.attention.self.key"),
+    (TensorPart::Linear, "attention.value.base", "encoder.layer.{}.attention.self.value"),
+    (TensorPart::Linear, "attention.output.base", "encoder.layer.{}.attention.output.dense"),
+    (TensorPart::Norm, "attention_norm", "encoder.layer.{}.attention.self_attn_layer_norm"),
+    (TensorPart::Linear, "up.base", "encoder.layer.{}.intermediate.dense"),
+    (TensorPart::Linear, "down.base", "encoder.layer.{}.output.dense"),
+    (TensorPart::Norm, "output_norm", "encoder.layer.{}.LayerNorm"),
 ];
 
 const DISTILBERT_EMBEDDINGS: [Row; 3] = [
-    (Part::Table, "embeddings.word", "embeddings.word_embeddings"),
-    (Part::Table, "embeddings.position", "embeddings.position_embeddings"),
-    (Part::Norm, "embeddings.norm", "embeddings.LayerNorm"),
+    (TensorPart::Table, "embeddings.word", "embeddings.word_embeddings"),
+    (TensorPart::Table, "embeddings.position", "embeddings.position_embeddings"),
+    (TensorPart::Norm, "embeddings.norm", "embeddings.LayerNorm"),
 ];
 
 const DISTILBERT_LAYER: [Row; 8] = [
-    (Part::Linear, "attention.query.base", "transformer.layer.{}.attention.q_lin"),
-    (Part::Linear, "attention.key.base", "transformer.layer.{}.attention.k_lin"),
-    (Part::Linear, "attention.value.base", "transformer.layer.{}.attention.v_lin"),
-    (Part::Linear, "attention.output.base", "transformer.layer.{}.attention.out_lin"),
-    (Part::Norm, "attention_norm", "transformer.layer.{}.sa_layer_norm"),
-    (Part::Linear, "up.base", "transformer.layer.{}.ffn.lin1"),
-    (Part::Linear, "down.base", "transformer.layer.{}.ffn.lin2"),
-    (Part::Norm, "output_norm", "transformer.layer.{}.output_layer_norm"),
+    (TensorPart::Linear, "attention.query.base", "transformer.layer.{}.attention.q_lin"),
+    (TensorPart::Linear, "attention.key.base", "transformer.layer.{}.attention.k_lin"),
+    (TensorPart::Linear, "attention.value.base", "transformer.layer.{}.attention.v_lin"),
+    (TensorPart::Linear, "attention.output.base", "transformer.layer.{}.attention.out_lin"),
+    (TensorPart::Norm, "attention_norm", "transformer.layer.{}.sa_layer_norm"),
+    (TensorPart::Linear, "up.base", "transformer.layer.{}.ffn.lin1"),
+    (TensorPart::Linear, "down.base", "transformer.layer.{}.ffn.lin2"),
+    (TensorPart::Norm, "output_norm", "transformer.layer.{}.output_layer_norm"),
 ];
 
 const XLM_EMBEDDINGS: [Row; 4] = [
-    (Part::Table, "embeddings.word", "embeddings"),
-    (Part::Table, "embeddings.position", "position_embeddings"),
-    (Part::Table, "embeddings.language", "lang_embeddings"),
-    (Part::Norm, "embeddings.norm", "layer_norm_emb"),
+    (TensorPart::Table, "embeddings.word", "embeddings"),
+    (TensorPart::Table, "embeddings.position", "position_embeddings"),
+    (TensorPart::Table, "embeddings.language", "lang_embeddings"),
+    (TensorPart::Norm, "embeddings.norm", "layer_norm_emb"),
 ];
 
 const XLM_LAYER: [Row; 8] = [
-    (Part::Linear, "attention.query.base", "attentions.{}.q_lin"),
-    (Part::Linear, "attention.key.base", "attentions.{}.k_lin"),
-    (Part::Linear, "attention.value.base", "attentions.{}.v_lin"),
-    (Part::Linear, "attention.output.base", "attentions.{}.out_lin"),
-    (Part::Norm, "attention_norm", "layer_norm1.{}"),
-    (Part::Linear, "up.base", "ffns.{}.lin1"),
-    (Part::Linear, "down.base", "ffns.{}.lin2"),
-    (Part::Norm, "output_norm", "layer_norm2.{}"),
+    (TensorPart::Linear, "attention.query.base", "attentions.{}.q_lin"),
+    (TensorPart::Linear, "attention.key.base", "attentions.{}.k_lin"),
+    (TensorPart::Linear, "attention.value.base", "attentions.{}.v_lin"),
+    (TensorPart::Linear, "attention.output.base", "attentions.{}.out_lin"),
+    (TensorPart::Norm, "attention_norm", "layer_norm1.{}"),
+    (TensorPart::Linear, "up.base", "ffns.{}.lin1"),
+    (TensorPart::Linear, "down.base", "ffns.{}.lin2"),
+    (TensorPart::Norm, "output_norm", "layer_norm2.{}"),
 ];

@@ -13,7 +13,7 @@ use burn::tensor::{DType, Device, Tensor};
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use super::names::Name;
+use super::names::{Name, TensorNames};
 use super::private::{HeadFields, HeadNames};
 use super::weights::Weights;
 use super::{Family, Pretrained, PretrainedModel, read_family};
@@ -59,7 +59,7 @@ pub(super) fn open<M: PretrainedModel>(
     let path = dir.join("config.json");
     let json = read_json(&path)?;
     let (family, encoder) = read_family(&path, &json)?;
-    let Weights { path: weights, tensors } = Weights::open(dir)?;
+    let Weights { path: weights, tensors } = Weights::open(dir, None)?;
     let tensors = by_plain_name(family, tensors);
 
     let values = |source| CheckpointError::Values { path: path.clone(), source };
@@ -118,13 +118,33 @@ fn by_plain_name(family: Family, tensors: BTreeMap<String, PackTensor>) -> BTree
 
 /// Gives every parameter its tensor; returns the names of those that are left out.
 fn fill<M: Module>(
-    mut model: M,
+    model: M,
     names: &[Name],
     mut tensors: BTreeMap<String, Found>,
     path: &Path,
 ) -> Result<(M, Vec<String>), CheckpointError> {
-    let shapes = shapes(&model);
-    debug_assert!(names.len() == shapes.len(), "{names:?} {shapes:?}");
+    let (renamed, mut faults) = rename(&model, names, &mut tensors);
+    let mut left_out = Vec::new();
+    for (plain, (name, _)) in tensors {
+        if DECODERS.contains(&plain.as_str()) && names.iter().any(|name| is_bias_of(name, &plain)) {
+            // The second name of the embedding in a tied model.
+        } else if HEADS.iter().any(|head| plain.starts_with(head)) {
+            left_out.push(name);
+        } else {
+            faults.push(TensorFault::Unexpected { name });
+        }
+    }
+    Ok((apply(model, renamed, faults, path)?, left_out))
+}
+
+/// Takes the tensors of the module out of those of a file, under their names in the module; says which
+/// are missing or do not fit.
+fn rename<M: Module>(
+    model: &M,
+    names: &[Name],
+    tensors: &mut BTreeMap<String, Found>,
+) -> (Vec<PackTensor>, Vec<TensorFault>) {
+    let shapes = shapes(model);
     let (mut faults, mut renamed) = (Vec::new(), Vec::new());
     for name in names {
         let Some((theirs, mut tensor)) = tensors.remove(&name.theirs) else {
@@ -146,28 +166,50 @@ fn fill<M: Module>(
             renamed.push(tensor);
         }
     }
-    let mut left_out = Vec::new();
-    for (plain, (name, _)) in tensors {
-        if DECODERS.contains(&plain.as_str()) && names.iter().any(|name| is_bias_of(name, &plain)) {
-            // The second name of the embedding in a tied model.
-        } else if HEADS.iter().any(|head| plain.starts_with(head)) {
-            left_out.push(name);
-        } else {
-            faults.push(TensorFault::Unexpected { name });
-        }
-    }
-    if !faults.is_empty() {
-        return Err(CheckpointError::Mismatch { path: path.to_owned(), faults });
-    }
-    let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
-    let result = model.apply(renamed, None, Some(Box::new(adapter)), false);
-    let mut faults: Vec<_> = result.errors.into_iter().map(fault).collect();
-    faults.extend(result.missing.into_iter().map(|(name, _)| TensorFault::Missing { name }));
+    (renamed, faults)
+}
+
+/// Gives the module its tensors, if nothing is wrong with them.
+fn apply<M: Module>(
+    mut model: M,
+    renamed: Vec<PackTensor>,
+    mut faults: Vec<TensorFault>,
+    path: &Path,
+) -> Result<M, CheckpointError> {
     if faults.is_empty() {
-        Ok((model, left_out))
+        let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+        let result = model.apply(renamed, None, Some(Box::new(adapter)), false);
+        faults.extend(result.errors.into_iter().map(fault));
+        faults.extend(result.missing.into_iter().map(|(name, _)| TensorFault::Missing { name }));
+    }
+    if faults.is_empty() {
+        Ok(model)
     } else {
         Err(CheckpointError::Mismatch { path: path.to_owned(), faults })
     }
+}
+
+/// Gives a module the tensors of a file, or of the file in a directory, that PyTorch wrote: safetensors,
+/// `.bin` or `.pt`. Numbers in half precision are widened.
+///
+/// `root` names the dictionary that the tensors of a `.pt` are in, if they are not the whole of it.
+///
+/// # Errors
+///
+/// [`CheckpointError`], with the file; one error names every tensor that is missing, unexpected or of
+/// another shape, by its name in the file.
+pub fn load_renamed<M: Module>(
+    module: M,
+    path: &Path,
+    root: Option<&str>,
+    names: &TensorNames,
+) -> Result<M, CheckpointError> {
+    let Weights { path, tensors } = Weights::open(path, root)?;
+    let found = tensors.into_iter().map(|(name, tensor)| (name.clone(), (name, tensor)));
+    let mut found: BTreeMap<String, Found> = found.collect();
+    let (renamed, mut faults) = rename(&module, &names.list, &mut found);
+    faults.extend(found.into_keys().map(|name| TensorFault::Unexpected { name }));
+    apply(module, renamed, faults, &path)
 }
 
 /// Whether the name is that of the bias beside a head's last matrix.

@@ -28,12 +28,16 @@ struct ShardIndex {
 }
 
 impl Weights {
-    /// Opens what is there.
-    pub(super) fn open(dir: &Path) -> Result<Self, CheckpointError> {
+    /// Opens a file, or what there is in a directory. The tensors of a `.pt` may be in a dictionary within
+    /// it, `root`.
+    pub(super) fn open(dir: &Path, root: Option<&str>) -> Result<Self, CheckpointError> {
+        if dir.is_file() {
+            return Ok(Self { path: dir.to_owned(), tensors: open_file(dir, root)? });
+        }
         for name in FILES {
             let path = dir.join(name);
             if path.is_file() {
-                let tensors = open_file(&path)?;
+                let tensors = open_file(&path, root)?;
                 return Ok(Self { path, tensors });
             }
             let path = dir.join(format!("{name}.index.json"));
@@ -58,7 +62,7 @@ impl Weights {
                 let message = format!("`{shard}` is not the name of a file beside it");
                 return Err(CheckpointError::Tensors { path, message });
             }
-            for (name, tensor) in open_file(&dir.join(shard))? {
+            for (name, tensor) in open_file(&dir.join(shard), None)? {
                 if index.weight_map.get(&name) == Some(shard) {
                     tensors.insert(name, tensor);
                 } else {
@@ -76,13 +80,19 @@ impl Weights {
     }
 }
 
-fn open_file(path: &Path) -> Result<BTreeMap<String, PackTensor>, CheckpointError> {
-    if path.extension().is_some_and(|extension| extension == "bin") {
-        // Names are those of the file: nothing is renumbered.
-        all_tensors(path, &mut PytorchStore::from_file(path).map_indices_contiguous(false))
-    } else {
-        all_tensors(path, &mut SafetensorsStore::from_file(path))
+fn open_file(
+    path: &Path,
+    root: Option<&str>,
+) -> Result<BTreeMap<String, PackTensor>, CheckpointError> {
+    if path.extension().is_some_and(|extension| extension == "safetensors") {
+        return all_tensors(path, &mut SafetensorsStore::from_file(path));
     }
+    // Names are those of the file: nothing is renumbered.
+    let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
+    if let Some(root) = root {
+        store = store.with_top_level_key(root);
+    }
+    all_tensors(path, &mut store)
 }
 
 fn all_tensors(

@@ -16,7 +16,7 @@ use isogloss_core::{write_dir_atomically, write_file_atomically};
 use serde_json::{Map, Value};
 
 use super::private::HeadNames;
-use super::{Pretrained, PretrainedModel};
+use super::{Pretrained, PretrainedModel, TensorNames};
 use crate::CheckpointError;
 use crate::checkpoint::shapes;
 
@@ -170,6 +170,20 @@ fn write_tensors<M: Module>(
         path: path.to_owned(),
         message: error.to_string(),
     })
+}
+
+/// Writes the tensors of a module to a file of safetensors as PyTorch would have them.
+///
+/// # Errors
+///
+/// [`CheckpointError`], with the file.
+pub fn save_renamed<M: Module>(
+    module: &M,
+    path: &Path,
+    names: &TensorNames,
+) -> Result<(), CheckpointError> {
+    let names = names.list.iter().map(|name| (name.ours.clone(), name.theirs.clone()));
+    write_tensors(module, path, names.collect(), WeightType::F32)
 }
 
 /// Gives tensors their names in the file.

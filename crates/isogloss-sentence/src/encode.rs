@@ -1,0 +1,254 @@
+//! From texts to vectors.
+
+use burn::tensor::{Tensor, TensorData};
+use isogloss_core::{Progress, ProgressEvent};
+use isogloss_tokenization::TextEncoder as _;
+use isogloss_transformer::{EncoderBatch, SequenceInput};
+
+use crate::batching::batches;
+use crate::long_text::{Frame, Row};
+use crate::{SentenceEncoder, SentenceError};
+
+/// How texts are to be encoded.
+///
+/// # Examples
+///
+/// ```
+/// use isogloss_sentence::{EncodeConfig, LongText, Prompt};
+///
+/// let config = EncodeConfig::default()
+///     .with_prompt(Prompt::Text("query: ".to_owned()))
+///     .with_long_text(LongText::Window { stride: 256 });
+/// assert_eq!(config.batch_tokens, 2048);
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct EncodeConfig {
+    /// What is put before each text. Default the model's own prompt, if it names one.
+    pub prompt: Prompt,
+    /// What becomes of texts that are too long. Default their beginning is read; the result names
+    /// them.
+    pub long_text: LongText,
+    /// How many tokens are read at once, padding included. Default 2048.
+    pub batch_tokens: usize,
+    /// The row of the language embedding, for models that have one.
+    pub language: Option<u32>,
+}
+
+/// What is put before each text.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Prompt {
+    /// The prompt that the model uses unless told otherwise; most have none.
+    #[default]
+    Default,
+    /// Nothing.
+    None,
+    /// One of the prompts that the model has a name for.
+    Named(String),
+    /// This text.
+    Text(String),
+}
+
+/// What becomes of a text with more tokens than the model reads at once.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum LongText {
+    /// Its beginning is read, as sentence-transformers does.
+    #[default]
+    Truncate,
+    /// It is read in windows, each beginning `stride` tokens after the one before it; the pooled vector
+    /// is the mean of those of the windows, weighted by their tokens.
+    Window {
+        /// From 1 to the tokens of a window without prompt and delimiters.
+        stride: usize,
+    },
+    /// An error with its number.
+    Error,
+}
+
+impl Default for EncodeConfig {
+    fn default() -> Self {
+        Self {
+            prompt: Prompt::Default,
+            long_text: LongText::Truncate,
+            batch_tokens: 2048,
+            language: None,
+        }
+    }
+}
+
+impl EncodeConfig {
+    /// Sets what is put before each text.
+    #[must_use]
+    pub fn with_prompt(self, prompt: Prompt) -> Self {
+        Self { prompt, ..self }
+    }
+
+    /// Sets what becomes of texts that are too long.
+    #[must_use]
+    pub fn with_long_text(self, long_text: LongText) -> Self {
+        Self { long_text, ..self }
+    }
+
+    /// Sets how many tokens are read at once.
+    #[must_use]
+    pub fn with_batch_tokens(self, batch_tokens: usize) -> Self {
+        Self { batch_tokens, ..self }
+    }
+
+    /// Sets the row of the language embedding.
+    #[must_use]
+    pub fn with_language(self, language: u32) -> Self {
+        Self { language: Some(language), ..self }
+    }
+}
+
+/// One vector for each text, in the order of the texts.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SentenceVectors {
+    /// Row by row. `[texts, dim]`
+    pub values: Vec<f32>,
+    /// The width of a vector.
+    pub dim: usize,
+    /// The texts, counted from 0, of which not all was read, or which were read in windows.
+    pub long_texts: Vec<usize>,
+}
+
+impl SentenceEncoder {
+    /// The vectors of texts.
+    ///
+    /// Texts are sorted by length before they are read, so that no time goes into padding, and come
+    /// back in their own order. White space around a text is no part of it.
+    ///
+    /// # Errors
+    ///
+    /// [`SentenceError`]: no prompt of that name, a text that is too long where it must not be cut, or
+    /// one that the vocabulary cannot encode.
+    pub fn encode<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        config: &EncodeConfig,
+        progress: &dyn Progress,
+    ) -> Result<SentenceVectors, SentenceError> {
+        let prompt = self.prompt(&config.prompt)?;
+        let frame = Frame {
+            around: self.vocabulary.frame(),
+            max_tokens: self.max_tokens,
+            prompt_tokens: self.vocabulary.encode(prompt.trim_end())?.len(),
+        };
+        frame.try_check(config.long_text)?;
+        let prepared: Vec<String> =
+            texts.iter().map(|text| self.prepare(prompt, text.as_ref())).collect();
+        let mut rows = Vec::with_capacity(texts.len());
+        let mut long_texts = Vec::new();
+        for (text, ids) in self.vocabulary.encode_batch(&prepared)?.iter().enumerate() {
+            let before = rows.len();
+            rows.extend(frame.rows(text, ids, config.long_text)?);
+            let read: usize = rows[before..].iter().map(|row| row.text_tokens).sum();
+            if rows.len() > before + 1 || read + frame.prompt_tokens < ids.len() {
+                long_texts.push(text);
+            }
+        }
+        let left_out = if self.pools_prompt || prompt.is_empty() {
+            0
+        } else {
+            frame.around[0].len() + frame.prompt_tokens
+        };
+        let pooled = self.pool(&rows, config, left_out, progress)?;
+        let pooled = mean_of_windows(&rows, pooled, texts.len());
+        let values = self.finish(pooled, texts.len());
+        Ok(SentenceVectors { values, dim: self.dim(), long_texts })
+    }
+
+    /// A text as sentence-transformers hands it to the tokenizer.
+    fn prepare(&self, prompt: &str, text: &str) -> String {
+        // As Python has it, where the separators of information are white space, too.
+        let is_space = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
+        let text = format!("{prompt}{text}");
+        let text = text.trim_matches(is_space);
+        if self.lower_case { text.to_lowercase() } else { text.to_owned() }
+    }
+
+    /// One vector for each row. `[rows, pooled]`
+    fn pool(
+        &self,
+        rows: &[Row],
+        config: &EncodeConfig,
+        left_out: usize,
+        progress: &dyn Progress,
+    ) -> Result<Vec<f32>, SentenceError> {
+        let task = "encoding";
+        let total = Some(rows.len() as u64);
+        progress.report(ProgressEvent::Started { task, total, unit: "sentences" });
+        let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
+        let dim = self.pooled_dim();
+        let mut pooled = vec![0.0; rows.len() * dim];
+        let mut done = 0;
+        for batch in batches(&lengths, config.batch_tokens) {
+            let inputs: Vec<SequenceInput> = batch
+                .iter()
+                .map(|&row| {
+                    let input = SequenceInput::new(rows[row].ids.clone());
+                    match config.language {
+                        Some(language) => input.with_language(language),
+                        None => input,
+                    }
+                })
+                .collect();
+            let inputs = EncoderBatch::try_new(self.encoder().config(), &inputs)?;
+            let values = self.pool_batch(&inputs.without_pooling(left_out)?);
+            for (row, vector) in batch.iter().zip(values.chunks_exact(dim)) {
+                pooled[row * dim..(row + 1) * dim].copy_from_slice(vector);
+            }
+            done += batch.len() as u64;
+            progress.report(ProgressEvent::Advanced { task, done, note: "" });
+        }
+        progress.report(ProgressEvent::Finished { task });
+        Ok(pooled)
+    }
+
+    /// `[rows, pooled]` on the host
+    fn pool_batch(&self, batch: &EncoderBatch) -> Vec<f32> {
+        let batch = batch.to_device(&self.device);
+        let hidden = self.encoder().forward(&batch);
+        let pooled = self.poolings.iter().map(|pooling| pooling.forward(hidden.clone(), &batch));
+        Tensor::cat(pooled.collect(), 1).into_data().iter::<f32>().collect()
+    }
+
+    /// The stages after pooling. `[texts, dim]`
+    fn finish(&self, pooled: Vec<f32>, texts: usize) -> Vec<f32> {
+        if self.stages.is_empty() || texts == 0 {
+            return pooled;
+        }
+        let data = TensorData::new(pooled, [texts, self.pooled_dim()]);
+        let vectors = Tensor::from_data(data, &self.device);
+        let vectors = self.stages.iter().fold(vectors, |vectors, stage| stage.forward(vectors));
+        vectors.into_data().iter::<f32>().collect()
+    }
+}
+
+/// One vector for each text from those of its windows, weighted by their tokens.
+fn mean_of_windows(rows: &[Row], pooled: Vec<f32>, texts: usize) -> Vec<f32> {
+    if rows.len() == texts {
+        return pooled;
+    }
+    let dim = pooled.len() / rows.len();
+    let mut means = vec![0.0; texts * dim];
+    let mut totals = vec![0; texts];
+    for row in rows {
+        totals[row.text] += row.text_tokens;
+    }
+    for (row, vector) in rows.iter().zip(pooled.chunks_exact(dim)) {
+        // A text without tokens has one window.
+        let weight = match totals[row.text] {
+            0 => 1.0,
+            total => row.text_tokens as f32 / total as f32,
+        };
+        for (mean, value) in means[row.text * dim..][..dim].iter_mut().zip(vector) {
+            *mean += weight * value;
+        }
+    }
+    means
+}
