@@ -1,10 +1,12 @@
-//! What the examples share: bars that show progress, options for weighing languages, and how a program
-//! ends.
+//! What the examples share: bars that show progress, options for weighing languages and for sentence
+//! encoders, and how a program ends.
 
 mod bars;
 mod ending;
+mod sentences;
 mod weighting;
 
 pub use bars::{Bars, Stage};
 pub use ending::{Outcome, exit_code, print_written};
+pub use sentences::{EncoderArgs, read_lines};
 pub use weighting::{WeightingArgs, whole_number};

@@ -1,9 +1,15 @@
 //! From texts to vectors.
 
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
 use burn::tensor::{Tensor, TensorData};
-use isogloss_core::{Progress, ProgressEvent};
+use isogloss_core::{Progress, ProgressEvent, WriteError, write_file_atomically};
 use isogloss_tokenization::TextEncoder as _;
 use isogloss_transformer::{EncoderBatch, SequenceInput};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 
 use crate::batching::batches;
 use crate::long_text::{Frame, Row};
@@ -114,6 +120,31 @@ pub struct SentenceVectors {
     pub dim: usize,
     /// The texts, counted from 0, of which not all was read, or which were read in windows.
     pub long_texts: Vec<usize>,
+}
+
+impl SentenceVectors {
+    /// The name of the tensor in a file.
+    pub const TENSOR: &'static str = "embeddings";
+
+    /// Writes a file of safetensors with one tensor, `embeddings`, `[texts, dim]`, and what `metadata` says
+    /// of it, such as the model that the vectors are of.
+    ///
+    /// # Errors
+    ///
+    /// [`SentenceError::Write`].
+    pub fn write(
+        &self,
+        path: &Path,
+        metadata: HashMap<String, String>,
+    ) -> Result<(), SentenceError> {
+        let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let texts = self.values.len().checked_div(self.dim).unwrap_or_default();
+        let invalid = |error| WriteError::new(path, "write", io::Error::other(error));
+        let view = TensorView::new(Dtype::F32, vec![texts, self.dim], &bytes);
+        let tensors = [(Self::TENSOR, view.map_err(invalid)?)];
+        let file = safetensors::serialize(tensors, Some(metadata)).map_err(invalid)?;
+        Ok(write_file_atomically(path, |out| out.write_all(&file))?)
+    }
 }
 
 impl SentenceEncoder {

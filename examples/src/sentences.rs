@@ -1,0 +1,156 @@
+//! The sentence encoder that was asked for, and the lines it reads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use isogloss::sentence::{EncodeConfig, LongText, Prompt, SentenceEncoder, Stage};
+use isogloss::transformer::Pooling;
+
+use crate::Outcome;
+
+/// Which model gives vectors, and how.
+#[derive(Args, Debug)]
+pub struct EncoderArgs {
+    /// A directory of sentence-transformers, or one of transformers with a tokenizer
+    #[arg(long)]
+    pub model: PathBuf,
+
+    /// How hidden states become one vector [default: as the directory says, else mean]
+    #[arg(long, value_enum)]
+    pooling: Option<PoolingArg>,
+
+    /// Scale vectors to length 1 [default: as the directory says]
+    #[arg(long)]
+    normalize: bool,
+
+    /// What is put before each text, such as 'query: '
+    #[arg(long, conflicts_with = "prompt")]
+    prefix: Option<String>,
+
+    /// The name of a prompt that the directory has
+    #[arg(long)]
+    prompt: Option<String>,
+
+    /// The most tokens that are read at once [default: as the directory says]
+    #[arg(long)]
+    max_tokens: Option<usize>,
+
+    /// What becomes of texts with more tokens; all are counted and reported
+    #[arg(long, value_enum, default_value_t = LongTextArg::Truncate)]
+    long_texts: LongTextArg,
+
+    /// Tokens from one window to the next [default: half of what is read at once]
+    #[arg(long)]
+    stride: Option<usize>,
+
+    /// Tokens that are read together, padding included
+    #[arg(long, default_value_t = EncodeConfig::default().batch_tokens)]
+    batch_tokens: usize,
+
+    /// The row of the language embedding, for XLM
+    #[arg(long)]
+    language: Option<u32>,
+
+    /// The device: auto, flex, …
+    #[arg(long, default_value = "auto")]
+    device: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PoolingArg {
+    Mean,
+    Cls,
+    Max,
+    MeanSqrtLen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum LongTextArg {
+    /// Their beginning is read
+    Truncate,
+    /// They are read in windows, whose vectors are averaged
+    Window,
+    /// The program ends with their number
+    Error,
+}
+
+impl EncoderArgs {
+    /// Opens the model.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the directory or an option, for a person.
+    pub fn open(&self) -> Outcome<SentenceEncoder> {
+        let mut encoder = SentenceEncoder::open(&self.model, &isogloss::device(&self.device)?)?;
+        if let Some(pooling) = self.pooling {
+            encoder = encoder.with_pooling(match pooling {
+                PoolingArg::Mean => Pooling::Mean,
+                PoolingArg::Cls => Pooling::Cls,
+                PoolingArg::Max => Pooling::Max,
+                PoolingArg::MeanSqrtLen => Pooling::MeanSqrtLen,
+            });
+        }
+        if self.normalize {
+            encoder = encoder.with_normalize(true);
+        }
+        if let Some(max_tokens) = self.max_tokens {
+            encoder = encoder.with_max_tokens(max_tokens)?;
+        }
+        Ok(encoder)
+    }
+
+    /// How it is to encode.
+    ///
+    /// # Errors
+    ///
+    /// A stride without windows.
+    pub fn config(&self, encoder: &SentenceEncoder) -> Outcome<EncodeConfig> {
+        if self.stride.is_some() && self.long_texts != LongTextArg::Window {
+            return Err("--stride is an option of --long-texts window".into());
+        }
+        let prompt = match (&self.prefix, &self.prompt) {
+            (Some(text), _) => Prompt::Text(text.clone()),
+            (None, Some(name)) => Prompt::Named(name.clone()),
+            (None, None) => Prompt::Default,
+        };
+        let config = EncodeConfig::default()
+            .with_prompt(prompt)
+            .with_batch_tokens(self.batch_tokens)
+            .with_long_text(match self.long_texts {
+                LongTextArg::Truncate => LongText::Truncate,
+                LongTextArg::Window => {
+                    LongText::Window { stride: self.stride.unwrap_or(encoder.max_tokens() / 2) }
+                }
+                LongTextArg::Error => LongText::Error,
+            });
+        Ok(match self.language {
+            Some(language) => config.with_language(language),
+            None => config,
+        })
+    }
+
+    /// The model and what becomes of its hidden states, in words.
+    pub fn described(&self, encoder: &SentenceEncoder) -> String {
+        let poolings = encoder.poolings().iter().map(|pooling| format!("{pooling:?}"));
+        let stages = encoder.stages().iter().map(|stage| match stage {
+            Stage::Dense(dense) => format!("Dense {:?}", dense.dims()),
+            Stage::Normalize => "Normalize".to_owned(),
+            other => format!("{other:?}"),
+        });
+        let parts: Vec<String> =
+            [poolings.collect::<Vec<_>>().join(" + ")].into_iter().chain(stages).collect();
+        format!("{}: {}, {} wide", self.model.display(), parts.join(", "), encoder.dim())
+    }
+}
+
+/// The lines of a file, which end with LF alone.
+///
+/// # Errors
+///
+/// The file cannot be read or is not UTF-8.
+pub fn read_lines(path: &Path) -> Outcome<Vec<String>> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(if text.is_empty() { Vec::new() } else { text.split('\n').map(str::to_owned).collect() })
+}
