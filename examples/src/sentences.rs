@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use clap::{Args, ValueEnum};
 use isogloss::sentence::{EncodeConfig, LongText, Prompt, SentenceEncoder, Stage};
@@ -47,6 +48,10 @@ pub struct EncoderArgs {
     /// Tokens that are read together, padding included
     #[arg(long, default_value_t = EncodeConfig::default().batch_tokens)]
     batch_tokens: usize,
+
+    /// Batches that are read at the same time [default: as many as there are cores, where a CPU computes]
+    #[arg(long)]
+    threads: Option<usize>,
 
     /// The row of the language embedding, for XLM
     #[arg(long)]
@@ -117,6 +122,10 @@ impl EncoderArgs {
         let config = EncodeConfig::default()
             .with_prompt(prompt)
             .with_batch_tokens(self.batch_tokens)
+            .with_threads(self.threads.unwrap_or_else(|| {
+                let cores = || thread::available_parallelism().map_or(1, usize::from);
+                if isogloss::is_cpu(encoder.device()) { cores() } else { 1 }
+            }))
             .with_long_text(match self.long_texts {
                 LongTextArg::Truncate => LongText::Truncate,
                 LongTextArg::Window => {

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 
 use burn::tensor::{Tensor, TensorData};
 use isogloss_core::{Progress, ProgressEvent, WriteError, write_file_atomically};
@@ -37,6 +40,9 @@ pub struct EncodeConfig {
     pub long_text: LongText,
     /// How many tokens are read at once, padding included. Default 2048.
     pub batch_tokens: usize,
+    /// How many batches are read at the same time. Default 1, as suits a graphics processor; on a CPU
+    /// as many as there are cores.
+    pub threads: usize,
     /// The row of the language embedding, for models that have one.
     pub language: Option<u32>,
 }
@@ -79,6 +85,7 @@ impl Default for EncodeConfig {
             prompt: Prompt::Default,
             long_text: LongText::Truncate,
             batch_tokens: 2048,
+            threads: 1,
             language: None,
         }
     }
@@ -101,6 +108,12 @@ impl EncodeConfig {
     #[must_use]
     pub fn with_batch_tokens(self, batch_tokens: usize) -> Self {
         Self { batch_tokens, ..self }
+    }
+
+    /// Sets how many batches are read at the same time.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// Sets the row of the language embedding.
@@ -216,36 +229,60 @@ impl SentenceEncoder {
         let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
         let dim = self.pooled_dim();
         let mut pooled = vec![0.0; rows.len() * dim];
-        let mut done = 0;
-        for batch in batches(&lengths, config.batch_tokens) {
-            let inputs: Vec<SequenceInput> = batch
-                .iter()
-                .map(|&row| {
-                    let input = SequenceInput::new(rows[row].ids.clone());
-                    match config.language {
-                        Some(language) => input.with_language(language),
-                        None => input,
-                    }
-                })
-                .collect();
-            let inputs = EncoderBatch::try_new(self.encoder().config(), &inputs)?;
-            let values = self.pool_batch(&inputs.without_pooling(left_out)?);
-            for (row, vector) in batch.iter().zip(values.chunks_exact(dim)) {
-                pooled[row * dim..(row + 1) * dim].copy_from_slice(vector);
+        let batches = batches(&lengths, config.batch_tokens);
+        let (next, (sender, receiver)) = (AtomicUsize::new(0), mpsc::channel());
+        let read_all = |sender: mpsc::Sender<_>| {
+            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let read = self.read(rows, batch, config, left_out);
+                // Nobody listens any more after an error.
+                if sender.send((batch, read)).is_err() {
+                    return;
+                }
             }
-            done += batch.len() as u64;
-            progress.report(ProgressEvent::Advanced { task, done, note: "" });
-        }
+        };
+        let mut done = 0;
+        thread::scope(|scope| {
+            for _ in 0..config.threads.clamp(1, batches.len().max(1)) {
+                let sender = sender.clone();
+                scope.spawn(|| read_all(sender));
+            }
+            drop(sender);
+            for (batch, vectors) in receiver {
+                for (row, vector) in batch.iter().zip(vectors?.chunks_exact(dim)) {
+                    pooled[row * dim..(row + 1) * dim].copy_from_slice(vector);
+                }
+                done += batch.len() as u64;
+                progress.report(ProgressEvent::Advanced { task, done, note: "" });
+            }
+            Ok::<_, SentenceError>(())
+        })?;
         progress.report(ProgressEvent::Finished { task });
         Ok(pooled)
     }
 
-    /// `[rows, pooled]` on the host
-    fn pool_batch(&self, batch: &EncoderBatch) -> Vec<f32> {
-        let batch = batch.to_device(&self.device);
+    /// The pooled vectors of some of the rows, on the host. `[batch, pooled]`
+    fn read(
+        &self,
+        rows: &[Row],
+        batch: &[usize],
+        config: &EncodeConfig,
+        left_out: usize,
+    ) -> Result<Vec<f32>, SentenceError> {
+        let inputs: Vec<SequenceInput> = batch
+            .iter()
+            .map(|&row| {
+                let input = SequenceInput::new(rows[row].ids.clone());
+                match config.language {
+                    Some(language) => input.with_language(language),
+                    None => input,
+                }
+            })
+            .collect();
+        let batch = EncoderBatch::try_new(self.encoder().config(), &inputs)?;
+        let batch = batch.without_pooling(left_out)?.to_device(&self.device);
         let hidden = self.encoder().forward(&batch);
         let pooled = self.poolings.iter().map(|pooling| pooling.forward(hidden.clone(), &batch));
-        Tensor::cat(pooled.collect(), 1).into_data().iter::<f32>().collect()
+        Ok(Tensor::cat(pooled.collect(), 1).into_data().iter::<f32>().collect())
     }
 
     /// The stages after pooling. `[texts, dim]`

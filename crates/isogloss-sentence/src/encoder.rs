@@ -119,6 +119,11 @@ impl SentenceEncoder {
         self.model.model()
     }
 
+    /// The device that computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// The tokenizer.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary

@@ -129,6 +129,21 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
     }
 }
 
+/// Whether a device is the CPU, on which as much can go on at the same time as there are cores.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "flex")]
+/// assert!(isogloss::is_cpu(&isogloss::device("flex")?.autodiff()));
+/// # Ok::<(), isogloss::DeviceError>(())
+/// ```
+pub fn is_cpu(device: &Device) -> bool {
+    let device = device.clone().inner();
+    let cpus = ["flex", "ndarray"].into_iter().filter_map(|name| opener(name, name, None).ok());
+    cpus.map(|open| open()).any(|cpu| cpu == device)
+}
+
 /// How to open the device of a kind; nothing is opened yet.
 fn opener(
     name: &str,

@@ -16,4 +16,4 @@ pub use burn;
 
 mod device;
 
-pub use device::{DeviceError, compiled_in, device};
+pub use device::{DeviceError, compiled_in, device, is_cpu};
