@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use isogloss_core::LanguageTag;
+
 use crate::Provenance;
 
 /// A model card in Markdown, with the header that model hubs read.
@@ -111,7 +113,7 @@ impl ModelCard {
             let _ = writeln!(header, "license: {}", quoted(&self.licence.to_lowercase()));
         }
         let languages = self.provenance.entries.iter().flat_map(|entry| &entry.languages);
-        let mut languages: Vec<&str> = languages.map(|language| language.language()).collect();
+        let mut languages: Vec<&str> = languages.map(LanguageTag::language).collect();
         languages.sort_unstable();
         languages.dedup();
         if !languages.is_empty() {

@@ -47,11 +47,13 @@ pub struct PaddedRows {
     pub ids: Vec<u32>,
     /// Which of them are tokens; the others are hidden from all.
     pub is_token: Vec<bool>,
-    /// Positions, counted from 0. `None` for those that the model itself would take: in a model with a
-    /// [`position_offset`](EncoderConfig::position_offset) those of the ids that are not padding, in any
-    /// other `0, 1, 2, …`, padding included.
+    /// Rows of the position embedding, of which the first token's is
+    /// [`position_offset`](EncoderConfig::position_offset), 2 in XLM-R. `None` for those that the model
+    /// itself would take: in a model with an offset, padding has the row before the first and does not
+    /// count; in any other the rows are `0, 1, 2, …`, padding included.
     pub positions: Option<Vec<u32>>,
-    /// Rows of the language embedding, for models that have one.
+    /// Rows of the language embedding, for models that have one; `None` adds nothing, as in
+    /// transformers.
     pub languages: Option<Vec<u32>>,
     /// Rows of the token-type embedding; `None` for 0.
     pub token_types: Option<Vec<u32>>,
@@ -133,15 +135,13 @@ impl EncoderBatch {
             Some(positions) => positions.clone(),
             None => own_positions(config, seq_len, &rows.ids),
         };
-        let part = |values: &[u32], row| values[row * seq_len..][..seq_len].to_vec();
         for sequence in 0..batch {
-            let row = SequenceInput {
-                ids: part(&rows.ids, sequence),
-                positions: part(&positions, sequence),
-                languages: rows.languages.as_ref().map(|values| part(values, sequence)),
-                token_types: rows.token_types.as_ref().map(|values| part(values, sequence)),
-            };
-            check_row(config, sequence, &row)?;
+            let part = |values: &Vec<u32>| values[sequence * seq_len..][..seq_len].to_vec();
+            let (ids, positions) = (part(&rows.ids), part(&positions));
+            let languages = rows.languages.as_ref().map(part);
+            let token_types = rows.token_types.as_ref().map(part);
+            let row = SequenceInput { ids, positions, languages, token_types };
+            check_columns(config, sequence, &row, config.position_rows())?;
         }
         let lengths = rows.is_token.chunks_exact(seq_len);
         let lengths: Vec<_> =
@@ -149,16 +149,9 @@ impl EncoderBatch {
         if let Some(sequence) = lengths.iter().position(|&length| length == 0) {
             return Err(BatchError::EmptySequence { sequence });
         }
-        // The model's own positions are those of padding, too, and those have a row of their own.
-        let is_placed: Vec<_> = match &rows.positions {
-            None if config.position_offset > 0 => {
-                rows.ids.iter().map(|&id| id != config.pad_id).collect()
-            }
-            _ => vec![true; rows.ids.len()],
-        };
         Ok(Self {
             ids: to_i32s(rows.ids.clone()),
-            positions: table_rows(config, positions, &is_placed),
+            positions: to_i32s(positions),
             languages: rows.languages.clone().map(to_i32s),
             token_types: rows.token_types.clone().and_then(types_that_differ),
             is_token: rows.is_token.clone(),
@@ -305,25 +298,26 @@ impl DeviceBatch {
     }
 }
 
-/// Positions as the model itself would have them.
+/// Rows of the position embedding as the model itself would have them.
 fn own_positions(config: &EncoderConfig, seq_len: usize, ids: &[u32]) -> Vec<u32> {
+    let first = u32::try_from(config.position_offset).unwrap_or(u32::MAX);
     let mut positions = Vec::with_capacity(ids.len());
     for row in ids.chunks(seq_len) {
-        let mut next = 0;
+        let mut next = first;
         for &id in row {
-            let is_placed = config.position_offset == 0 || id != config.pad_id;
-            positions.push(if is_placed { next } else { 0 });
+            let is_placed = first == 0 || id != config.pad_id;
+            positions.push(if is_placed { next } else { first - 1 });
             next += u32::from(is_placed);
         }
     }
     positions
 }
 
-/// The rows of the position embedding. What stands nowhere has the row before the first, if any.
-fn table_rows(config: &EncoderConfig, positions: Vec<u32>, is_placed: &[bool]) -> Vec<i32> {
+/// The rows of the position embedding. Padding has the row before the first, if any.
+fn table_rows(config: &EncoderConfig, positions: Vec<u32>, is_token: &[bool]) -> Vec<i32> {
     let offset = i32::try_from(config.position_offset).unwrap_or(i32::MAX);
-    let rows = positions.into_iter().zip(is_placed).map(|(position, is_placed)| {
-        if *is_placed { to_i32(position) + offset } else { (offset - 1).max(0) }
+    let rows = positions.into_iter().zip(is_token).map(|(position, is_token)| {
+        if *is_token { to_i32(position) + offset } else { (offset - 1).max(0) }
     });
     rows.collect()
 }
@@ -341,10 +335,23 @@ fn check_row(
     if row.is_empty() {
         return Err(BatchError::EmptySequence { sequence });
     }
+    let n_languages = config.n_languages;
+    if row.languages.is_none() && n_languages > 0 {
+        return Err(BatchError::Languages { sequence, given: false, n_languages });
+    }
+    check_columns(config, sequence, row, config.max_positions)
+}
+
+/// Checks what there is, with positions below `limit`.
+fn check_columns(
+    config: &EncoderConfig,
+    sequence: usize,
+    row: &SequenceInput,
+    limit: usize,
+) -> Result<(), BatchError> {
     let (n_languages, n_token_types) = (config.n_languages, config.n_token_types);
-    if row.languages.is_some() != (n_languages > 0) {
-        let given = row.languages.is_some();
-        return Err(BatchError::Languages { sequence, given, n_languages });
+    if row.languages.is_some() && n_languages == 0 {
+        return Err(BatchError::Languages { sequence, given: true, n_languages });
     }
     if row.token_types.is_some() && n_token_types == 0 {
         return Err(BatchError::TokenTypes { sequence });
@@ -357,7 +364,7 @@ fn check_row(
     ];
     let values = [
         (Some(row.ids.as_slice()), config.vocab_size),
-        (Some(row.positions.as_slice()), config.max_positions),
+        (Some(row.positions.as_slice()), limit),
         (row.languages.as_deref(), n_languages),
         (row.token_types.as_deref(), n_token_types),
     ];

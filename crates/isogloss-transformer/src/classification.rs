@@ -212,7 +212,12 @@ impl SequenceClassifier {
     ///
     /// - returns: `[batch, n_classes]`, unnormalised
     pub fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
-        self.head.forward(self.encoder.embed(batch, self.pooling, None))
+        self.logits_of(self.encoder.forward(batch), batch)
+    }
+
+    /// The scores of hidden states that are there already. `[batch, n_classes]`
+    pub(crate) fn logits_of(&self, hidden: Tensor<3>, batch: &DeviceBatch) -> Tensor<2> {
+        self.head.forward(self.pooling.forward(hidden, batch))
     }
 
     /// The most probable class of each row, on the host.

@@ -43,8 +43,8 @@ pub use mlm::{
 pub use objective::{LossSum, Objective};
 pub use pooling::{Pooling, l2_normalize};
 pub use pretrained::{
-    AnyPretrained, Family, Pretrained, PretrainedHead, PretrainedModel, SaveOptions, TensorNames,
-    TensorPart, WeightType, load_renamed, save_renamed,
+    AnyPretrained, Family, Logits, Pretrained, PretrainedHead, PretrainedModel, PretrainedOutput,
+    SaveOptions, TensorNames, TensorPart, WeightType, load_renamed, save_renamed,
 };
 pub use ranking::{
     RankingBatch, RankingConfig, RankingObjective, ranking_loss_of_cosines,

@@ -140,7 +140,12 @@ impl MlmHead {
         flat_positions: &Tensor<1, Int>,
         word_embedding: Tensor<2>,
     ) -> Tensor<2> {
-        let transformed = self.transform(hidden, flat_positions);
+        self.scores(chosen(hidden, flat_positions), word_embedding)
+    }
+
+    /// The scores of hidden states. `[n, d_model]` to `[n, vocab_size]`
+    fn scores(&self, hidden: Tensor<2>, word_embedding: Tensor<2>) -> Tensor<2> {
+        let transformed = self.transform(hidden);
         self.products(transformed, self.matrix(word_embedding)) + self.bias.val().unsqueeze::<2>()
     }
 
@@ -167,15 +172,14 @@ impl MlmHead {
         Tensor::cat(blocks, 1)
     }
 
-    /// What is multiplied with the embedding. `[n_masked, d_model]`
-    fn transform(&self, hidden: Tensor<3>, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
-        let mut chosen = hidden.flatten::<2>(0, 1).select(0, flat_positions.clone());
+    /// What is multiplied with the embedding. `[n, d_model]`
+    fn transform(&self, mut hidden: Tensor<2>) -> Tensor<2> {
         if let Some(dense) = &self.dense {
-            chosen = self.activation.forward(dense.forward(chosen));
+            hidden = self.activation.forward(dense.forward(hidden));
         }
         match &self.norm {
-            Some(norm) => norm.forward(chosen),
-            None => chosen,
+            Some(norm) => norm.forward(hidden),
+            None => hidden,
         }
     }
 
@@ -183,6 +187,11 @@ impl MlmHead {
     fn matrix(&self, word_embedding: Tensor<2>) -> Tensor<2> {
         self.decoder.as_ref().map_or(word_embedding, |decoder| decoder.weight.val())
     }
+}
+
+/// The hidden states at places of the flattened batch. `[n, d_model]`
+fn chosen(hidden: Tensor<3>, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
+    hidden.flatten::<2>(0, 1).select(0, flat_positions.clone())
 }
 
 /// A sequence in which some tokens were hidden, and what they were.
@@ -362,7 +371,7 @@ impl MaskedLanguageModel {
             return LossSum::zero(&batch.labels.device());
         }
         let hidden = self.encoder.forward(&batch.input);
-        let transformed = self.head.transform(hidden, &batch.flat_positions);
+        let transformed = self.head.transform(chosen(hidden, &batch.flat_positions));
         let matrix = self.head.matrix(self.encoder.word_embedding());
         decoder_cross_entropy(&transformed, &matrix, &self.head.bias.val(), &batch.labels)
     }
@@ -380,6 +389,14 @@ impl MaskedLanguageModel {
     pub fn logits(&self, batch: &MlmBatch) -> Tensor<2> {
         let hidden = self.encoder.forward(&batch.input);
         self.head.forward(hidden, &batch.flat_positions, self.encoder.word_embedding())
+    }
+
+    /// The scores of the vocabulary at every token, which no training needs. `[batch, seq, vocab_size]`
+    pub(crate) fn logits_of_all(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let [rows, seq, _] = hidden.dims();
+        let logits = self.head.scores(hidden.flatten(0, 1), self.encoder.word_embedding());
+        let [_, vocab_size] = logits.dims();
+        logits.reshape([rows, seq, vocab_size])
     }
 
     /// How well each masked token is predicted, in the order of the batch.

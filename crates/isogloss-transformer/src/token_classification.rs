@@ -156,9 +156,13 @@ impl TokenClassifier {
 
     /// The scores of the classes at every token, padding included. `[batch, seq, n_classes]`
     pub fn forward_all(&self, batch: &DeviceBatch) -> Tensor<3> {
-        let [rows, seq] = batch.dims();
-        let hidden = self.encoder.forward(batch).flatten::<2>(0, 1);
-        self.score(hidden).reshape([rows, seq, self.n_classes])
+        self.logits_of_all(self.encoder.forward(batch))
+    }
+
+    /// The scores of hidden states that are there already. `[batch, seq, n_classes]`
+    pub(crate) fn logits_of_all(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let [rows, seq, _] = hidden.dims();
+        self.score(hidden.flatten::<2>(0, 1)).reshape([rows, seq, self.n_classes])
     }
 
     fn score(&self, hidden: Tensor<2>) -> Tensor<2> {

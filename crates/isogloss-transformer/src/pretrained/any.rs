@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
 use super::read::read_json;
 use super::{Family, Pretrained, PretrainedModel, SaveOptions, read_family};
 use crate::{
-    CheckpointError, Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier,
+    CheckpointError, DeviceBatch, Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier,
+    TokenClassifier,
 };
 
 /// The model of a directory, with the head that its `architectures` names.
@@ -50,6 +51,31 @@ pub enum PretrainedHead {
     Sequences,
     /// One that classifies tokens.
     TokenClasses,
+}
+
+/// What a model says of a batch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PretrainedOutput {
+    /// The hidden states of the last layer. `[batch, seq, d_model]`
+    pub hidden: Tensor<3>,
+    /// What the pooler makes of the first token. `[batch, d_model]`; `None` in a model without one.
+    pub pooled: Option<Tensor<2>>,
+    /// The scores of the head; `None` in a model without one.
+    pub logits: Option<Logits>,
+    /// The scores of whether the second sentence follows the first, and whether not, for a model that
+    /// tells. `[batch, 2]`
+    pub next_sentence: Option<Tensor<2>>,
+}
+
+/// The scores of a head, unnormalised.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Logits {
+    /// Of each token: those of the vocabulary, or of classes. `[batch, seq, n]`
+    Tokens(Tensor<3>),
+    /// Of each sequence. `[batch, n_classes]`
+    Sequences(Tensor<2>),
 }
 
 impl AnyPretrained {
@@ -108,6 +134,29 @@ impl AnyPretrained {
             Self::SequenceClassifier(_) => PretrainedHead::Sequences,
             Self::TokenClassifier(_) => PretrainedHead::TokenClasses,
         }
+    }
+
+    /// Everything that the model says of a batch, at padding, too.
+    pub fn forward(&self, batch: &DeviceBatch) -> PretrainedOutput {
+        let hidden = self.encoder().forward(batch);
+        let pooled = self.encoder().pooler().map(|pooler| pooler.forward(hidden.clone()));
+        let (mut logits, mut next_sentence) = (None, None);
+        match self {
+            Self::Encoder(_) => {}
+            Self::MaskedLanguageModel(pretrained) => {
+                logits = Some(Logits::Tokens(pretrained.model().logits_of_all(hidden.clone())));
+                let head = pretrained.model().next_sentence.as_ref();
+                next_sentence = head.zip(pooled.clone()).map(|(head, pooled)| head.forward(pooled));
+            }
+            Self::SequenceClassifier(pretrained) => {
+                let scores = pretrained.model().logits_of(hidden.clone(), batch);
+                logits = Some(Logits::Sequences(scores));
+            }
+            Self::TokenClassifier(pretrained) => {
+                logits = Some(Logits::Tokens(pretrained.model().logits_of_all(hidden.clone())));
+            }
+        }
+        PretrainedOutput { hidden, pooled, logits, next_sentence }
     }
 
     /// The tensors of the file that the model has no place for.

@@ -9,7 +9,7 @@ mod read;
 mod weights;
 mod write;
 
-pub use any::{AnyPretrained, PretrainedHead};
+pub use any::{AnyPretrained, Logits, PretrainedHead, PretrainedOutput};
 pub use family::Family;
 pub use names::{TensorNames, TensorPart};
 pub use read::load_renamed;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use isogloss_transformer::{
-    AnyPretrained, CheckpointError, ClassificationBatch, ClassificationObjective, DeviceBatch,
-    Encoder, EncoderBatch, Family, HasEncoder, LabelledTokens, MaskedLanguageModel, MaskedSequence,
+    AnyPretrained, CheckpointError, ClassificationBatch, ClassificationObjective, Encoder,
+    EncoderBatch, Family, HasEncoder, LabelledTokens, Logits, MaskedLanguageModel, MaskedSequence,
     MlmBatch, MlmObjective, NormOrder, Objective, Pretrained, PretrainedModel, SaveOptions,
     SequenceClassifier, TokenClassificationBatch, TokenClassificationObjective, TokenClassifier,
     WeightType,
@@ -21,24 +21,6 @@ use crate::tiny::{largest_difference, values};
 fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     let difference = largest_difference(found, expected);
     assert!(difference <= tolerance, "{what}: off by {difference}");
-}
-
-/// What each token of the batch scores. `[tokens, …]`
-fn scores(model: &AnyPretrained, batch: &Batch, input: &DeviceBatch, device: &Device) -> Vec<f32> {
-    let hidden = model.encoder().forward(input);
-    let all: Vec<i32> = (0..).take(batch.padded.ids.len()).collect();
-    let all = Tensor::from_data(all.as_slice(), device);
-    match model {
-        AnyPretrained::MaskedLanguageModel(mlm) => {
-            let word = model.encoder().word_embedding();
-            batch.at_tokens(&values(mlm.model().head().forward(hidden, &all, word)))
-        }
-        AnyPretrained::SequenceClassifier(classifier) => values(classifier.model().forward(input)),
-        AnyPretrained::TokenClassifier(tagger) => {
-            batch.at_tokens(&values(tagger.model().forward_all(input)))
-        }
-        _ => unreachable!("an encoder has no scores"),
-    }
 }
 
 fn assert_same_numbers(case: &str) {
@@ -56,21 +38,26 @@ fn assert_same_numbers(case: &str) {
         let found = batch.at_tokens(&found);
         assert_close(&format!("{case} {name}"), &found, &batch.at_tokens(expected), 1e-5);
     }
-    if case.ends_with("encoder") {
-        if let Some(pooler) = model.encoder().pooler() {
-            let pooled = values(pooler.forward(model.encoder().forward(&input)));
-            assert_close(case, &pooled, expected.floats("pooler_output"), 1e-5);
+    let output = model.forward(&input);
+    let [found, last] = [output.hidden, model.encoder().forward(&input)].map(values);
+    assert_close(case, &batch.at_tokens(&found), &batch.at_tokens(&last), 1e-5);
+    match output.logits {
+        None => assert!(!expected.floats.contains_key("logits"), "{case}"),
+        Some(Logits::Sequences(logits)) => {
+            assert_close(case, &values(logits), expected.floats("logits"), 1e-4);
         }
-        return;
+        Some(Logits::Tokens(logits)) => {
+            let expected = batch.at_tokens(expected.floats("logits"));
+            assert_close(case, &batch.at_tokens(&values(logits)), &expected, 1e-4);
+        }
+        Some(other) => unreachable!("{other:?}"),
     }
-    let logits = expected.floats("logits");
-    let logits = if case.ends_with("classes") { logits.to_vec() } else { batch.at_tokens(logits) };
-    assert_close(case, &scores(&model, &batch, &input, &device), &logits, 1e-4);
-    if let AnyPretrained::MaskedLanguageModel(mlm) = &model
-        && case == "bert-next"
-    {
-        let found = values(mlm.model().next_sentence_logits(&input).unwrap());
-        assert_close(case, &found, expected.floats("seq_relationship_logits"), 1e-5);
+    let others =
+        [("pooler_output", output.pooled), ("seq_relationship_logits", output.next_sentence)];
+    for (name, found) in others {
+        if let Some((_, expected)) = expected.floats.get(name) {
+            assert_close(case, &values(found.unwrap()), expected, 1e-5);
+        }
     }
 }
 
