@@ -35,21 +35,19 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Outcome<()> {
     let start = Instant::now();
-    let encoder = args.encoder.open()?;
-    println!("{}", args.encoder.described(&encoder));
-    for name in encoder.left_out() {
-        println!("left out, the head of another task: {name}");
-    }
+    let (encoder, described) = args.encoder.open()?;
+    println!("{described}");
     println!("opened in {:.2} s", start.elapsed().as_secs_f64());
     let lines = read_lines(&args.input)?;
-    let config = args.encoder.config(&encoder)?;
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let config = args.encoder.config(encoder.as_ref())?;
     let start = Instant::now();
     let found = encoder.encode(&lines, &config, &Bars::default().stage("vectors"))?;
     let seconds = start.elapsed().as_secs_f64();
     let rate = lines.len() as f64 / seconds;
     println!("{} lines in {seconds:.2} s, {rate:.1} in a second", lines.len());
     if let Some(first) = found.long_texts.first() {
-        let (count, most) = (found.long_texts.len(), encoder.max_tokens());
+        let (count, most) = (found.long_texts.len(), encoder.max_tokens().unwrap_or_default());
         println!(
             "{count} of them have more than the {most} tokens that are read at once: line {} is the \
              first",
@@ -57,7 +55,7 @@ fn run(args: &Args) -> Outcome<()> {
         );
     }
     let metadata = HashMap::from([
-        ("model".to_owned(), args.encoder.described(&encoder)),
+        ("model".to_owned(), described),
         ("input".to_owned(), args.input.display().to_string()),
     ]);
     found.write(&args.out, metadata)?;

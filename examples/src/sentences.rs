@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Args, ValueEnum};
-use isogloss::sentence::{EncodeConfig, LongText, Prompt, SentenceEncoder, Stage};
+use isogloss::sentence::{
+    EncodeConfig, LaserEncoder, LongText, Prompt, SentenceEncoder, SentenceModel, Stage,
+};
 use isogloss::transformer::Pooling;
 
 use crate::Outcome;
@@ -13,7 +15,7 @@ use crate::Outcome;
 /// Which model gives vectors, and how.
 #[derive(Args, Debug)]
 pub struct EncoderArgs {
-    /// A directory of sentence-transformers, or one of transformers with a tokenizer
+    /// A directory of sentence-transformers, of transformers with a tokenizer, or of LASER2
     #[arg(long)]
     pub model: PathBuf,
 
@@ -81,13 +83,25 @@ enum LongTextArg {
 }
 
 impl EncoderArgs {
-    /// Opens the model.
+    /// Opens the model, and says what it is.
     ///
     /// # Errors
     ///
     /// What is wrong with the directory or an option, for a person.
-    pub fn open(&self) -> Outcome<SentenceEncoder> {
-        let mut encoder = SentenceEncoder::open(&self.model, &isogloss::device(&self.device)?)?;
+    pub fn open(&self) -> Outcome<(Box<dyn SentenceModel>, String)> {
+        let device = isogloss::device(&self.device)?;
+        let name = self.model.display();
+        if LaserEncoder::is_in(&self.model) {
+            if self.pooling.is_some() || self.normalize || self.max_tokens.is_some() {
+                return Err(
+                    "--pooling, --normalize and --max-tokens are no options of LASER".into()
+                );
+            }
+            let laser = LaserEncoder::open(&self.model, &device)?;
+            let described = format!("{name}: LASER, {} wide", laser.dim());
+            return Ok((Box::new(laser), described));
+        }
+        let mut encoder = SentenceEncoder::open(&self.model, &device)?;
         if let Some(pooling) = self.pooling {
             encoder = encoder.with_pooling(match pooling {
                 PoolingArg::Mean => Pooling::Mean,
@@ -102,7 +116,19 @@ impl EncoderArgs {
         if let Some(max_tokens) = self.max_tokens {
             encoder = encoder.with_max_tokens(max_tokens)?;
         }
-        Ok(encoder)
+        let poolings = encoder.poolings().iter().map(|pooling| format!("{pooling:?}"));
+        let stages = encoder.stages().iter().map(|stage| match stage {
+            Stage::Dense(dense) => format!("Dense {:?}", dense.dims()),
+            Stage::Normalize => "Normalize".to_owned(),
+            other => format!("{other:?}"),
+        });
+        let pooling = poolings.collect::<Vec<_>>().join(" + ");
+        let parts: Vec<String> = [pooling].into_iter().chain(stages).collect();
+        let described = format!("{name}: {}, {} wide", parts.join(", "), encoder.dim());
+        let left_out = encoder.left_out().iter();
+        let left_out = left_out.map(|name| format!("left out, the head of another task: {name}"));
+        let lines: Vec<String> = [described].into_iter().chain(left_out).collect();
+        Ok((Box::new(encoder), lines.join("\n")))
     }
 
     /// How it is to encode.
@@ -110,7 +136,7 @@ impl EncoderArgs {
     /// # Errors
     ///
     /// A stride without windows.
-    pub fn config(&self, encoder: &SentenceEncoder) -> Outcome<EncodeConfig> {
+    pub fn config(&self, encoder: &dyn SentenceModel) -> Outcome<EncodeConfig> {
         if self.stride.is_some() && self.long_texts != LongTextArg::Window {
             return Err("--stride is an option of --long-texts window".into());
         }
@@ -129,7 +155,8 @@ impl EncoderArgs {
             .with_long_text(match self.long_texts {
                 LongTextArg::Truncate => LongText::Truncate,
                 LongTextArg::Window => {
-                    LongText::Window { stride: self.stride.unwrap_or(encoder.max_tokens() / 2) }
+                    let half = encoder.max_tokens().unwrap_or(2) / 2;
+                    LongText::Window { stride: self.stride.unwrap_or(half) }
                 }
                 LongTextArg::Error => LongText::Error,
             });
@@ -137,19 +164,6 @@ impl EncoderArgs {
             Some(language) => config.with_language(language),
             None => config,
         })
-    }
-
-    /// The model and what becomes of its hidden states, in words.
-    pub fn described(&self, encoder: &SentenceEncoder) -> String {
-        let poolings = encoder.poolings().iter().map(|pooling| format!("{pooling:?}"));
-        let stages = encoder.stages().iter().map(|stage| match stage {
-            Stage::Dense(dense) => format!("Dense {:?}", dense.dims()),
-            Stage::Normalize => "Normalize".to_owned(),
-            other => format!("{other:?}"),
-        });
-        let parts: Vec<String> =
-            [poolings.collect::<Vec<_>>().join(" + ")].into_iter().chain(stages).collect();
-        format!("{}: {}, {} wide", self.model.display(), parts.join(", "), encoder.dim())
     }
 }
 

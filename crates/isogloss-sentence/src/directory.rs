@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::{Dense, SentenceEncoder, SentenceError, Stage};
+use crate::{Dense, SentenceEncoder, SentenceError, SentenceModel as _, Stage};
 
 /// The names that the settings of a model have had; each kind of model once had its own.
 const SETTINGS: [&str; 7] = [

@@ -3,20 +3,17 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
-use burn::tensor::{Tensor, TensorData};
-use isogloss_core::{Progress, ProgressEvent, WriteError, write_file_atomically};
+use burn::tensor::{Device, Tensor, TensorData};
+use isogloss_core::{Progress, WriteError, write_file_atomically};
 use isogloss_tokenization::TextEncoder as _;
 use isogloss_transformer::{EncoderBatch, SequenceInput};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::batching::batches;
 use crate::long_text::{Frame, Row};
-use crate::{SentenceEncoder, SentenceError};
+use crate::reading::read_rows;
+use crate::{SentenceEncoder, SentenceError, Stage};
 
 /// How texts are to be encoded.
 ///
@@ -160,7 +157,18 @@ impl SentenceVectors {
     }
 }
 
-impl SentenceEncoder {
+/// A model that gives texts vectors.
+pub trait SentenceModel {
+    /// The width of a vector.
+    fn dim(&self) -> usize;
+
+    /// The device that computes.
+    fn device(&self) -> &Device;
+
+    /// The most tokens that are read at once, delimiters and prompt included; `None` for a model that
+    /// reads texts of any length.
+    fn max_tokens(&self) -> Option<usize>;
+
     /// The vectors of texts.
     ///
     /// Texts are sorted by length before they are read, so that no time goes into padding, and come
@@ -170,9 +178,34 @@ impl SentenceEncoder {
     ///
     /// [`SentenceError`]: no prompt of that name, a text that is too long where it must not be cut, or
     /// one that the vocabulary cannot encode.
-    pub fn encode<S: AsRef<str> + Sync>(
+    fn encode(
         &self,
-        texts: &[S],
+        texts: &[&str],
+        config: &EncodeConfig,
+        progress: &dyn Progress,
+    ) -> Result<SentenceVectors, SentenceError>;
+}
+
+impl SentenceModel for SentenceEncoder {
+    fn dim(&self) -> usize {
+        let dense = self.stages.iter().rev().find_map(|stage| match stage {
+            Stage::Dense(dense) => Some(dense.dims()[1]),
+            Stage::Normalize => None,
+        });
+        dense.unwrap_or(self.pooled_dim())
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn max_tokens(&self) -> Option<usize> {
+        Some(self.max_tokens)
+    }
+
+    fn encode(
+        &self,
+        texts: &[&str],
         config: &EncodeConfig,
         progress: &dyn Progress,
     ) -> Result<SentenceVectors, SentenceError> {
@@ -183,8 +216,7 @@ impl SentenceEncoder {
             prompt_tokens: self.vocabulary.encode(prompt.trim_end())?.len(),
         };
         frame.try_check(config.long_text)?;
-        let prepared: Vec<String> =
-            texts.iter().map(|text| self.prepare(prompt, text.as_ref())).collect();
+        let prepared: Vec<String> = texts.iter().map(|text| self.prepare(prompt, text)).collect();
         let mut rows = Vec::with_capacity(texts.len());
         let mut long_texts = Vec::new();
         for (text, ids) in self.vocabulary.encode_batch(&prepared)?.iter().enumerate() {
@@ -200,12 +232,16 @@ impl SentenceEncoder {
         } else {
             frame.around[0].len() + frame.prompt_tokens
         };
-        let pooled = self.pool(&rows, config, left_out, progress)?;
+        let pooled = read_rows(&rows, self.pooled_dim(), config, progress, |rows| {
+            self.read(rows, config.language, left_out)
+        })?;
         let pooled = mean_of_windows(&rows, pooled, texts.len());
         let values = self.finish(pooled, texts.len());
         Ok(SentenceVectors { values, dim: self.dim(), long_texts })
     }
+}
 
+impl SentenceEncoder {
     /// A text as sentence-transformers hands it to the tokenizer.
     fn prepare(&self, prompt: &str, text: &str) -> String {
         // As Python has it, where the separators of information are white space, too.
@@ -215,69 +251,21 @@ impl SentenceEncoder {
         if self.lower_case { text.to_lowercase() } else { text.to_owned() }
     }
 
-    /// One vector for each row. `[rows, pooled]`
-    fn pool(
-        &self,
-        rows: &[Row],
-        config: &EncodeConfig,
-        left_out: usize,
-        progress: &dyn Progress,
-    ) -> Result<Vec<f32>, SentenceError> {
-        let task = "encoding";
-        let total = Some(rows.len() as u64);
-        progress.report(ProgressEvent::Started { task, total, unit: "sentences" });
-        let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
-        let dim = self.pooled_dim();
-        let mut pooled = vec![0.0; rows.len() * dim];
-        let batches = batches(&lengths, config.batch_tokens);
-        let (next, (sender, receiver)) = (AtomicUsize::new(0), mpsc::channel());
-        let read_all = |sender: mpsc::Sender<_>| {
-            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let read = self.read(rows, batch, config, left_out);
-                // Nobody listens any more after an error.
-                if sender.send((batch, read)).is_err() {
-                    return;
-                }
-            }
-        };
-        let mut done = 0;
-        thread::scope(|scope| {
-            for _ in 0..config.threads.clamp(1, batches.len().max(1)) {
-                let sender = sender.clone();
-                scope.spawn(|| read_all(sender));
-            }
-            drop(sender);
-            for (batch, vectors) in receiver {
-                for (row, vector) in batch.iter().zip(vectors?.chunks_exact(dim)) {
-                    pooled[row * dim..(row + 1) * dim].copy_from_slice(vector);
-                }
-                done += batch.len() as u64;
-                progress.report(ProgressEvent::Advanced { task, done, note: "" });
-            }
-            Ok::<_, SentenceError>(())
-        })?;
-        progress.report(ProgressEvent::Finished { task });
-        Ok(pooled)
-    }
-
-    /// The pooled vectors of some of the rows, on the host. `[batch, pooled]`
+    /// The pooled vectors of a batch, on the host. `[batch, pooled]`
     fn read(
         &self,
-        rows: &[Row],
-        batch: &[usize],
-        config: &EncodeConfig,
+        rows: &[&Row],
+        language: Option<u32>,
         left_out: usize,
     ) -> Result<Vec<f32>, SentenceError> {
-        let inputs: Vec<SequenceInput> = batch
-            .iter()
-            .map(|&row| {
-                let input = SequenceInput::new(rows[row].ids.clone());
-                match config.language {
-                    Some(language) => input.with_language(language),
-                    None => input,
-                }
-            })
-            .collect();
+        let inputs = rows.iter().map(|row| {
+            let input = SequenceInput::new(row.ids.clone());
+            match language {
+                Some(language) => input.with_language(language),
+                None => input,
+            }
+        });
+        let inputs: Vec<SequenceInput> = inputs.collect();
         let batch = EncoderBatch::try_new(self.encoder().config(), &inputs)?;
         let batch = batch.without_pooling(left_out)?.to_device(&self.device);
         let hidden = self.encoder().forward(&batch);

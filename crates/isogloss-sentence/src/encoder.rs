@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use isogloss_tokenization::{TextEncoder as _, Vocabulary};
+use isogloss_tokenization::Vocabulary;
 use isogloss_transformer::{Encoder, HasEncoder, Pooling, Pretrained};
 
-use crate::{Prompt, SentenceError, Stage, directory};
+use crate::{LaserEncoder, Prompt, SentenceError, SentenceModel, Stage, directory};
 
 /// An encoder with its tokenizer, and what makes one vector of its hidden states.
 ///
@@ -24,7 +24,7 @@ use crate::{Prompt, SentenceError, Stage, directory};
 /// use std::path::Path;
 ///
 /// use burn::tensor::Device;
-/// use isogloss_sentence::{EncodeConfig, Prompt, SentenceEncoder};
+/// use isogloss_sentence::{EncodeConfig, Prompt, SentenceEncoder, SentenceModel};
 ///
 /// let e5 = SentenceEncoder::open(Path::new("multilingual-e5-small"), &Device::flex())?;
 /// let config = EncodeConfig::default().with_prompt(Prompt::Text("query: ".to_owned()));
@@ -119,11 +119,6 @@ impl SentenceEncoder {
         self.model.model()
     }
 
-    /// The device that computes.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
     /// The tokenizer.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
@@ -139,11 +134,6 @@ impl SentenceEncoder {
         &self.stages
     }
 
-    /// The most tokens that are read at once.
-    pub fn max_tokens(&self) -> usize {
-        self.max_tokens
-    }
-
     /// The prompts that have a name.
     pub fn prompts(&self) -> &BTreeMap<String, String> {
         &self.prompts
@@ -152,15 +142,6 @@ impl SentenceEncoder {
     /// The tensors of the file that belong to heads, which have no part in a vector.
     pub fn left_out(&self) -> &[String] {
         self.model.left_out()
-    }
-
-    /// The width of a vector.
-    pub fn dim(&self) -> usize {
-        let dense = self.stages.iter().rev().find_map(|stage| match stage {
-            Stage::Dense(dense) => Some(dense.dims()[1]),
-            Stage::Normalize => None,
-        });
-        dense.unwrap_or(self.pooled_dim())
     }
 
     /// The width of a vector before the stages.
@@ -186,15 +167,27 @@ impl SentenceEncoder {
             Prompt::Text(text) => Ok(text),
         }
     }
-
-    /// How many ids the tokenizer has.
-    pub fn vocab_size(&self) -> usize {
-        self.vocabulary.vocab_size()
-    }
 }
 
 impl HasEncoder for SentenceEncoder {
     fn encoder(&self) -> &Encoder {
         self.model.model()
     }
+}
+
+/// Opens whatever gives sentences vectors: [`LaserEncoder`] for a directory with a `.cvocab`, else
+/// [`SentenceEncoder`].
+///
+/// # Errors
+///
+/// As those.
+pub fn open_sentence_model(
+    dir: &Path,
+    device: &Device,
+) -> Result<Box<dyn SentenceModel>, SentenceError> {
+    Ok(if LaserEncoder::is_in(dir) {
+        Box::new(LaserEncoder::open(dir, device)?)
+    } else {
+        Box::new(SentenceEncoder::open(dir, device)?)
+    })
 }

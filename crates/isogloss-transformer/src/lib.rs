@@ -44,7 +44,7 @@ pub use objective::{LossSum, Objective};
 pub use pooling::{Pooling, l2_normalize};
 pub use pretrained::{
     AnyPretrained, Family, Logits, Pretrained, PretrainedHead, PretrainedModel, PretrainedOutput,
-    SaveOptions, TensorNames, TensorPart, WeightType, load_renamed, save_renamed,
+    SaveOptions, TensorNames, TensorPart, WeightType, load_renamed, save_renamed, tensor_shapes,
 };
 pub use ranking::{
     RankingBatch, RankingConfig, RankingObjective, ranking_loss_of_cosines,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers beside the tests state what they expect, too")]
 
 mod directories;
+mod laser;
 mod vectors;
 
 use isogloss_testing::device;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use isogloss_sentence::{EncodeConfig, LongText, Prompt, SentenceEncoder};
+use isogloss_sentence::{EncodeConfig, LongText, Prompt, SentenceEncoder, SentenceModel};
 
 pub(crate) fn dir(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name)
@@ -13,9 +13,9 @@ pub(crate) fn open(name: &str) -> SentenceEncoder {
     SentenceEncoder::open(&dir(name), &crate::device()).unwrap()
 }
 
-pub(crate) fn texts() -> Vec<String> {
-    let text = fs::read_to_string(dir("texts.txt")).unwrap();
-    text.strip_suffix('\n').unwrap().split('\n').map(str::to_owned).collect()
+pub(crate) fn texts() -> Vec<&'static str> {
+    let text = include_str!("../fixtures/models/texts.txt");
+    text.strip_suffix('\n').unwrap().split('\n').collect()
 }
 
 pub(crate) fn expected(name: &str, prompt: &str) -> Vec<f32> {
@@ -40,11 +40,11 @@ fn they_are_those_of_sentence_transformers() {
         assert_eq!(found.values.len(), texts().len() * model.dim(), "{name}");
         // Texts of both kinds, each as it is.
         let default = if name == "distil" { "passage: " } else { "" };
-        let is_long = |text: &String| {
+        let is_long = |text: &str| {
             let text = format!("{default}{}", text.trim()).to_lowercase();
-            model.vocabulary().encode_framed(&text).unwrap().len() > model.max_tokens()
+            model.vocabulary().encode_framed(&text).unwrap().len() > model.max_tokens().unwrap()
         };
-        let long: Vec<_> = (0..texts().len()).filter(|&text| is_long(&texts()[text])).collect();
+        let long: Vec<_> = (0..texts().len()).filter(|&text| is_long(texts()[text])).collect();
         assert_eq!(found.long_texts, long, "{name}");
         assert!(!long.is_empty() && long.len() < texts().len(), "{name}");
         if model.prompts().get("query").is_some_and(|prompt| !prompt.is_empty()) {
@@ -67,7 +67,7 @@ fn they_depend_on_no_other_text() {
         let found = model.encode(&texts(), &config, &()).unwrap().values;
         assert!(largest_difference(&found, &whole) < 1e-6);
     }
-    for (text, vector) in texts().iter().zip(whole.chunks_exact(model.dim())) {
+    for (text, vector) in texts().into_iter().zip(whole.chunks_exact(model.dim())) {
         let alone = model.encode(&[text], &EncodeConfig::default(), &()).unwrap().values;
         assert!(largest_difference(&alone, vector) < 1e-6);
     }
@@ -80,10 +80,10 @@ fn they_depend_on_no_other_text() {
 #[test]
 fn long_texts_are_cut_read_in_windows_or_refused() {
     let model = open("e5").with_normalize(false);
-    let long = texts()[1].clone();
+    let long = texts()[1];
     let encode = |long_text| {
         let config = EncodeConfig::default().with_long_text(long_text);
-        model.encode(&[&long, "free"], &config, &())
+        model.encode(&[long, "free"], &config, &())
     };
     let error = encode(LongText::Error).unwrap_err().to_string();
     assert!(error.starts_with("text 0: ") && error.ends_with("expected at most 30"), "{error}");
@@ -105,7 +105,7 @@ fn the_vector_of_windows_is_their_mean() {
         use isogloss_tokenization::TextEncoder as _;
         model.vocabulary().encode(text).unwrap().len()
     };
-    let text = &texts()[0];
+    let text = texts()[0];
     let tokens = ids(text);
     let config = EncodeConfig::default().with_long_text(LongText::Window { stride: 3 });
     let found = model.encode(&[text], &config, &()).unwrap();

@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 use segmentation::Segmentation;
 
 use crate::encoder::encode_in_parts;
+use crate::special::byte_piece;
 use crate::tokenizer::Roles;
 use crate::trie::Trie;
 use crate::unigram::WORD_MARK;
@@ -214,11 +215,24 @@ impl SentencePieceModel {
         self.normalizer.apply(text, self.user_defined.as_ref())
     }
 
-    /// The pieces of a text, those of unknown characters as they are in it.
+    /// The pieces of a text. A run of unknown characters is one piece, as it is in the text; in a model
+    /// with pieces for bytes, it is these.
     pub fn pieces(&self, text: &str) -> Vec<String> {
         let normalised = self.normalize(text);
-        let cut = self.cut(&normalised);
-        cut.into_iter().map(|(piece, _)| piece.to_owned()).collect()
+        let mut pieces: Vec<String> = Vec::new();
+        let mut is_after_unknown = false;
+        for (piece, number) in self.cut(&normalised) {
+            let is_unknown = number == self.unknown;
+            match pieces.last_mut() {
+                _ if is_unknown && self.bytes.is_some() => {
+                    pieces.extend(piece.bytes().map(byte_piece));
+                }
+                Some(run) if is_unknown && is_after_unknown => run.push_str(piece),
+                _ => pieces.push(piece.to_owned()),
+            }
+            is_after_unknown = is_unknown;
+        }
+        pieces
     }
 
     fn cut<'a>(&self, normalised: &'a str) -> Vec<(&'a str, u32)> {

@@ -88,7 +88,12 @@ fn what_real_lines_rarely_hold_has_the_ids_of_the_reference() {
             expected.hard.iter().zip(&of_model.hard).zip(&of_model.hard_decoded)
         {
             let found = model.encode(text).unwrap();
-            assert_eq!(&found, ids, "{name} {text:?}: {:?}", model.pieces(text));
+            let pieces = model.pieces(text);
+            assert_eq!(&found, ids, "{name} {text:?}: {pieces:?}");
+            // A piece for each id; what has no id of its own is unknown.
+            let unknown = model.special_ids().unk.unwrap();
+            let of_pieces = pieces.iter().map(|piece| model.id(piece).unwrap_or(unknown));
+            assert_eq!(&of_pieces.collect::<Vec<_>>(), ids, "{name} {text:?}: {pieces:?}");
             assert_eq!(&model.decode(&found), decoded, "{name} {text:?}");
         }
     }

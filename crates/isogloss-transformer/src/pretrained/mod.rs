@@ -12,7 +12,7 @@ mod write;
 pub use any::{AnyPretrained, Logits, PretrainedHead, PretrainedOutput};
 pub use family::Family;
 pub use names::{TensorNames, TensorPart};
-pub use read::load_renamed;
+pub use read::{load_renamed, tensor_shapes};
 pub use write::{SaveOptions, WeightType, save_renamed};
 
 use std::path::Path;

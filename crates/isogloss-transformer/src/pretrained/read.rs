@@ -189,6 +189,20 @@ fn apply<M: Module>(
     }
 }
 
+/// The shapes of the tensors of a file, or of the file in a directory, as [`load_renamed`] finds them; none
+/// is read.
+///
+/// # Errors
+///
+/// [`CheckpointError`], with the file.
+pub fn tensor_shapes(
+    path: &Path,
+    root: Option<&str>,
+) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
+    let tensors = Weights::open(path, root)?.tensors.into_iter();
+    Ok(tensors.map(|(name, tensor)| (name, tensor.shape.to_vec())).collect())
+}
+
 /// Gives a module the tensors of a file, or of the file in a directory, that PyTorch wrote: safetensors,
 /// `.bin` or `.pt`. Numbers in half precision are widened.
 ///
