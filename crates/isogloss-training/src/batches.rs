@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use isogloss_core::Seed;
 use isogloss_sampling::{Draw, MixtureStream};
 use isogloss_transformer::{
-    ClassificationBatch, ClassifierConfig, EncoderConfig, MaskedSequence, Masking, MlmBatch,
-    RankingBatch, SequenceInput, SequenceLayout,
+    ClassificationBatch, ClassifierConfig, DistillationBatch, EncoderConfig, MaskedSequence,
+    Masking, MlmBatch, RankingBatch, SequenceInput, SequenceLayout,
 };
 use serde_json::Value;
 
@@ -109,6 +109,16 @@ pub struct TlmBatches {
 #[derive(Clone, Debug)]
 pub struct RankingBatches {
     texts: Arc<Vec<TokenizedPairs>>,
+    buckets: Buckets,
+    framing: Framing,
+    chunk_rows: usize,
+}
+
+/// Pairs of sentences, each side by itself, with the vectors that a teacher gives the first.
+#[derive(Clone, Debug)]
+pub struct DistillationBatches {
+    texts: Arc<Vec<TokenizedPairs>>,
+    teacher: Arc<Vec<Vec<f32>>>,
     buckets: Buckets,
     framing: Framing,
 }
@@ -231,7 +241,14 @@ impl RankingBatches {
     ) -> Result<Self, TrainingError> {
         check_pairs(&texts, &framing)?;
         let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
-        Ok(Self { texts, buckets, framing })
+        Ok(Self { texts, buckets, framing, chunk_rows: usize::MAX })
+    }
+
+    /// Reads batches `chunk_rows` pairs at a time, so that large ones fit a small machine; the gradient
+    /// stays the same. See [`RankingBatch::try_in_chunks`].
+    #[must_use]
+    pub fn with_chunk_rows(self, chunk_rows: usize) -> Self {
+        Self { chunk_rows, ..self }
     }
 }
 
@@ -239,20 +256,65 @@ impl Batches for RankingBatches {
     type Batch = RankingBatch;
 
     fn next_batch(&mut self, device: &Device) -> Result<RankingBatch, BatchFault> {
-        let Self { texts, buckets, framing } = self;
+        let Self { texts, buckets, framing, chunk_rows } = self;
         let draws = buckets.next_batch(|draw| pair_length(texts, draw));
-        let side = |side: usize| -> Vec<SequenceInput> {
-            let ids = |draw| pair_at(texts, draw)[side];
-            draws.iter().map(|draw| framing.layout.sentence(ids(draw)).input).collect()
-        };
-        let (x, y) = (side(0), side(1));
+        let [x, y] = [0, 1].map(|side| framed_side(texts, draws, side, framing));
         // The number of the first pair with the same source: equal sources mean the same.
         let meanings: Vec<u64> = (0_u64..)
             .zip(&x)
             .map(|(place, row)| x.iter().position(|first| first == row).map_or(place, |p| p as u64))
             .collect();
         let rows = [x.as_slice(), y.as_slice()];
-        Ok(RankingBatch::try_new(&framing.encoder, rows, Some(&meanings), device)?)
+        let meanings = Some(meanings.as_slice());
+        Ok(RankingBatch::try_in_chunks(&framing.encoder, rows, meanings, *chunk_rows, device)?)
+    }
+
+    bucket_state!(|texts: &Arc<Vec<TokenizedPairs>>, draw| pair_length(texts, draw));
+}
+
+impl DistillationBatches {
+    /// Batches of the pairs that `stream` draws, whose languages are in the order of `texts`. The teacher's
+    /// vectors are those of the first sides, `[pairs, width]` for each language, row by row.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`MlmBatches::try_new`]; [`TrainingError::Teacher`] where a language's vectors are not
+    /// as many or not as wide as they should be.
+    pub fn try_new(
+        texts: Arc<Vec<TokenizedPairs>>,
+        teacher: Arc<Vec<Vec<f32>>>,
+        stream: MixtureStream,
+        framing: Framing,
+        seed: Seed,
+    ) -> Result<Self, TrainingError> {
+        check_pairs(&texts, &framing)?;
+        let width = framing.encoder.d_model;
+        let found = |language: usize| teacher.get(language).map_or(0, Vec::len);
+        for (language, pairs) in texts.iter().enumerate() {
+            let (found, expected) = (found(language), pairs.len() * width);
+            if found != expected {
+                return Err(TrainingError::Teacher { language, found, expected, width });
+            }
+        }
+        let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
+        Ok(Self { texts, teacher, buckets, framing })
+    }
+}
+
+impl Batches for DistillationBatches {
+    type Batch = DistillationBatch;
+
+    fn next_batch(&mut self, device: &Device) -> Result<DistillationBatch, BatchFault> {
+        let Self { texts, teacher, buckets, framing } = self;
+        let draws = buckets.next_batch(|draw| pair_length(texts, draw));
+        let [x, y] = [0, 1].map(|side| framed_side(texts, draws, side, framing));
+        let width = framing.encoder.d_model;
+        let vectors = draws.iter().map(|draw| {
+            let vectors = teacher.get(draw.language).map(Vec::as_slice).unwrap_or_default();
+            vectors.chunks_exact(width).nth(place(draw)).unwrap_or_default()
+        });
+        let vectors: Vec<&[f32]> = vectors.collect();
+        Ok(DistillationBatch::try_new(&framing.encoder, [&x, &y], &vectors, device)?)
     }
 
     bucket_state!(|texts: &Arc<Vec<TokenizedPairs>>, draw| pair_length(texts, draw));
@@ -316,6 +378,17 @@ fn text_length(texts: &[TokenizedTexts], draw: &Draw) -> usize {
 
 fn pair_at<'a>(texts: &'a [TokenizedPairs], draw: &Draw) -> [&'a [u32]; 2] {
     texts.get(draw.language).and_then(|texts| texts.get(place(draw))).unwrap_or_default()
+}
+
+/// One side of the pairs that were drawn, each sentence by itself.
+fn framed_side(
+    texts: &[TokenizedPairs],
+    draws: &[Draw],
+    side: usize,
+    framing: &Framing,
+) -> Vec<SequenceInput> {
+    let ids = |draw| pair_at(texts, draw)[side];
+    draws.iter().map(|draw| framing.layout.sentence(ids(draw)).input).collect()
 }
 
 fn pair_length(texts: &[TokenizedPairs], draw: &Draw) -> usize {

@@ -86,6 +86,22 @@ pub enum TrainingError {
         limit: usize,
     },
 
+    /// A teacher's vectors do not fit the pairs or the student.
+    #[error(
+        "the teacher's vectors of language {language}, counted from 0, are {found} numbers, expected \
+         {expected}, {width} for each pair"
+    )]
+    Teacher {
+        /// Which language, in the order of the texts.
+        language: usize,
+        /// How many numbers there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+        /// The width of the student's vectors.
+        width: usize,
+    },
+
     /// The vocabulary does not keep the limits that were set for it.
     #[error(transparent)]
     Vocabulary(#[from] FairnessError),

@@ -14,8 +14,8 @@ mod trainer;
 mod validation;
 
 pub use batches::{
-    Batches, ClassificationBatches, Framing, LabelledSequence, MlmBatches, RankingBatches,
-    TlmBatches,
+    Batches, ClassificationBatches, DistillationBatches, Framing, LabelledSequence, MlmBatches,
+    RankingBatches, TlmBatches,
 };
 pub use bucketing::{BucketConfig, BucketState};
 pub use config::{AdamWSettings, TrainingConfig};

@@ -2,7 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use isogloss_transformer::Objective;
+use isogloss_core::Seed;
+use isogloss_transformer::{LossSum, LossValue, Objective};
 use serde_json::Value;
 
 use crate::{Batches, TrainingError};
@@ -39,6 +40,23 @@ pub trait Task<M> {
     /// [`TrainingError::Batch`] where the batch cannot be made.
     fn next_loss(&mut self, model: &M, device: &Device) -> Result<TaskLoss, TrainingError>;
 
+    /// Draws the next batch, computes the loss of `model` on it and hands it to `backward`, as a whole or
+    /// in parts; see [`Objective::accumulate`].
+    ///
+    /// # Errors
+    ///
+    /// As [`next_loss`](Task::next_loss).
+    fn accumulate(
+        &mut self,
+        model: &M,
+        device: &Device,
+        _seed: Seed,
+        backward: &mut dyn FnMut(Tensor<1>),
+    ) -> Result<LossValue, TrainingError> {
+        let TaskLoss { sum, targets } = self.next_loss(model, device)?;
+        Ok(LossSum::new(sum, targets).accumulate(backward))
+    }
+
     /// Where the stream stands, and what it is a stream of.
     fn state(&self) -> Value;
 
@@ -65,6 +83,13 @@ impl<O, B> ObjectiveTask<O, B> {
     }
 }
 
+impl<O, B: Batches> ObjectiveTask<O, B> {
+    fn next_batch(&mut self, device: &Device) -> Result<B::Batch, TrainingError> {
+        let fault = |source| TrainingError::Batch { task: self.name.clone(), source };
+        self.batches.next_batch(device).map_err(fault)
+    }
+}
+
 impl<M, O, B> Task<M> for ObjectiveTask<O, B>
 where
     M: Module,
@@ -76,12 +101,20 @@ where
     }
 
     fn next_loss(&mut self, model: &M, device: &Device) -> Result<TaskLoss, TrainingError> {
-        let batch = self
-            .batches
-            .next_batch(device)
-            .map_err(|source| TrainingError::Batch { task: self.name.clone(), source })?;
+        let batch = self.next_batch(device)?;
         let loss = self.objective.loss(model, &batch);
         Ok(TaskLoss::new(loss.sum, loss.count))
+    }
+
+    fn accumulate(
+        &mut self,
+        model: &M,
+        device: &Device,
+        seed: Seed,
+        backward: &mut dyn FnMut(Tensor<1>),
+    ) -> Result<LossValue, TrainingError> {
+        let batch = self.next_batch(device)?;
+        Ok(self.objective.accumulate(model, &batch, seed, backward))
     }
 
     fn state(&self) -> Value {

@@ -360,20 +360,21 @@ impl<M: Module> Trainer<M> {
         let step = self.step + 1;
         let chosen = self.furthest_behind(step);
         // Dropout depends on the step alone, so the generator's state is not part of a checkpoint.
-        self.device.seed(self.config.seed.derive("dropout").at(step).value());
+        let seed = self.config.seed.derive("dropout").at(step);
+        self.device.seed(seed.value());
 
         let weighted = &mut self.tasks[chosen];
         let mut accumulator = GradientsAccumulator::new();
         let (mut sum, mut targets) = (0.0, 0_u64);
-        for _ in 0..self.config.accumulation {
-            let loss = weighted.task.next_loss(&self.model, &self.device)?;
-            if loss.targets == 0 {
-                continue;
-            }
-            targets += loss.targets as u64;
-            sum += f64::from(loss.sum.clone().into_scalar::<f32>());
-            let gradients = GradientsParams::from_grads(loss.sum.backward(), &self.model);
-            accumulator.accumulate(&self.model, gradients);
+        let (model, device) = (&self.model, &self.device);
+        let mut backward = |loss: Tensor<1>| {
+            let gradients = GradientsParams::from_grads(loss.backward(), model);
+            accumulator.accumulate(model, gradients);
+        };
+        for part in 0..self.config.accumulation as u64 {
+            let loss = weighted.task.accumulate(model, device, seed.at(part), &mut backward)?;
+            targets += loss.count as u64;
+            sum += loss.sum;
         }
         let mut note = String::new();
         if targets > 0 {

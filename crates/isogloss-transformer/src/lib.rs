@@ -7,6 +7,7 @@ mod checkpoint;
 mod classification;
 mod config;
 mod cross_entropy;
+mod distillation;
 mod encoder;
 mod error;
 mod initialization;
@@ -29,6 +30,7 @@ pub use classification::{
 };
 pub use config::{DropoutAfter, EncoderConfig, NormOrder};
 pub use cross_entropy::{cross_entropy, decoder_cross_entropy};
+pub use distillation::{DistillationBatch, DistillationConfig, DistillationObjective};
 pub use encoder::{Embeddings, Encoder, HasEncoder, Pooler};
 pub use error::{
     BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError, TensorFault,
@@ -40,7 +42,7 @@ pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingVocabulary};
 pub use mlm::{
     MaskedLanguageModel, MaskedSequence, MlmBatch, MlmConfig, MlmHead, MlmObjective, MlmScores,
 };
-pub use objective::{LossSum, Objective};
+pub use objective::{LossSum, LossValue, Objective};
 pub use pooling::{Pooling, l2_normalize};
 pub use pretrained::{
     AnyPretrained, Family, Logits, Pretrained, PretrainedHead, PretrainedModel, PretrainedOutput,

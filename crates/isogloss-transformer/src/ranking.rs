@@ -1,11 +1,12 @@
 //! Translation ranking: a sentence should be nearest to its own translation.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use isogloss_core::Seed;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
-    HasEncoder, LossSum, Objective, Pooling, SequenceInput, cross_entropy, l2_normalize,
+    HasEncoder, LossSum, LossValue, Objective, Pooling, SequenceInput, cross_entropy, l2_normalize,
 };
 
 /// The margin and the scale of [`translation_ranking_loss`], and where its vectors come from.
@@ -146,9 +147,9 @@ pub fn ranking_loss_of_cosines(
 /// Pairs of translations on their device.
 #[derive(Clone, Debug)]
 pub struct RankingBatch {
-    // Invariant: `x` and `y` have the same number of rows, and `duplicates` is `[rows, rows]`.
-    x: DeviceBatch,
-    y: DeviceBatch,
+    // Invariant: at least one chunk; the sides of each have the same number of rows, and `duplicates` is
+    // `[rows, rows]` for the rows of all.
+    chunks: Vec<[DeviceBatch; 2]>,
     duplicates: Option<Tensor<2>>,
 }
 
@@ -163,8 +164,24 @@ impl RankingBatch {
     /// [`BatchError`], with the row and the token, or where the sides differ in length.
     pub fn try_new(
         config: &EncoderConfig,
+        sides: [&[SequenceInput]; 2],
+        meanings: Option<&[u64]>,
+        device: &Device,
+    ) -> Result<Self, BatchError> {
+        Self::try_in_chunks(config, sides, meanings, usize::MAX, device)
+    }
+
+    /// The same, to be read `chunk_rows` pairs at a time: the loss and its gradient are those of the whole
+    /// batch, and activations are held of one chunk only. See [`RankingObjective`].
+    ///
+    /// # Errors
+    ///
+    /// As those of [`try_new`](Self::try_new); the row is counted within its chunk.
+    pub fn try_in_chunks(
+        config: &EncoderConfig,
         [x, y]: [&[SequenceInput]; 2],
         meanings: Option<&[u64]>,
+        chunk_rows: usize,
         device: &Device,
     ) -> Result<Self, BatchError> {
         let rows = |what, found: usize| {
@@ -172,6 +189,9 @@ impl RankingBatch {
             if found == expected { Ok(()) } else { Err(BatchError::Rows { what, found, expected }) }
         };
         rows("translations", y.len())?;
+        if x.is_empty() {
+            return Err(BatchError::Empty);
+        }
         let mut duplicates = None;
         if let Some(meanings) = meanings {
             rows("meanings", meanings.len())?;
@@ -184,20 +204,31 @@ impl RankingBatch {
                 duplicates = Some(Tensor::from_data(TensorData::new(bias, [n, n]), device));
             }
         }
-        Ok(Self {
-            x: EncoderBatch::try_new(config, x)?.to_device(device),
-            y: EncoderBatch::try_new(config, y)?.to_device(device),
-            duplicates,
-        })
+        let side = |rows| Ok(EncoderBatch::try_new(config, rows)?.to_device(device));
+        let chunk_rows = chunk_rows.max(1);
+        let chunks = x.chunks(chunk_rows).zip(y.chunks(chunk_rows));
+        let chunks = chunks.map(|(x, y)| Ok([side(x)?, side(y)?]));
+        Ok(Self { chunks: chunks.collect::<Result<_, BatchError>>()?, duplicates })
     }
 
-    /// The two sides.
-    pub fn sides(&self) -> [&DeviceBatch; 2] {
-        [&self.x, &self.y]
+    /// The two sides of each chunk, of which there is one unless more were asked for.
+    pub fn chunks(&self) -> &[[DeviceBatch; 2]] {
+        &self.chunks
     }
 }
 
 /// Translation ranking, as an [`Objective`] of any model with an encoder.
+///
+/// The other pairs of a batch are its negatives, so that a large batch teaches more than several small
+/// ones. One that is [in chunks](RankingBatch::try_in_chunks) fits a small machine: the vectors of all
+/// chunks come first, without their activations; then the loss and its gradient with respect to the
+/// vectors; then each chunk once more, with its activations, from which that gradient goes on to the
+/// weights. That is one forward pass more, and the gradient of the whole batch.
+///
+/// # Source
+///
+/// The chunks: Gao et al. (2021), "Scaling Deep Contrastive Learning Batch Size under Memory Limited
+/// Setup", <https://arxiv.org/abs/2101.06983>.
 #[derive(Clone, Copy, Debug)]
 pub struct RankingObjective {
     // Invariant: margin and scale are in range.
@@ -210,6 +241,12 @@ impl RankingObjective {
         &self.config
     }
 
+    /// The loss of the vectors of all chunks.
+    fn loss_of(&self, [x, y]: [Vec<Tensor<2>>; 2], batch: &RankingBatch) -> LossSum {
+        let (x, y) = (Tensor::cat(x, 0), Tensor::cat(y, 0));
+        translation_ranking_loss(x, y, batch.duplicates.clone(), &self.config)
+    }
+
     /// The vectors that the objective compares, before they are scaled to length 1. `[batch, d_model]`
     pub fn embed(&self, encoder: &Encoder, batch: &DeviceBatch) -> Tensor<2> {
         encoder.embed(batch, self.config.pooling, self.config.n_layers)
@@ -220,7 +257,46 @@ impl<M: HasEncoder> Objective<M> for RankingObjective {
     type Batch = RankingBatch;
 
     fn loss(&self, model: &M, batch: &RankingBatch) -> LossSum {
-        let [x, y] = batch.sides().map(|side| self.embed(model.encoder(), side));
-        translation_ranking_loss(x, y, batch.duplicates.clone(), &self.config)
+        let vectors = batch.chunks.iter().map(|sides| {
+            let [x, y] = sides.each_ref().map(|side| self.embed(model.encoder(), side));
+            (x, y)
+        });
+        let (x, y): (Vec<_>, Vec<_>) = vectors.unzip();
+        self.loss_of([x, y], batch)
+    }
+
+    fn accumulate(
+        &self,
+        model: &M,
+        batch: &RankingBatch,
+        seed: Seed,
+        backward: &mut dyn FnMut(Tensor<1>),
+    ) -> LossValue {
+        if batch.chunks.len() == 1 {
+            return self.loss(model, batch).accumulate(backward);
+        }
+        // The same dropout both times.
+        let embed = |chunk: usize, side: usize| {
+            let batch = &batch.chunks[chunk][side];
+            batch.ids.device().seed(seed.at(chunk as u64).at(side as u64).value());
+            self.embed(model.encoder(), batch)
+        };
+        let sides = [0, 1].map(|side| {
+            let vectors = (0..batch.chunks.len()).map(|chunk| embed(chunk, side).detach());
+            vectors.map(Tensor::require_grad).collect::<Vec<_>>()
+        });
+        let loss = self.loss_of(sides.clone(), batch);
+        let value = LossValue::new(f64::from(loss.sum.clone().into_scalar::<f32>()), loss.count);
+        let gradients = loss.sum.backward();
+        for (side, vectors) in sides.iter().enumerate() {
+            for (chunk, vectors) in vectors.iter().enumerate() {
+                if let Some(gradient) = vectors.grad(&gradients) {
+                    let device = vectors.device();
+                    let gradient = Tensor::from_inner(gradient).to_device(&device);
+                    backward((embed(chunk, side) * gradient).sum());
+                }
+            }
+        }
+        value
     }
 }

@@ -9,8 +9,8 @@ use isogloss_sampling::{
 use isogloss_testing::device;
 use isogloss_tokenization::{EncodeError, SpecialIds, TextEncoder};
 use isogloss_training::{
-    Batches, BucketConfig, Framing, MlmBatches, RankingBatches, TlmBatches, TokenizedPairs,
-    TokenizedTexts, TrainingError,
+    Batches, BucketConfig, DistillationBatches, Framing, MlmBatches, RankingBatches, TlmBatches,
+    TokenizedPairs, TokenizedTexts, TrainingError,
 };
 use isogloss_transformer::{EncoderConfig, MaskingConfig, MaskingVocabulary, SequenceLayout};
 
@@ -130,10 +130,48 @@ fn pairs_are_framed_for_tlm_and_apart_for_ranking() {
     // Equal sides here, so every pair is even: two delimiters for each side.
     assert!(batch.input().lengths().iter().all(|length| length % 2 == 0));
     let mut ranking =
-        RankingBatches::try_new(pairs, ranking_stream, framing(), Seed::new(2)).unwrap();
+        RankingBatches::try_new(pairs.clone(), ranking_stream, framing(), Seed::new(2)).unwrap();
     let batch = ranking.next_batch(&device).unwrap();
-    let [x, y] = batch.sides();
+    let [[x, y]] = batch.chunks() else { unreachable!("one chunk unless more are asked for") };
     assert_eq!(x.lengths(), y.lengths());
+    // The same batch, two pairs at a time.
+    let mut chunked =
+        RankingBatches::try_new(pairs.clone(), stream(&pairs), framing(), Seed::new(2))
+            .unwrap()
+            .with_chunk_rows(2);
+    let chunked = chunked.next_batch(&device).unwrap();
+    assert_eq!(chunked.chunks().len(), x.lengths().len().div_ceil(2));
+    let lengths: Vec<usize> =
+        chunked.chunks().iter().flat_map(|[x, _]| x.lengths().to_vec()).collect();
+    assert_eq!(lengths, x.lengths());
+}
+
+#[test]
+fn a_teachers_vectors_go_with_their_pairs() {
+    let device = device();
+    let pairs = || TokenizedPairs::try_new(texts("en", 30), texts("yo", 30)).unwrap();
+    let pairs = Arc::new(vec![pairs()]);
+    // The vector of a pair says how long its source is.
+    let vectors = |width: usize| {
+        let sources = &pairs[0].sides()[0];
+        sources.iter().flat_map(|ids| vec![ids.len() as f32; width]).collect::<Vec<f32>>()
+    };
+    let batches = |teacher| {
+        let (pairs, teacher) = (pairs.clone(), Arc::new(vec![teacher]));
+        let stream = stream(&pairs);
+        DistillationBatches::try_new(pairs, teacher, stream, framing(), Seed::new(2))
+    };
+    let batch = batches(vectors(8)).unwrap().next_batch(&device).unwrap();
+    let lengths = batch.sides()[0].lengths().iter();
+    let teacher: Vec<f32> = batch.teacher().into_data().iter().collect();
+    for (vector, length) in teacher.chunks_exact(8).zip(lengths) {
+        assert_eq!(vector, [(length - 2) as f32; 8]);
+    }
+    assert_eq!(
+        batches(vectors(7)).unwrap_err().to_string(),
+        "the teacher's vectors of language 0, counted from 0, are 210 numbers, expected 240, 8 for \
+         each pair"
+    );
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Translation ranking: worked numbers, duplicates, gradients.
 
 use burn::tensor::{Device, Tensor};
+use isogloss_core::Seed;
 use isogloss_transformer::{
-    Encoder, Objective, Pooling, RankingBatch, RankingConfig, SequenceInput,
+    Encoder, LossValue, Objective, Pooling, RankingBatch, RankingConfig, SequenceInput,
     translation_ranking_loss,
 };
 
-use crate::tiny::{self, values};
+use crate::tiny::{self, largest_difference, values};
 
 /// Three pairs of vectors that point nearly the same way.
 fn vectors(device: &Device) -> [Tensor<2>; 2] {
@@ -105,8 +106,69 @@ fn a_middle_layer_can_be_ranked() {
     let encoder = tiny::model(&device).into_encoder();
     let [x, y] = sides();
     let batch = RankingBatch::try_new(&tiny::config(), [&x, &y], None, &device).unwrap();
-    let [side, _] = batch.sides();
+    let [side, _] = &batch.chunks()[0];
     let objective = RankingConfig::default().with_n_layers(1).try_init().unwrap();
     let expected = Pooling::Mean.forward(encoder.forward_layers(side, 1), side);
     assert_eq!(values(objective.embed(&encoder, side)), values(expected));
+}
+
+/// The word gradient and the loss, the batch read so many pairs at a time.
+fn gradient(chunk_rows: usize, dropout: f64) -> (Vec<f32>, LossValue, usize) {
+    let device = crate::device().autodiff();
+    let config = tiny::config().with_dropout(dropout);
+    let encoder = config.try_init(&device, tiny::SEED).unwrap();
+    let [x, y] = sides();
+    let sides = [x.as_slice(), &y];
+    let batch = RankingBatch::try_in_chunks(&config, sides, Some(&[1, 2, 1]), chunk_rows, &device);
+    let objective = RankingConfig::default().try_init().unwrap();
+    let (mut total, mut parts) = (Vec::new(), 0);
+    let value = objective.accumulate(&encoder, &batch.unwrap(), Seed::new(5), &mut |loss| {
+        let gradient = encoder.word_embedding().grad(&loss.backward());
+        for (total, part) in accumulated(&mut total).iter_mut().zip(values(gradient.unwrap())) {
+            *total += part;
+        }
+        parts += 1;
+    });
+    (total, value, parts)
+}
+
+fn accumulated(total: &mut Vec<f32>) -> &mut Vec<f32> {
+    total.resize(20 * 8, 0.0);
+    total
+}
+
+#[test]
+fn a_batch_in_chunks_has_the_gradient_of_the_whole() {
+    let (whole, whole_value, parts) = gradient(3, 0.0);
+    assert_eq!(parts, 1);
+    for (chunk_rows, expected_parts) in [(2, 4), (1, 6)] {
+        let (found, value, parts) = gradient(chunk_rows, 0.0);
+        assert_eq!((parts, value.count), (expected_parts, whole_value.count));
+        assert!((value.sum - whole_value.sum).abs() < 1e-4);
+        // Of the largest, 1e-5.
+        let scale = whole.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        assert!(largest_difference(&found, &whole) < 1e-5 * scale, "{chunk_rows}");
+    }
+}
+
+#[test]
+fn both_passes_over_a_chunk_have_the_same_dropout() {
+    // The vectors of the first pass are functions of the seed, as is all that follows from them.
+    let (first, value, _) = gradient(2, 0.4);
+    let (second, again, _) = gradient(2, 0.4);
+    assert_eq!((first, value), (second, again));
+
+    // What the parts hand on is the gradient at the vectors that the loss was computed of: for the loss
+    // Σ v · g, the value of each part is v · g, with v of the second pass. A loss that does not change
+    // with the length of a vector has v · g = 0 if, and only if, v is the one of the first pass.
+    let device = crate::device().autodiff();
+    let config = tiny::config().with_dropout(0.4);
+    let encoder = config.try_init(&device, tiny::SEED).unwrap();
+    let [x, y] = sides();
+    let batch = RankingBatch::try_in_chunks(&config, [&x, &y], None, 1, &device).unwrap();
+    let objective = RankingConfig::default().try_init().unwrap();
+    objective.accumulate(&encoder, &batch, Seed::new(5), &mut |part| {
+        let part = values(part)[0];
+        assert!(part.abs() < 1e-4, "{part}");
+    });
 }
