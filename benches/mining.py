@@ -26,7 +26,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 K = 4
 # What `IvfConfig` has without being told.
-N_PROBES = 32
+N_PROBES = 64
 
 
 def peak_mib():

@@ -10,9 +10,10 @@ use crate::{EmbeddingMatrix, MiningError, MutualNeighbours, Neighbours};
 /// Finds the `k` targets with the largest cosine to each query, exactly.
 ///
 /// Of targets that are as near, those in lower rows come first; the result does not depend on the
-/// number of threads. `k` is capped by the number of targets. Memory is a normalised copy of each
+/// number of threads, and differs between processors by how they round. `k` is capped by the number of
+/// targets. Memory is a normalised copy of each
 /// matrix that is not [`normalised`](EmbeddingMatrix::normalised), what is returned, and for each
-/// thread 2 MiB of cosines and 24 KiB for each of the `k`: a block, never queries × targets.
+/// thread 4 MiB of cosines and 32 KiB for each of the `k`: a block, never queries × targets.
 ///
 /// # Shapes
 ///
@@ -68,8 +69,8 @@ pub fn nearest_neighbours(
 /// let tgt = EmbeddingMatrix::try_new(2, vec![0.6, 0.8, 0.8, 0.6, 1.0, 0.0])?;
 /// let found = mutual_neighbours(&src, &tgt, 1, &())?;
 /// let nearest = |row: &[isogloss_mining::Neighbour]| row[0].index;
-/// assert_eq!(found.forward.rows().map(nearest).collect::<Vec<_>>(), [2, 0]);
-/// assert_eq!(found.backward.rows().map(nearest).collect::<Vec<_>>(), [1, 0, 0]);
+/// assert_eq!(found.forward().rows().map(nearest).collect::<Vec<_>>(), [2, 0]);
+/// assert_eq!(found.backward().rows().map(nearest).collect::<Vec<_>>(), [1, 0, 0]);
 /// # Ok::<(), isogloss_mining::MiningError>(())
 /// ```
 pub fn mutual_neighbours(

@@ -14,7 +14,7 @@ const SOURCES: usize = 1 << 16;
 /// Targets for each centroid in the sample that centroids are trained on.
 const SAMPLE_PER_LIST: usize = 40;
 /// Passes over that sample.
-const ITERATIONS: usize = 8;
+const ITERATIONS: u64 = 8;
 
 /// Searches a part of the targets, for sets in which comparing all pairs would take too long.
 ///
@@ -57,18 +57,18 @@ pub struct IvfConfig {
     /// The number of lists, capped by the number of targets; `4 · √n_tgt` without one.
     #[serde(default)]
     pub n_lists: Option<usize>,
-    /// How many lists a source is compared with, capped by their number; 32 by default. All of them
+    /// How many lists a source is compared with, capped by their number; 64 by default. All of them
     /// make the search exact.
     #[serde(default = "n_probes")]
     pub n_probes: usize,
 }
 
 fn n_probes() -> usize {
-    32
+    64
 }
 
 impl IvfConfig {
-    /// As many lists as suit the targets, of which 32 are searched.
+    /// As many lists as suit the targets, of which 64 are searched.
     pub fn new(seed: Seed) -> Self {
         Self { seed, n_lists: None, n_probes: n_probes() }
     }
@@ -144,7 +144,7 @@ impl IvfConfig {
         }
         let (src, tgt) = (src.to_normalised(), tgt.to_normalised());
         let dim = src.dim();
-        let centroids = self.train(&tgt, n_lists.min(tgt.row_count()))?;
+        let centroids = self.train(&tgt, n_lists.min(tgt.row_count()), progress)?;
         let lists =
             invert(&nearest_neighbours(&tgt, &centroids, 1, &())?, 0, centroids.row_count());
         let (src_vectors, tgt_vectors) =
@@ -164,8 +164,13 @@ impl IvfConfig {
     }
 
     /// Clusters a sample of the targets.
-    fn train(&self, tgt: &EmbeddingMatrix, n_lists: usize) -> Result<EmbeddingMatrix, MiningError> {
-        let (n, dim) = (tgt.row_count(), tgt.dim());
+    fn train(
+        &self,
+        tgt: &EmbeddingMatrix,
+        n_lists: usize,
+        progress: &dyn Progress,
+    ) -> Result<EmbeddingMatrix, MiningError> {
+        let n = tgt.row_count();
         let mut order: Vec<usize> = (0..n).collect();
         let n_sample = n.min(n_lists.saturating_mul(SAMPLE_PER_LIST));
         let mut rng = self.seed.derive("inverted lists").rng();
@@ -174,26 +179,40 @@ impl IvfConfig {
         }
         let sample = tgt.gather(order[..n_sample].iter().copied());
         let mut centroids = sample.gather(0..n_lists);
-        for _ in 0..ITERATIONS {
-            let nearest = nearest_neighbours(&sample, &centroids, 1, &())?;
-            let mut sums = vec![0.0_f64; n_lists * dim];
-            for (vector, nearest) in sample.rows().zip(nearest.rows()) {
-                let sum = &mut sums[nearest[0].index * dim..][..dim];
-                sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += f64::from(*value));
+        with_progress(progress, ("clustering", "passes"), ITERATIONS, |progress| {
+            for pass in 0..ITERATIONS {
+                let nearest = nearest_neighbours(&sample, &centroids, 1, &())?;
+                centroids = means(&sample, &nearest, &centroids)?;
+                progress(pass + 1);
             }
-            let mut values = Vec::with_capacity(sums.len());
-            for (sum, before) in sums.chunks_exact(dim).zip(centroids.rows()) {
-                // A centroid that is nearest to nothing, or to what cancels out, stays.
-                let is_empty = sum.iter().all(|&value| value == 0.0);
-                #[expect(clippy::cast_possible_truncation, reason = "vectors are f32")]
-                let value =
-                    |(sum, before): (&f64, &f32)| if is_empty { *before } else { *sum as f32 };
-                values.extend(sum.iter().zip(before).map(value));
-            }
-            centroids = EmbeddingMatrix::try_new(dim, values)?.normalised();
-        }
-        Ok(centroids)
+            Ok(centroids)
+        })
     }
+}
+
+/// The directions of the means of what is nearest to each centroid.
+fn means(
+    sample: &EmbeddingMatrix,
+    nearest: &Neighbours,
+    centroids: &EmbeddingMatrix,
+) -> Result<EmbeddingMatrix, MiningError> {
+    let dim = sample.dim();
+    let mut sums = vec![0.0_f64; centroids.row_count() * dim];
+    for (vector, nearest) in sample.rows().zip(nearest.rows()) {
+        let sum = &mut sums[nearest[0].index * dim..][..dim];
+        sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    let mut values = Vec::with_capacity(sums.len());
+    for (sum, before) in sums.chunks_exact(dim).zip(centroids.rows()) {
+        if sum.iter().all(|&value| value == 0.0) {
+            // A centroid that is nearest to nothing, or to what cancels out, stays.
+            values.extend_from_slice(before);
+        } else {
+            #[expect(clippy::cast_possible_truncation, reason = "vectors are f32")]
+            values.extend(sum.iter().map(|&sum| sum as f32));
+        }
+    }
+    Ok(EmbeddingMatrix::try_new(dim, values)?.normalised())
 }
 
 /// Which rows are in each list, in order.

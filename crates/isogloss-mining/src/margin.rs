@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{MiningError, MutualNeighbours, Neighbour};
+use crate::{MinedPair, MiningError, MutualNeighbours, Neighbour};
 
 /// How the cosine of two vectors is compared with those of their neighbours.
 ///
@@ -47,40 +47,51 @@ impl<'a> MarginScores<'a> {
         Self { margin, neighbours, forward_means, backward_means }
     }
 
-    fn score(&self, src: usize, tgt: usize, cosine: f32) -> Result<f64, MiningError> {
+    fn score(&self, src: usize, tgt: usize, cosine: f32) -> Result<MinedPair, MiningError> {
         let cosine = f64::from(cosine);
         let mean = f64::midpoint(self.forward_means[src], self.backward_means[tgt]);
-        match self.margin {
-            Margin::Ratio if mean <= 0.0 => Err(MiningError::Ratio { src, tgt, mean }),
-            Margin::Ratio => Ok(cosine / mean),
-            Margin::Distance => Ok(cosine - mean),
-            Margin::Absolute => Ok(cosine),
-        }
+        let score = match self.margin {
+            Margin::Ratio if mean <= 0.0 => return Err(MiningError::Ratio { src, tgt, mean }),
+            Margin::Ratio => cosine / mean,
+            Margin::Distance => cosine - mean,
+            Margin::Absolute => cosine,
+        };
+        Ok(MinedPair { src, tgt, score })
     }
 
-    /// For each source, the target with the best score among its neighbours.
-    pub(crate) fn best_targets(&self) -> Result<Vec<Option<(usize, f64)>>, MiningError> {
-        let rows = self.neighbours.forward.rows().enumerate();
-        rows.map(|(src, row)| best(row, |tgt, cosine| self.score(src, tgt, cosine))).collect()
+    /// Each source with the target that scores best among its neighbours, where it has any.
+    pub(crate) fn best_forward(&self) -> Result<Vec<MinedPair>, MiningError> {
+        let pair_of = |(src, row)| best(row, |tgt, cosine| self.score(src, tgt, cosine));
+        self.neighbours
+            .forward
+            .rows()
+            .enumerate()
+            .filter_map(|row| pair_of(row).transpose())
+            .collect()
     }
 
-    /// For each target, the source with the best score among its neighbours.
-    pub(crate) fn best_sources(&self) -> Result<Vec<Option<(usize, f64)>>, MiningError> {
-        let rows = self.neighbours.backward.rows().enumerate();
-        rows.map(|(tgt, row)| best(row, |src, cosine| self.score(src, tgt, cosine))).collect()
+    /// Each target with the source that scores best among its neighbours, where it has any.
+    pub(crate) fn best_backward(&self) -> Result<Vec<MinedPair>, MiningError> {
+        let pair_of = |(tgt, row)| best(row, |src, cosine| self.score(src, tgt, cosine));
+        self.neighbours
+            .backward
+            .rows()
+            .enumerate()
+            .filter_map(|row| pair_of(row).transpose())
+            .collect()
     }
 }
 
-/// The neighbour with the best score, the nearer of equals.
+/// The pair of one row with the best score, the nearer of equals.
 fn best(
     row: &[Neighbour],
-    score: impl Fn(usize, f32) -> Result<f64, MiningError>,
-) -> Result<Option<(usize, f64)>, MiningError> {
-    let mut best = None;
+    score: impl Fn(usize, f32) -> Result<MinedPair, MiningError>,
+) -> Result<Option<MinedPair>, MiningError> {
+    let mut best: Option<MinedPair> = None;
     for &Neighbour { index, cosine } in row {
-        let score = score(index, cosine)?;
-        if best.is_none_or(|(_, other)| score > other) {
-            best = Some((index, score));
+        let pair = score(index, cosine)?;
+        if best.is_none_or(|best| pair.score > best.score) {
+            best = Some(pair);
         }
     }
     Ok(best)

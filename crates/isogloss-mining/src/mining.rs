@@ -1,5 +1,7 @@
 //! Pairs of sentences that are likely translations.
 
+use std::collections::HashSet;
+
 use isogloss_core::Progress;
 use serde::{Deserialize, Serialize};
 
@@ -142,32 +144,18 @@ impl MiningConfig {
     pub fn select(&self, neighbours: &MutualNeighbours) -> Result<Vec<MinedPair>, MiningError> {
         self.check()?;
         let scores = MarginScores::new(self.margin, neighbours);
-        let forward = |best: &[Option<(usize, f64)>]| -> Vec<MinedPair> {
-            let pairs = best.iter().enumerate();
-            pairs
-                .filter_map(|(src, best)| best.map(|(tgt, score)| MinedPair { src, tgt, score }))
-                .collect()
-        };
-        let backward = |best: &[Option<(usize, f64)>]| -> Vec<MinedPair> {
-            let pairs = best.iter().enumerate();
-            pairs
-                .filter_map(|(tgt, best)| best.map(|(src, score)| MinedPair { src, tgt, score }))
-                .collect()
-        };
         let mut pairs = match self.strategy {
-            Strategy::Forward => forward(&scores.best_targets()?),
-            Strategy::Backward => backward(&scores.best_sources()?),
+            Strategy::Forward => scores.best_forward()?,
+            Strategy::Backward => scores.best_backward()?,
             Strategy::Intersection => {
-                let best_sources = scores.best_sources()?;
-                let mut pairs = forward(&scores.best_targets()?);
-                pairs.retain(|pair| best_sources[pair.tgt].is_some_and(|(src, _)| src == pair.src));
+                let backward = scores.best_backward()?;
+                let backward: HashSet<_> =
+                    backward.iter().map(|pair| (pair.src, pair.tgt)).collect();
+                let mut pairs = scores.best_forward()?;
+                pairs.retain(|pair| backward.contains(&(pair.src, pair.tgt)));
                 pairs
             }
-            Strategy::Max => {
-                let mut pairs = forward(&scores.best_targets()?);
-                pairs.extend(backward(&scores.best_sources()?));
-                pairs
-            }
+            Strategy::Max => [scores.best_forward()?, scores.best_backward()?].concat(),
         };
         pairs.retain(|pair| self.threshold.is_none_or(|threshold| pair.score >= threshold));
         sort_best_first(&mut pairs);

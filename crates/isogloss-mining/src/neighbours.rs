@@ -68,10 +68,20 @@ impl Neighbours {
 
 /// The nearest vectors in both directions.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct MutualNeighbours {
+    // Invariant: both are of the same two matrices, so that an index of one is a row of the other.
+    pub(crate) forward: Neighbours,
+    pub(crate) backward: Neighbours,
+}
+
+impl MutualNeighbours {
     /// Of each source, the nearest targets.
-    pub forward: Neighbours,
+    pub fn forward(&self) -> &Neighbours {
+        &self.forward
+    }
+
     /// Of each target, the nearest sources.
-    pub backward: Neighbours,
+    pub fn backward(&self) -> &Neighbours {
+        &self.backward
+    }
 }

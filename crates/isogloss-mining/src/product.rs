@@ -38,7 +38,7 @@ impl CosineBlock<'_> {
 ///
 /// The order of blocks is not given. A cosine has the same bits in whatever block it falls, and two
 /// vectors that are equal have equal cosines. Memory is a normalised copy of each matrix that is not
-/// [`normalised`](EmbeddingMatrix::normalised), and 2 MiB of cosines for each thread.
+/// [`normalised`](EmbeddingMatrix::normalised), and 4 MiB of cosines for each thread.
 ///
 /// # Shapes
 ///
@@ -138,7 +138,7 @@ pub(crate) fn multiply(rows: &[f32], columns: &[f32], dim: usize, products: &mut
     let (n_rows, n_columns) = (rows.len() / dim, columns.len() / dim);
     products.resize(n_rows * n_columns, 0.0);
     let (stride, product_stride) = (dim.cast_signed(), n_columns.cast_signed());
-    #[expect(unsafe_code, reason = "the products of safe crates are slower, or read past a view")]
+    #[expect(unsafe_code, reason = "`matrixmultiply` has no safe interface")]
     // SAFETY: with these strides, row-major, the call reads `n_rows · dim` values of `rows` and
     // `n_columns · dim` of `columns`, which is what they have at least, and writes as many products as
     // were made room for above; that is borrowed mutably, so that it overlaps neither.

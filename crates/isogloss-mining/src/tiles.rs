@@ -19,10 +19,10 @@ pub(crate) struct Tiling {
 
 impl Default for Tiling {
     fn default() -> Self {
-        // Two megabytes of products: large enough that packing the vectors costs little, small enough
+        // Four megabytes of products: large enough that packing the vectors costs little, small enough
         // to be read again from the cache.
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        Self { rows: 512, columns: 1024, threads }
+        Self { rows: 1024, columns: 1024, threads }
     }
 }
 

@@ -126,9 +126,9 @@ impl XsimConfig {
             return Err(MiningError::OutOfRange { what, index, found, bound: n });
         }
         let neighbours = mutual_neighbours(src, tgt, self.k, progress)?;
-        let best = MarginScores::new(self.margin, &neighbours).best_targets()?;
-        // An exact search finds a neighbour for every source.
-        let nearest: Vec<usize> = best.into_iter().flatten().map(|(tgt, _)| tgt).collect();
+        // An exact search finds a neighbour for every source, so that no source is left out.
+        let best = MarginScores::new(self.margin, &neighbours).best_forward()?;
+        let nearest: Vec<usize> = best.into_iter().map(|pair| pair.tgt).collect();
         let is_error = nearest.iter().enumerate().map(|(src, &tgt)| src != tgt).collect();
         Ok(Xsim { nearest, is_error, alternations: alternations.to_vec() })
     }

@@ -29,9 +29,9 @@ fn neighbours_are_those_of_faiss() {
     let expected = expected();
     let (src, tgt) = (matrix(&expected, "src"), matrix(&expected, "tgt"));
     let found = mutual_neighbours(&src, &tgt, read(&expected["k"]), &()).unwrap();
-    for (direction, found) in [("forward", found.forward), ("backward", found.backward)] {
+    for (direction, found) in [("forward", found.forward()), ("backward", found.backward())] {
         let expected = &expected["neighbours"][direction];
-        assert_eq!(indices(&found), read::<Vec<Vec<usize>>>(&expected["indices"]), "{direction}");
+        assert_eq!(indices(found), read::<Vec<Vec<usize>>>(&expected["indices"]), "{direction}");
         let cosines: Vec<f32> = found.rows().flatten().map(|near| near.cosine).collect();
         let expected: Vec<Vec<f32>> = read(&expected["cosines"]);
         // Sums of 24 products in f32, in another order.

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use isogloss_core::{Progress, ProgressEvent, Seed};
 use isogloss_mining::{
-    EmbeddingMatrix, for_each_cosine_block, mutual_neighbours, nearest_neighbours, paired_cosines,
+    EmbeddingMatrix, IvfConfig, for_each_cosine_block, mutual_neighbours, nearest_neighbours,
+    paired_cosines,
 };
 use proptest::prelude::*;
 
@@ -65,15 +66,15 @@ proptest! {
     fn neighbours_are_those_of_a_sort([src, tgt] in two_matrices(), k in 1_usize..50) {
         let cosines = cosines_by_block(&src, &tgt);
         let found = mutual_neighbours(&src, &tgt, k, &())?;
-        prop_assert_eq!(indices(&found.forward), best_by_sorting(&cosines, k));
-        prop_assert_eq!(indices(&found.backward), best_by_sorting(&transposed(&cosines), k));
-        for (row, cosines) in found.forward.rows().zip(&cosines) {
+        prop_assert_eq!(indices(found.forward()), best_by_sorting(&cosines, k));
+        prop_assert_eq!(indices(found.backward()), best_by_sorting(&transposed(&cosines), k));
+        for (row, cosines) in found.forward().rows().zip(&cosines) {
             for near in row {
                 prop_assert_eq!(near.cosine.to_bits(), cosines[near.index].to_bits());
             }
         }
-        prop_assert_eq!(&found.forward, &nearest_neighbours(&src, &tgt, k, &())?);
-        prop_assert_eq!(&found.backward, &nearest_neighbours(&tgt, &src, k, &())?);
+        prop_assert_eq!(found.forward(), &nearest_neighbours(&src, &tgt, k, &())?);
+        prop_assert_eq!(found.backward(), &nearest_neighbours(&tgt, &src, k, &())?);
     }
 
     #[test]
@@ -96,20 +97,20 @@ fn sets_of_several_blocks_are_searched_whole() {
     let (src, tgt) = (clustered(Seed::new(1), 1_100, 40), clustered(Seed::new(2), 2_300, 40));
     let cosines = cosines_by_block(&src, &tgt);
     let found = mutual_neighbours(&src, &tgt, 5, &()).unwrap();
-    assert_eq!(indices(&found.forward), best_by_sorting(&cosines, 5));
-    assert_eq!(indices(&found.backward), best_by_sorting(&transposed(&cosines), 5));
+    assert_eq!(indices(found.forward()), best_by_sorting(&cosines, 5));
+    assert_eq!(indices(found.backward()), best_by_sorting(&transposed(&cosines), 5));
 }
 
 #[test]
 fn equal_vectors_tie_wherever_they_stand() {
-    // 1,031 copies fill two blocks of targets, and 1,031 sources three; 300 is more than is summed
-    // at once. All cosines are equal, so that the first rows are everyone's neighbours.
+    // More rows than a block has, so that there are several, and more columns than are summed at once.
+    // All cosines are equal, so that the first rows are everyone's neighbours.
     let one = clustered(Seed::new(3), 1, 300);
     let values = one.rows().next().unwrap().repeat(1_031);
     let copies = EmbeddingMatrix::try_new(300, values).unwrap();
     let found = mutual_neighbours(&copies, &copies, 3, &()).unwrap();
-    assert!(indices(&found.forward).iter().all(|row| row == &[0, 1, 2]));
-    assert_eq!(found.forward, found.backward);
+    assert!(indices(found.forward()).iter().all(|row| row == &[0, 1, 2]));
+    assert_eq!(found.forward(), found.backward());
 }
 
 #[test]
@@ -125,10 +126,10 @@ fn numbers_at_the_ends_of_their_range_have_a_direction() {
 fn there_are_as_many_neighbours_as_targets_at_most() {
     let (src, tgt) = (clustered(Seed::new(1), 3, 4), clustered(Seed::new(2), 2, 4));
     let found = mutual_neighbours(&src, &tgt, 9, &()).unwrap();
-    assert_eq!((found.forward.k(), found.backward.k()), (2, 3));
-    assert_eq!((found.forward.row_count(), found.backward.row_count()), (3, 2));
-    assert_eq!(found.forward.row(2).unwrap().len(), 2);
-    assert_eq!(found.forward.row(3), None);
+    assert_eq!((found.forward().k(), found.backward().k()), (2, 3));
+    assert_eq!((found.forward().row_count(), found.backward().row_count()), (3, 2));
+    assert_eq!(found.forward().row(2).unwrap().len(), 2);
+    assert_eq!(found.forward().row(3), None);
 }
 
 #[test]
@@ -145,8 +146,17 @@ fn progress_is_told_from_start_to_end() {
         }
     }
     let log = Log(Mutex::default());
-    let src = clustered(Seed::new(1), 600, 4);
+    // Two blocks of rows and two of columns.
+    let src = clustered(Seed::new(1), 1_100, 4);
     nearest_neighbours(&src, &src, 1, &log).unwrap();
-    let told = log.0.into_inner().unwrap();
-    assert_eq!(told, ["nearest neighbours: Some(2) blocks", "nearest neighbours: end"]);
+    IvfConfig::new(Seed::new(1)).nearest_neighbours(&src, &src, 1, &log).unwrap();
+    let expected = [
+        "nearest neighbours: Some(4) blocks",
+        "nearest neighbours: end",
+        "clustering: Some(8) passes",
+        "clustering: end",
+        "approximate neighbours: Some(1100) sources",
+        "approximate neighbours: end",
+    ];
+    assert_eq!(log.0.into_inner().unwrap(), expected);
 }
