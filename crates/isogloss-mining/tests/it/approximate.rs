@@ -21,8 +21,7 @@ fn recall(found: &Neighbours, exact: &Neighbours) -> f64 {
 #[test]
 fn nineteen_of_twenty_neighbours_are_found() {
     let (src, tgt) = (clustered(Seed::new(1), 3_000, 48), clustered(Seed::new(2), 4_000, 48));
-    // 252 lists, of which an eighth is searched.
-    let config = IvfConfig::new(Seed::new(7)).with_probes(32);
+    let config = IvfConfig::new(Seed::new(7)).with_lists(256).with_probes(32);
     let found = config.mutual_neighbours(&src, &tgt, 4, &()).unwrap();
     let exact = mutual_neighbours(&src, &tgt, 4, &()).unwrap();
     let (forward, backward) =
