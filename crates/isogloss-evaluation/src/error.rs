@@ -1,6 +1,7 @@
 //! What can be wrong with what is to be scored or shown.
 
 use isogloss_core::WriteError;
+use isogloss_mining::MiningError;
 use thiserror::Error;
 
 /// Why a score could not be computed, or a report not written.
@@ -68,6 +69,10 @@ pub enum EvaluationError {
         /// Why.
         reason: String,
     },
+
+    /// Vectors could not be compared.
+    #[error(transparent)]
+    Mining(#[from] MiningError),
 
     /// A file could not be written.
     #[error(transparent)]

@@ -2,7 +2,6 @@
 
 mod bootstrap;
 mod classification;
-mod embedding;
 mod error;
 mod estimate;
 mod language_model;
@@ -16,9 +15,9 @@ mod retrieval;
 
 pub use bootstrap::{BootstrapConfig, PairedDifference};
 pub use classification::{ClassScore, ClassificationReport, MacroF1, Prediction};
-pub use embedding::EmbeddingMatrix;
 pub use error::EvaluationError;
 pub use estimate::Estimate;
+pub use isogloss_mining::EmbeddingMatrix;
 pub use language_model::{MaskedToken, PseudoPerplexity};
 pub use metric::{Mean, Metric, RatioOfSums};
 pub use plot::{BarSeries, Bars, Plot, Point, Scatter};

@@ -1,5 +1,9 @@
 //! Finding a text's translation among others.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use isogloss_mining::{for_each_cosine_block, paired_cosines};
+
 use crate::{EmbeddingMatrix, EvaluationError};
 
 /// The rank of each query's own translation among all targets, in both directions.
@@ -19,7 +23,7 @@ pub struct Retrieval {
 ///
 /// # Errors
 ///
-/// [`EvaluationError::Length`] where rows or widths differ.
+/// [`EvaluationError::Mining`] where rows or widths differ.
 ///
 /// # Examples
 ///
@@ -37,29 +41,31 @@ pub fn retrieve(
     sources: &EmbeddingMatrix,
     targets: &EmbeddingMatrix,
 ) -> Result<Retrieval, EvaluationError> {
-    for (what, found, expected) in [
-        ("target rows", targets.row_count(), sources.row_count()),
-        ("target width", targets.dim(), sources.dim()),
-    ] {
-        if found != expected {
-            return Err(EvaluationError::Length { what, found, expected });
-        }
-    }
-    let (sources, targets) = (sources.clone().normalised(), targets.clone().normalised());
-    let n = sources.row_count();
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    let own: Vec<f32> = sources.rows().zip(targets.rows()).map(|(s, t)| dot(s, t)).collect();
-    let (mut forward, mut backward) = (vec![1; n], vec![1; n]);
-    for (i, source) in sources.rows().enumerate() {
-        for (j, target) in targets.rows().enumerate() {
-            if i != j {
-                let cosine = dot(source, target);
-                forward[i] += usize::from(cosine >= own[i]);
-                backward[j] += usize::from(cosine >= own[j]);
+    let own = paired_cosines(sources, targets)?;
+    let n = own.len();
+    // The right one is counted with those that are as near.
+    let counters = || -> Vec<AtomicUsize> { (0..n).map(|_| AtomicUsize::new(0)).collect() };
+    let (forward, backward) = (counters(), counters());
+    for_each_cosine_block(sources, targets, &(), &|block| {
+        let column_own = &own[block.columns()];
+        let mut column_counts = vec![0; column_own.len()];
+        for (row, cosines) in block.rows().zip(block.iter()) {
+            let mut row_count = 0;
+            let columns = column_own.iter().zip(&mut column_counts);
+            for (cosine, (own_of_column, column_count)) in cosines.iter().zip(columns) {
+                row_count += usize::from(*cosine >= own[row]);
+                *column_count += usize::from(cosine >= own_of_column);
             }
+            forward[row].fetch_add(row_count, Ordering::Relaxed);
         }
-    }
-    Ok(Retrieval { forward, backward })
+        for (column, count) in block.columns().zip(column_counts) {
+            backward[column].fetch_add(count, Ordering::Relaxed);
+        }
+    })?;
+    let ranks = |counters: Vec<AtomicUsize>| {
+        counters.into_iter().map(AtomicUsize::into_inner).collect::<Vec<_>>()
+    };
+    Ok(Retrieval { forward: ranks(forward), backward: ranks(backward) })
 }
 
 impl Retrieval {

@@ -1,0 +1,11 @@
+//! The crate as its users see it. One binary: each file beside this one is a module of it.
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
+
+mod approximate;
+mod bad_input;
+mod bucc;
+mod mining;
+mod parity;
+mod search;
+mod vectors;
+mod xsim;
