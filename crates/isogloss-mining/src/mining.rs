@@ -46,7 +46,7 @@ pub enum Strategy {
 ///
 /// # Source
 ///
-/// Artetxe and Schwenk (2019), section 4, <https://aclanthology.org/P19-1309>.
+/// Artetxe and Schwenk (2019), section 3, <https://aclanthology.org/P19-1309>.
 ///
 /// # Examples
 ///

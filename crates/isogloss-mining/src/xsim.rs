@@ -27,7 +27,7 @@ pub struct Alternation {
 /// # Source
 ///
 /// `source/xsim.py` of LASER, <https://github.com/facebookresearch/LASER>; for xsim++ Chen, Heffernan,
-/// Çelebi, Mourachko and Schwenk (2023), <https://aclanthology.org/2023.acl-short.10>.
+/// Çelebi, Mourachko and Schwenk (2023), <https://arxiv.org/abs/2306.12907>.
 ///
 /// # Examples
 ///
