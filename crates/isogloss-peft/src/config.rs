@@ -1,6 +1,7 @@
 //! Which adapter, how large, and where.
 
 use burn::tensor::{Tensor, activation};
+use isogloss_kernels::gelu;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +71,7 @@ impl Activation {
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Relu => activation::relu(x),
-            Self::Gelu => activation::gelu(x),
+            Self::Gelu => gelu(x),
             Self::GeluTanh => activation::gelu_approximate(x),
             Self::Silu => activation::silu(x),
             Self::Tanh => x.tanh(),

@@ -4,6 +4,7 @@ pub use isogloss_core as core;
 pub use isogloss_corpus as corpus;
 pub use isogloss_evaluation as evaluation;
 pub use isogloss_governance as governance;
+pub use isogloss_kernels as kernels;
 pub use isogloss_mining as mining;
 pub use isogloss_peft as peft;
 pub use isogloss_sampling as sampling;

@@ -1,0 +1,7 @@
+//! The public side of the crate, on the device under test.
+
+#![expect(clippy::unwrap_used, reason = "helpers beside the tests state what they expect, too")]
+
+mod gelu;
+
+use isogloss_testing::device;
