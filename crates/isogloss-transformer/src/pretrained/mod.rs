@@ -6,6 +6,7 @@ mod fields;
 mod models;
 mod names;
 mod read;
+mod safetensors_file;
 mod weights;
 mod write;
 

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::store::burn_pack::Tensor as PackTensor;
-use burn::store::{ModuleStore, PytorchStore, SafetensorsStore};
+use burn::store::{ModuleStore, PytorchStore};
 use serde::Deserialize;
 
+use super::safetensors_file;
 use crate::{CheckpointError, TensorFault};
 
 /// The names that transformers gives, the safer format first.
@@ -85,20 +86,13 @@ fn open_file(
     root: Option<&str>,
 ) -> Result<BTreeMap<String, PackTensor>, CheckpointError> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
-        return all_tensors(path, &mut SafetensorsStore::from_file(path));
+        return safetensors_file::open(path);
     }
     // Names are those of the file: nothing is renumbered.
     let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
     if let Some(root) = root {
         store = store.with_top_level_key(root);
     }
-    all_tensors(path, &mut store)
-}
-
-fn all_tensors(
-    path: &Path,
-    store: &mut impl ModuleStore,
-) -> Result<BTreeMap<String, PackTensor>, CheckpointError> {
     store.get_all_tensors().cloned().map_err(|error| CheckpointError::Tensors {
         path: path.to_owned(),
         message: error.to_string(),

@@ -382,3 +382,22 @@ fn a_shape_that_a_family_does_not_have_is_refused() {
     let opened = Pretrained::<MaskedLanguageModel>::open(&out, &device).unwrap();
     assert_eq!(opened.model().encoder().config(), &config);
 }
+
+#[test]
+fn a_damaged_file_is_named_and_never_half_read() {
+    let copy = copy_of("xlmr-mlm");
+    let path = copy.path().join("model.safetensors");
+    let whole = fs::read(&path).unwrap();
+    let header = 8 + usize::from(whole[0]) + 256 * usize::from(whole[1]);
+    for (bytes, fault) in [
+        (whole[..4].to_vec(), "model.safetensors"),
+        (whole[..100].to_vec(), "its header says"),
+        (whole[..header + 10].to_vec(), "10 bytes of tensors, expected"),
+        ([&8_u64.to_le_bytes(), b"no json!".as_slice()].concat(), "is none of safetensors"),
+        ([&whole, b"more".as_slice()].concat(), "bytes of tensors, expected"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let error = error_of(copy.path());
+        assert!(error.contains(fault), "{fault}: {error}");
+    }
+}

@@ -1,0 +1,90 @@
+//! Files of safetensors, read a tensor at a time.
+//!
+//! Burn maps such a file into memory and copies from there, so that for a while a model is held twice.
+//! Here each tensor is read into the place where it stays.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::store::burn_pack::{Bytes, Error as PackError, Tensor as PackTensor};
+use burn::tensor::{BoolStore, DType};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+
+use crate::CheckpointError;
+
+/// The tensors of a file, by their names; none of them has been read.
+pub(super) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, CheckpointError> {
+    let read = |source| CheckpointError::Read { path: path.to_owned(), source };
+    let damaged = |message: String| CheckpointError::Tensors { path: path.to_owned(), message };
+    let mut file = File::open(path).map_err(read)?;
+    let file_len = file.metadata().map_err(read)?.len();
+    let mut header_len = [0; 8];
+    file.read_exact(&mut header_len).map_err(read)?;
+    let header_len = u64::from_le_bytes(header_len);
+    if header_len > file_len.saturating_sub(8) {
+        return Err(damaged(format!("its header says {header_len} bytes, of {file_len} in all")));
+    }
+    let mut header = vec![0; usize::try_from(header_len).unwrap_or_default()];
+    file.read_exact(&mut header).map_err(read)?;
+    let metadata: Metadata = serde_json::from_slice(&header)
+        .map_err(|error| damaged(format!("its header is none of safetensors: {error}")))?;
+    let start = 8 + header_len;
+    let (found, expected) = (file_len - start, metadata.data_len() as u64);
+    if found != expected {
+        return Err(damaged(format!("{found} bytes of tensors, expected {expected}")));
+    }
+    let file = Arc::new(Mutex::new(file));
+    let mut tensors = BTreeMap::new();
+    for (name, info) in metadata.tensors() {
+        let (begin, end) = info.data_offsets;
+        let len = end.saturating_sub(begin);
+        let Some(dtype) = dtype(info.dtype) else {
+            return Err(damaged(format!(
+                "`{name}` is of type {:?}, which Burn has not",
+                info.dtype
+            )));
+        };
+        let expected = info.shape.iter().try_fold(dtype.size(), |size, n| size.checked_mul(*n));
+        if expected != Some(len) || end as u64 > found {
+            return Err(damaged(format!("`{name}` has {len} bytes for shape {:?}", info.shape)));
+        }
+        let file = Arc::clone(&file);
+        let at = start + begin as u64;
+        let shape = info.shape.clone();
+        let read =
+            move || read_at(&file, at, len).map_err(|error| PackError::IoError(error.to_string()));
+        tensors.insert(name.clone(), PackTensor::deferred(name, dtype, shape, None, len, read));
+    }
+    Ok(tensors)
+}
+
+fn read_at(file: &Mutex<File>, at: u64, len: usize) -> io::Result<Bytes> {
+    // A place in a file is no state that a panic could have spoiled.
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    file.seek(SeekFrom::Start(at))?;
+    let mut bytes = vec![0; len];
+    file.read_exact(&mut bytes)?;
+    Ok(Bytes::from_bytes_vec(bytes))
+}
+
+fn dtype(dtype: Dtype) -> Option<DType> {
+    Some(match dtype {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::I64 => DType::I64,
+        Dtype::I32 => DType::I32,
+        Dtype::I16 => DType::I16,
+        Dtype::I8 => DType::I8,
+        Dtype::U64 => DType::U64,
+        Dtype::U32 => DType::U32,
+        Dtype::U8 => DType::U8,
+        Dtype::BOOL => DType::Bool(BoolStore::Native),
+        _ => return None,
+    })
+}
