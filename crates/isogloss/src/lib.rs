@@ -17,5 +17,9 @@ pub use isogloss_transformer as transformer;
 pub use burn;
 
 mod device;
+#[cfg(feature = "hub")]
+mod hub;
 
 pub use device::{DeviceError, compiled_in, device, is_cpu};
+#[cfg(feature = "hub")]
+pub use hub::{HubError, model_directory};
