@@ -151,7 +151,9 @@ mod tests {
 
     #[test]
     fn offline_is_what_python_takes_for_it() {
-        for (value, expected) in [("1", true), ("TRUE", true), ("yes", true), ("0", false), ("", false)] {
+        for (value, expected) in
+            [("1", true), ("TRUE", true), ("yes", true), ("0", false), ("", false)]
+        {
             assert_eq!(is_on(value), expected, "{value}");
         }
     }

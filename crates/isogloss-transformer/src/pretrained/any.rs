@@ -20,7 +20,7 @@ use crate::{
 /// use std::path::Path;
 ///
 /// use burn::tensor::Device;
-/// use isogloss_transformer::AnyPretrained;
+/// use isogloss_transformer::{AnyPretrained, HasEncoder};
 ///
 /// let model = AnyPretrained::open(Path::new("xlm-roberta-base"), &Device::flex())?;
 /// println!("{:?} of {} layers", model.head(), model.encoder().config().n_layers);
