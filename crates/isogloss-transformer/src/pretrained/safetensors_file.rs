@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::store::burn_pack::{Bytes, Error as PackError, Tensor as PackTensor};
 use burn::tensor::{BoolStore, DType};
+use bytemuck::Pod;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
@@ -54,21 +55,33 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, Checkpoi
         }
         let file = Arc::clone(&file);
         let at = start + begin as u64;
-        let shape = info.shape.clone();
-        let read =
-            move || read_at(&file, at, len).map_err(|error| PackError::IoError(error.to_string()));
+        let (shape, width) = (info.shape.clone(), dtype.size());
+        let read = move || {
+            read_at(&file, at, len, width).map_err(|error| PackError::IoError(error.to_string()))
+        };
         tensors.insert(name.clone(), PackTensor::deferred(name, dtype, shape, None, len, read));
     }
     Ok(tensors)
 }
 
-fn read_at(file: &Mutex<File>, at: u64, len: usize) -> io::Result<Bytes> {
+/// Reads `len` bytes, which are numbers of `width` bytes, a divisor of `len`.
+fn read_at(file: &Mutex<File>, at: u64, len: usize, width: usize) -> io::Result<Bytes> {
     // A place in a file is no state that a panic could have spoiled.
     let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
     file.seek(SeekFrom::Start(at))?;
-    let mut bytes = vec![0; len];
-    file.read_exact(&mut bytes)?;
-    Ok(Bytes::from_bytes_vec(bytes))
+    // Bytes that are aligned as their numbers have to be: others Burn would copy.
+    match width {
+        2 => numbers::<u16>(&mut file, len),
+        4 => numbers::<u32>(&mut file, len),
+        8 => numbers::<u64>(&mut file, len),
+        _ => numbers::<u8>(&mut file, len),
+    }
+}
+
+fn numbers<T: Pod + Send + Sync>(file: &mut File, len: usize) -> io::Result<Bytes> {
+    let mut numbers = vec![T::zeroed(); len / size_of::<T>()];
+    file.read_exact(bytemuck::cast_slice_mut(&mut numbers))?;
+    Ok(Bytes::from_elems(numbers))
 }
 
 fn dtype(dtype: Dtype) -> Option<DType> {
