@@ -21,12 +21,4 @@ mod tiny;
 mod training;
 mod vocabulary;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use isogloss_testing::device;
-
-/// The generator that dropout draws from is one for the whole process: tests that draw take turns.
-fn generator() -> MutexGuard<'static, ()> {
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -55,7 +55,6 @@ fn ranking_brings_translations_together() {
 
 #[test]
 fn dropout_acts_in_training_only() {
-    let _turn = crate::generator();
     let device = crate::device().autodiff();
     let config = tiny::config().with_dropout(0.5);
     let model =
