@@ -55,7 +55,10 @@ mod flex {
     #[expect(unreachable_pub, reason = "the macro names it from outside")]
     pub trait Gelu: Backend {
         fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
 
+    /// What goes backwards, on the backends that compute: there is no derivative of the derivative.
+    trait GeluGradient: Gelu {
         fn fused_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
     }
 
@@ -76,7 +79,9 @@ mod flex {
             values.par_chunks_mut(CHUNK).for_each(apply);
             FloatTensor::<Self>::from_data(TensorData::new(values, shape))
         }
+    }
 
+    impl GeluGradient for Flex {
         fn fused_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
             let (x, grad) = (x.to_contiguous(), grad.to_contiguous());
             let values = x.as_slice::<f32>().unwrap_or_default();
@@ -96,12 +101,12 @@ mod flex {
         }
     }
 
-    impl<B: Gelu, C: CheckpointStrategy> Gelu for Autodiff<B, C> {
+    impl<B: GeluGradient, C: CheckpointStrategy> Gelu for Autodiff<B, C> {
         fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
             #[derive(Debug)]
             struct FusedGelu;
 
-            impl<B: Gelu> Backward<B, 1> for FusedGelu {
+            impl<B: GeluGradient> Backward<B, 1> for FusedGelu {
                 type State = FloatTensor<B>;
 
                 fn backward(
@@ -124,11 +129,6 @@ mod flex {
                 }
                 OpsKind::UnTracked(prep) => prep.finish(B::fused_gelu(x.into_primitive())),
             }
-        }
-
-        fn fused_gelu_backward(_: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-            // Nobody differentiates a derivative here: `fused_gelu` is registered with that of `B`.
-            grad
         }
     }
 

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use isogloss_peft::Activation;
+use isogloss_transformer::Activation;
 
 /// `f(W v + b)`: the dense layer of LaBSE and of models whose vectors were made narrower.
 #[derive(Module, Debug)]

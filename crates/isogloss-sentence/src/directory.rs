@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use burn::nn::LinearConfig;
 use burn::tensor::Device;
 use isogloss_core::{WriteError, write_file_atomically};
-use isogloss_peft::Activation;
 use isogloss_tokenization::{TextEncoder as _, Vocabulary};
 use isogloss_transformer::{
-    Encoder, Pooling, Pretrained, SaveOptions, TensorNames, TensorPart, load_renamed, save_renamed,
+    Activation, Encoder, Pooling, Pretrained, SaveOptions, TensorNames, TensorPart, load_renamed,
+    save_renamed,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -25,7 +25,7 @@ use crate::{SentenceEncoder, SentenceError, Stage};
 /// let config = EncodeConfig::default()
 ///     .with_prompt(Prompt::Text("query: ".to_owned()))
 ///     .with_long_text(LongText::Window { stride: 256 });
-/// assert_eq!(config.batch_tokens, 2048);
+/// assert_eq!(config.batch_tokens, 512);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -35,7 +35,8 @@ pub struct EncodeConfig {
     /// What becomes of texts that are too long. Default their beginning is read; the result names
     /// them.
     pub long_text: LongText,
-    /// How many tokens are read at once, padding included. Default 2048.
+    /// How many tokens are read at once, padding included. Default 512, as suits
+    /// a CPU, whose cache holds what is between the layers; a graphics processor wants more.
     pub batch_tokens: usize,
     /// How many batches are read at the same time. Default 1, as suits a graphics processor; on a CPU
     /// as many as there are cores.
@@ -81,7 +82,7 @@ impl Default for EncodeConfig {
         Self {
             prompt: Prompt::Default,
             long_text: LongText::Truncate,
-            batch_tokens: 2048,
+            batch_tokens: 512,
             threads: 1,
             language: None,
         }

@@ -233,6 +233,12 @@ impl EncoderConfig {
 
     /// Checks every field.
     pub(crate) fn try_check(&self) -> Result<(), EncoderConfigError> {
+        let faults = self.faults();
+        if faults.is_empty() { Ok(()) } else { Err(EncoderConfigError { faults }) }
+    }
+
+    /// What is wrong with the fields.
+    pub(crate) fn faults(&self) -> Vec<ConfigFault> {
         let mut faults = Vec::new();
         let counts = [
             ("vocab_size", self.vocab_size),
@@ -274,7 +280,7 @@ impl EncoderConfig {
         let holds = (self.pad_id as usize) < self.vocab_size;
         let expected = format!("less than `vocab_size`, {}", self.vocab_size);
         ConfigFault::check(&mut faults, holds, "pad_id", self.pad_id, expected);
-        if faults.is_empty() { Ok(()) } else { Err(EncoderConfigError { faults }) }
+        faults
     }
 
     /// How many numbers the encoder consists of, adapters aside.

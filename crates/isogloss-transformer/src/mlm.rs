@@ -71,10 +71,7 @@ impl MlmConfig {
 
     /// Checks every field.
     pub(crate) fn try_check(&self) -> Result<(), EncoderConfigError> {
-        let mut faults = match self.encoder.try_check() {
-            Ok(()) => Vec::new(),
-            Err(error) => error.faults,
-        };
+        let mut faults = self.encoder.faults();
         let has_pooler = self.encoder.pooler || !self.next_sentence;
         ConfigFault::check(
             &mut faults,

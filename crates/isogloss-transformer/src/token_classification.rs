@@ -57,11 +57,7 @@ impl TokenClassifierConfig {
 
     /// Checks every field.
     pub(crate) fn try_check(&self) -> Result<(), EncoderConfigError> {
-        let faults = match self.encoder.try_check() {
-            Ok(()) => Vec::new(),
-            Err(error) => error.faults,
-        };
-        check_head(faults, self.n_classes, self.dropout)
+        check_head(self.encoder.faults(), self.n_classes, self.dropout)
     }
 }
 

@@ -171,37 +171,30 @@ impl ExtendVocabulary for MaskedLanguageModel {
     }
 }
 
-/// The classes stay as they are: only the encoder grows.
-impl ExtendVocabulary for SequenceClassifier {
-    fn vocabulary_rows(&self, vocab_size: usize) -> Result<VocabularyRows, VocabularyRowsError> {
-        self.encoder.vocabulary_rows(vocab_size)
-    }
+macro_rules! through_the_encoder {
+    ($($model:ident),+) => {$(
+        /// The classes stay as they are: only the encoder grows.
+        impl ExtendVocabulary for $model {
+            fn vocabulary_rows(
+                &self,
+                vocab_size: usize,
+            ) -> Result<VocabularyRows, VocabularyRowsError> {
+                self.encoder.vocabulary_rows(vocab_size)
+            }
 
-    fn extend_vocabulary(
-        mut self,
-        vocab_size: usize,
-        rows: VocabularyRows,
-    ) -> Result<Self, VocabularyRowsError> {
-        self.encoder = self.encoder.extend_vocabulary(vocab_size, rows)?;
-        Ok(self)
-    }
+            fn extend_vocabulary(
+                mut self,
+                vocab_size: usize,
+                rows: VocabularyRows,
+            ) -> Result<Self, VocabularyRowsError> {
+                self.encoder = self.encoder.extend_vocabulary(vocab_size, rows)?;
+                Ok(self)
+            }
+        }
+    )+};
 }
 
-/// The classes stay as they are: only the encoder grows.
-impl ExtendVocabulary for TokenClassifier {
-    fn vocabulary_rows(&self, vocab_size: usize) -> Result<VocabularyRows, VocabularyRowsError> {
-        self.encoder.vocabulary_rows(vocab_size)
-    }
-
-    fn extend_vocabulary(
-        mut self,
-        vocab_size: usize,
-        rows: VocabularyRows,
-    ) -> Result<Self, VocabularyRowsError> {
-        self.encoder = self.encoder.extend_vocabulary(vocab_size, rows)?;
-        Ok(self)
-    }
-}
+through_the_encoder!(SequenceClassifier, TokenClassifier);
 
 impl Encoder {
     /// Takes in rows that have been checked.

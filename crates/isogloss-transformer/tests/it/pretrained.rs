@@ -23,6 +23,24 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert!(difference <= tolerance, "{what}: off by {difference}");
 }
 
+/// A copy of a directory that a test may spoil.
+fn copy_of(case: &str) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(dir(case)).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+/// Changes `config.json` of a directory.
+fn edit(dir: &Path, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
+    let path = dir.join("config.json");
+    let mut json: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    change(json.as_object_mut().unwrap());
+    fs::write(&path, json.to_string()).unwrap();
+}
+
 fn assert_same_numbers(case: &str) {
     let device = crate::device();
     let model = AnyPretrained::open(&dir(case), &device).unwrap();
@@ -79,19 +97,12 @@ where
     M: PretrainedModel + HasEncoder,
     O: Objective<M>,
 {
-    let copy = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(dir(case)).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-    }
-    let path = copy.path().join("config.json");
-    let mut json: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    for (field, value) in json.as_object_mut().unwrap() {
-        if field.contains("drop") {
+    let copy = copy_of(case);
+    edit(copy.path(), |json| {
+        for (_, value) in json.iter_mut().filter(|(field, _)| field.contains("drop")) {
             *value = 0.0.into();
         }
-    }
-    fs::write(&path, json.to_string()).unwrap();
+    });
     let device = crate::device().autodiff();
     let pretrained = Pretrained::<M>::open(copy.path(), &device).unwrap();
     let expected = Tensors::read(&dir(case).join("expected.safetensors"));
@@ -185,24 +196,6 @@ fn a_copy_has_the_same_bytes_in_it() {
         assert_eq!(json(&out)["architectures"], json(&dir(case))["architectures"], "{case}");
         assert_eq!(fs::read_to_string(out.join("README.md")).unwrap(), "# A copy\n");
     }
-}
-
-/// A copy of a directory that a test may spoil.
-fn copy_of(case: &str) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(dir(case)).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-    }
-    copy
-}
-
-/// Changes `config.json` of a directory.
-fn edit(dir: &Path, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
-    let path = dir.join("config.json");
-    let mut json: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    change(json.as_object_mut().unwrap());
-    fs::write(&path, json.to_string()).unwrap();
 }
 
 /// The error and what lies behind it, in one text.
