@@ -47,6 +47,10 @@ pub struct EncoderArgs {
     #[arg(long)]
     stride: Option<usize>,
 
+    /// Hold the weights in 8 bits: a quarter of the memory, for a little of their precision
+    #[arg(long)]
+    int8: bool,
+
     /// Tokens that are read together, padding included
     #[arg(long, default_value_t = EncodeConfig::default().batch_tokens)]
     batch_tokens: usize,
@@ -92,16 +96,21 @@ impl EncoderArgs {
         let device = isogloss::device(&self.device)?;
         let name = self.model.display();
         if LaserEncoder::is_in(&self.model) {
-            if self.pooling.is_some() || self.normalize || self.max_tokens.is_some() {
-                return Err(
-                    "--pooling, --normalize and --max-tokens are no options of LASER".into()
-                );
+            let given = [
+                ("--pooling", self.pooling.is_some()),
+                ("--normalize", self.normalize),
+                ("--max-tokens", self.max_tokens.is_some()),
+                ("--int8", self.int8),
+            ];
+            if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+                return Err(format!("{option} is no option of LASER").into());
             }
             let laser = LaserEncoder::open(&self.model, &device)?;
             let described = format!("{name}: LASER, {} wide", laser.dim());
             return Ok((Box::new(laser), described));
         }
-        let mut encoder = SentenceEncoder::open(&self.model, &device)?;
+        let open = if self.int8 { SentenceEncoder::open_int8 } else { SentenceEncoder::open };
+        let mut encoder = open(&self.model, &device)?;
         if let Some(pooling) = self.pooling {
             encoder = encoder.with_pooling(match pooling {
                 PoolingArg::Mean => Pooling::Mean,
@@ -124,7 +133,8 @@ impl EncoderArgs {
         });
         let pooling = poolings.collect::<Vec<_>>().join(" + ");
         let parts: Vec<String> = [pooling].into_iter().chain(stages).collect();
-        let described = format!("{name}: {}, {} wide", parts.join(", "), encoder.dim());
+        let bits = if self.int8 { ", weights in 8 bits" } else { "" };
+        let described = format!("{name}: {}, {} wide{bits}", parts.join(", "), encoder.dim());
         let left_out = encoder.left_out().iter();
         let left_out = left_out.map(|name| format!("left out, the head of another task: {name}"));
         let lines: Vec<String> = [described].into_iter().chain(left_out).collect();

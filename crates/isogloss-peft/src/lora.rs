@@ -5,6 +5,7 @@ use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
+use isogloss_kernels::{Either, Int8Linear, Int8Matrix};
 use rand::RngExt;
 
 use crate::LoraConfig;
@@ -16,7 +17,7 @@ use crate::LoraConfig;
 /// ```
 ///
 /// The low-rank part is a side path: no matrix of the size of `W` is made in a step, and `W` takes
-/// no gradient. Without a LoRA it is the layer alone.
+/// no gradient. Without a LoRA it is the layer alone. `W` may be in 8 bits.
 ///
 /// # Source
 ///
@@ -24,7 +25,7 @@ use crate::LoraConfig;
 /// <https://arxiv.org/abs/2106.09685>, with the initialisation of the `peft` library.
 #[derive(Module, Debug)]
 pub struct LinearSite {
-    pub(crate) base: Linear,
+    base: Either<Linear, Int8Linear>,
     pub(crate) lora: Option<LoraLinear>,
 }
 
@@ -42,12 +43,22 @@ pub struct LoraLinear {
 impl LinearSite {
     /// The layer, without an adapter.
     pub fn new(base: Linear) -> Self {
-        Self { base, lora: None }
+        Self { base: Either::A(base), lora: None }
     }
 
-    /// The layer itself.
-    pub fn base(&self) -> &Linear {
+    /// The layer itself, in 32 bits or in 8.
+    pub fn base(&self) -> &Either<Linear, Int8Linear> {
         &self.base
+    }
+
+    /// Rounds the matrix of the layer to 8 bits; a LoRA stays as it is.
+    #[must_use]
+    pub fn into_int8(self) -> Self {
+        let base = match self.base {
+            Either::A(layer) => Either::B(Int8Linear::quantize(layer)),
+            small @ Either::B(_) => small,
+        };
+        Self { base, ..self }
     }
 
     /// The LoRA on it, if any.
@@ -55,35 +66,63 @@ impl LinearSite {
         self.lora.as_ref()
     }
 
+    /// Puts a matrix of 8 bits in the place of the layer's; its bias and a LoRA stay as they are.
+    ///
+    /// # Shapes
+    ///
+    /// - `matrix`: `[out, in]`
+    #[must_use]
+    pub fn with_int8(self, matrix: Int8Matrix) -> Self {
+        let bias = match self.base {
+            Either::A(layer) => layer.bias,
+            Either::B(layer) => layer.into_bias(),
+        };
+        Self { base: Either::B(Int8Linear::new(matrix, bias)), ..self }
+    }
+
     /// # Shapes
     ///
     /// - `x`: `[…, in]`
     /// - returns: `[…, out]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        match &self.lora {
-            None => self.base.forward(x),
-            Some(lora) => self.base.forward(x.clone()) + lora.forward(x),
+        let adapted = self.lora.as_ref().map(|lora| lora.forward(x.clone()));
+        let y = match &self.base {
+            Either::A(layer) => layer.forward(x),
+            Either::B(layer) => layer.forward(x),
+        };
+        match adapted {
+            Some(adapted) => y + adapted,
+            None => y,
         }
     }
 
     /// The inputs and outputs of the layer.
     pub(crate) fn dims(&self) -> [usize; 2] {
-        self.base.weight.val().dims()
+        match &self.base {
+            Either::A(layer) => layer.weight.lazy_shape().dims(),
+            Either::B(layer) => layer.dims(),
+        }
     }
 
-    /// Folds the LoRA into the weight and drops it.
+    /// Folds the LoRA into the weight and drops it. A weight in 8 bits becomes one in 32, since the sum
+    /// rounded once more would not be the model that was trained.
     pub(crate) fn merge(&mut self) {
         let Some(lora) = self.lora.take() else { return };
         let delta = lora.delta();
-        let weight = self.base.weight.clone();
-        let requires_grad = weight.is_require_grad();
-        self.base.weight = weight
+        let mut layer = match &self.base {
+            Either::A(layer) => layer.clone(),
+            Either::B(layer) => layer.to_linear(),
+        };
+        let requires_grad = layer.weight.is_require_grad();
+        layer.weight = layer
+            .weight
             .map(|weight| {
                 let delta = delta.to_device(&weight.device());
                 weight.detach() + delta.detach()
             })
             // A parameter that was mapped is untracked whatever it was before.
             .set_require_grad(requires_grad);
+        self.base = Either::A(layer);
     }
 }
 

@@ -10,8 +10,8 @@ use burn::tensor::Device;
 use isogloss_core::{WriteError, write_file_atomically};
 use isogloss_tokenization::{TextEncoder as _, Vocabulary};
 use isogloss_transformer::{
-    Activation, Encoder, Pooling, Pretrained, SaveOptions, TensorNames, TensorPart, load_renamed,
-    save_renamed,
+    Activation, CheckpointError, Encoder, Pooling, Pretrained, SaveOptions, TensorNames,
+    TensorPart, load_renamed, save_renamed,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -85,12 +85,16 @@ fn yes() -> bool {
     true
 }
 
-pub(crate) fn open(dir: &Path, device: &Device) -> Result<SentenceEncoder, SentenceError> {
+pub(crate) fn open(
+    dir: &Path,
+    open_model: impl FnOnce(&Path) -> Result<Pretrained<Encoder>, CheckpointError>,
+    device: &Device,
+) -> Result<SentenceEncoder, SentenceError> {
     let modules: Option<Vec<ModuleEntry>> = read(&dir.join(MODULES))?;
     // Before there were paths, the first module was in a directory of its own.
     let root = modules.as_ref().and_then(|modules| modules.first());
     let root = root.map_or(dir.to_owned(), |module| dir.join(&module.path));
-    let model = Pretrained::<Encoder>::open(&root, device)?;
+    let model = open_model(&root)?;
     let vocabulary = Vocabulary::open(&root)?;
     let mut this = fit(model, vocabulary, dir, device)?;
     let mut settings = None;

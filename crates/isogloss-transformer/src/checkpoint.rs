@@ -57,11 +57,7 @@ pub fn save_checkpoint<M: Checkpoint>(dir: &Path, model: &M) -> Result<(), Check
     // The blank model's tensors are never materialised: only their paths are read.
     let device = model.devices().into_iter().next().unwrap_or_default();
     let known = shapes(&M::try_blank(&config, &device).map_err(values)?);
-    let names: Vec<_> =
-        shapes(model).into_keys().filter(|name| !known.contains_key(name)).collect();
-    if !names.is_empty() {
-        return Err(CheckpointError::AdapterAttached { path: dir.to_owned(), names });
-    }
+    account_for(model, known.keys(), dir)?;
     write_dir_atomically(dir, |dir| {
         let path = dir.join("config.json");
         let file = ConfigFile { model: M::KIND.to_owned(), config };
@@ -122,6 +118,22 @@ fn load_tensors<M: Module>(
     }
     model.load_from(store).map_err(|error| unreadable(error.to_string()))?;
     Ok(())
+}
+
+/// Sees that the tensors of a model that is to be saved in `dir` are those with these names.
+pub(crate) fn account_for<'a, M: Module>(
+    model: &M,
+    names: impl Iterator<Item = &'a String>,
+    dir: &Path,
+) -> Result<(), CheckpointError> {
+    let path = dir.to_owned();
+    let mut found = shapes(model);
+    let lacking: Vec<_> = names.filter(|name| found.remove(*name).is_none()).cloned().collect();
+    if !lacking.is_empty() {
+        return Err(CheckpointError::Lacking { path, names: lacking });
+    }
+    let names: Vec<_> = found.into_keys().collect();
+    if names.is_empty() { Ok(()) } else { Err(CheckpointError::AdapterAttached { path, names }) }
 }
 
 /// What differs between a model's tensors and a file's, in the order of names.

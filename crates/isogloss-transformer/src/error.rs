@@ -336,6 +336,19 @@ pub enum CheckpointError {
         faults: Vec<TensorFault>,
     },
 
+    /// The model lacks tensors that its configuration asks for.
+    #[error(
+        "{}: the model lacks tensors that its configuration asks for: {} (one in 8 bits is not saved)",
+        path.display(),
+        names.join(", ")
+    )]
+    Lacking {
+        /// The directory that was to be written.
+        path: PathBuf,
+        /// The tensors.
+        names: Vec<String>,
+    },
+
     /// The model carries tensors that its configuration does not account for.
     #[error(
         "{}: the model has tensors that its configuration does not: {} (merge or detach adapters first)",
@@ -367,6 +380,12 @@ pub enum VocabularyRowsError {
         /// The rows of the model.
         rows: usize,
     },
+
+    /// The model is one of 8 bits.
+    #[error(
+        "the vocabulary of a model in 8 bits cannot grow, expected 32 bits: round it afterwards"
+    )]
+    Int8,
 
     /// A part has another shape than the model's.
     #[error("new rows: `{what}` has shape {found:?}, expected {expected:?}")]

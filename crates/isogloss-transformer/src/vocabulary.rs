@@ -2,6 +2,7 @@
 
 use burn::module::{Param, ParamId};
 use burn::tensor::Tensor;
+use isogloss_kernels::Either;
 
 use crate::{
     Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier,
@@ -138,7 +139,7 @@ impl ExtendVocabulary for Encoder {
         rows: VocabularyRows,
     ) -> Result<Self, VocabularyRowsError> {
         check_rows(&self, vocab_size, &rows, [false, false])?;
-        self.take_rows(vocab_size, rows.embedding);
+        self.take_rows(vocab_size, rows.embedding)?;
         Ok(self)
     }
 }
@@ -159,7 +160,7 @@ impl ExtendVocabulary for MaskedLanguageModel {
     ) -> Result<Self, VocabularyRowsError> {
         let has_output = self.head.decoder.is_some();
         check_rows(&self.encoder, vocab_size, &rows, [has_output, true])?;
-        self.encoder.take_rows(vocab_size, rows.embedding);
+        self.encoder.take_rows(vocab_size, rows.embedding)?;
         if let (Some(decoder), Some(output)) = (&mut self.head.decoder, rows.output) {
             decoder.weight = spliced(decoder.weight.clone(), vocab_size, output);
         }
@@ -198,14 +199,17 @@ through_the_encoder!(SequenceClassifier, TokenClassifier);
 
 impl Encoder {
     /// Takes in rows that have been checked.
-    fn take_rows(&mut self, vocab_size: usize, rows: Tensor<2>) {
+    fn take_rows(&mut self, vocab_size: usize, rows: Tensor<2>) -> Result<(), VocabularyRowsError> {
         let [tokens, _] = rows.dims();
         let appended = (vocab_size + tokens).saturating_sub(self.config().vocab_size);
         if tokens > 0 {
-            let word = &mut self.embeddings.word;
+            let Either::A(word) = &mut self.embeddings.word else {
+                return Err(VocabularyRowsError::Int8);
+            };
             word.weight = spliced(word.weight.clone(), vocab_size, rows);
         }
         self.append_vocabulary(appended);
+        Ok(())
     }
 }
 

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers beside the tests state what they expect, too")]
 
 mod gelu;
+mod int8;
 
 use isogloss_testing::device;

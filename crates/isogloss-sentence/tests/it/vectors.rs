@@ -59,6 +59,22 @@ fn they_are_those_of_sentence_transformers() {
 }
 
 #[test]
+fn weights_in_8_bits_give_nearly_the_same_vectors() {
+    for name in ["e5", "labse", "distil", "plain"] {
+        let [full, small] = [SentenceEncoder::open, SentenceEncoder::open_int8]
+            .map(|open| open(&dir(name), &crate::device()).unwrap())
+            .map(|model| model.encode(&texts(), &EncodeConfig::default(), &()).unwrap());
+        assert_ne!(full.values, small.values, "{name}");
+        let rows = full.values.chunks(full.dim).zip(small.values.chunks(full.dim));
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        for (a, b) in rows {
+            let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+            assert!(cosine > 0.999, "{name}: {cosine}");
+        }
+    }
+}
+
+#[test]
 fn they_depend_on_no_other_text() {
     let model = open("e5");
     let whole = model.encode(&texts(), &EncodeConfig::default(), &()).unwrap().values;

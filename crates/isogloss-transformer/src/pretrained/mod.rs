@@ -21,8 +21,9 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::{Map, Value};
 
-use crate::{Checkpoint, CheckpointError, EncoderConfig, EncoderConfigError};
+use crate::{Checkpoint, CheckpointError, Encoder, EncoderConfig, EncoderConfigError};
 use fields::Fields;
+use read::Precision;
 
 /// A model that is kept in a directory of transformers: `config.json` and `model.safetensors`.
 ///
@@ -46,6 +47,10 @@ pub trait PretrainedModel: Checkpoint + private::Sealed {
     /// The encoder's part of the shape.
     #[doc(hidden)]
     fn encoder_config(config: &Self::Config) -> &EncoderConfig;
+
+    /// The encoder in the model.
+    #[doc(hidden)]
+    fn encoder_mut(&mut self) -> &mut Encoder;
 
     /// The names of all tensors, and the fields of the head.
     #[doc(hidden)]
@@ -114,7 +119,20 @@ impl<M: PretrainedModel> Pretrained<M> {
     /// of another shape, by its name in the file, and another every field of `config.json` that is not
     /// supported.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
-        read::open(dir, device)
+        read::open(dir, device, Precision::Full)
+    }
+
+    /// Opens a directory as [`open`](Self::open) does, with the weights of the encoder in 8 bits, as
+    /// [`Encoder::into_int8`](crate::Encoder::into_int8) rounds them.
+    ///
+    /// From safetensors they are rounded as they are read, block by block, so that a model is never in
+    /// memory in 32 bits.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_int8(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
+        read::open(dir, device, Precision::Int8)
     }
 
     /// Takes a model for one of a family, so that it can be [saved](Self::save).

@@ -42,6 +42,10 @@ impl PretrainedModel for Encoder {
         config
     }
 
+    fn encoder_mut(&mut self) -> &mut Encoder {
+        self
+    }
+
     fn write_config(
         family: Family,
         config: &EncoderConfig,
@@ -83,6 +87,10 @@ impl PretrainedModel for MaskedLanguageModel {
 
     fn encoder_config(config: &MlmConfig) -> &EncoderConfig {
         &config.encoder
+    }
+
+    fn encoder_mut(&mut self) -> &mut Encoder {
+        &mut self.encoder
     }
 
     fn write_config(
@@ -168,6 +176,10 @@ impl PretrainedModel for SequenceClassifier {
         &config.encoder
     }
 
+    fn encoder_mut(&mut self) -> &mut Encoder {
+        &mut self.encoder
+    }
+
     fn write_config(
         family: Family,
         config: &ClassifierConfig,
@@ -241,6 +253,10 @@ impl PretrainedModel for TokenClassifier {
 
     fn encoder_config(config: &TokenClassifierConfig) -> &EncoderConfig {
         &config.encoder
+    }
+
+    fn encoder_mut(&mut self) -> &mut Encoder {
+        &mut self.encoder
     }
 
     fn write_config(

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::iter;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::store::burn_pack::Tensor as PackTensor;
 use burn::store::{
     ApplyError, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
 };
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use isogloss_kernels::Int8Matrix;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::names::{Name, TensorNames};
 use super::private::{HeadFields, HeadNames};
-use super::weights::Weights;
+use super::weights::{StoredTensor, Weights};
 use super::{Family, Pretrained, PretrainedModel, read_family};
 use crate::checkpoint::shapes;
-use crate::{CheckpointError, EncoderConfigError, TensorFault};
+use crate::{CheckpointError, Encoder, EncoderConfigError, TensorFault};
 
 /// Tensors that old files have and no model needs: numbers that were counted up.
 const BUFFERS: [&str; 2] = ["position_ids", "token_type_ids"];
@@ -52,15 +53,23 @@ const DECODERS: [&str; 4] = [
     "pred_layer.proj.weight",
 ];
 
+/// In how many bits weights are held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Precision {
+    Full,
+    Int8,
+}
+
 pub(super) fn open<M: PretrainedModel>(
     dir: &Path,
     device: &Device,
+    precision: Precision,
 ) -> Result<Pretrained<M>, CheckpointError> {
     let path = dir.join("config.json");
     let json = read_json(&path)?;
     let (family, encoder) = read_family(&path, &json)?;
     let Weights { path: weights, tensors } = Weights::open(dir, None)?;
-    let tensors = by_plain_name(family, tensors);
+    let mut tensors = by_plain_name(family, tensors);
 
     let values = |source| CheckpointError::Values { path: path.clone(), source };
     let mut faults = Vec::new();
@@ -75,7 +84,24 @@ pub(super) fn open<M: PretrainedModel>(
     M::write_config(family, &config, &mut names, &mut Map::new()).map_err(|field| {
         CheckpointError::Inexpressible { model_type: family.model_type(), field }
     })?;
-    let (model, left_out) = fill(blank, &names.0.list, tensors, &weights)?;
+    let (renamed, mut faults) = rename(&blank, &names.0.list, &mut tensors);
+    let mut left_out = Vec::new();
+    for (plain, (name, _)) in tensors {
+        if DECODERS.contains(&plain.as_str())
+            && names.0.list.iter().any(|name| is_bias_of(name, &plain))
+        {
+            // The second name of the embedding in a tied model.
+        } else if HEADS.iter().any(|head| plain.starts_with(head)) {
+            left_out.push(name);
+        } else {
+            faults.push(TensorFault::Unexpected { name });
+        }
+    }
+    let (mut model, mut renamed) = (blank, renamed);
+    if precision == Precision::Int8 && faults.is_empty() {
+        round(model.encoder_mut(), &mut renamed, device, &weights)?;
+    }
+    let model = apply(model, renamed, faults, &weights)?;
     let model = if M::encoder_config(&config).fixed_positions { fixed(model) } else { model };
     Ok(Pretrained { model, family, json, left_out })
 }
@@ -91,10 +117,13 @@ pub(super) fn read_json(path: &Path) -> Result<Map<String, Value>, CheckpointErr
 }
 
 /// A tensor with its name in the file.
-type Found = (String, PackTensor);
+type Found = (String, StoredTensor);
 
 /// The tensors by their names without the prefix of the encoder, old names made new.
-fn by_plain_name(family: Family, tensors: BTreeMap<String, PackTensor>) -> BTreeMap<String, Found> {
+fn by_plain_name(
+    family: Family,
+    tensors: BTreeMap<String, StoredTensor>,
+) -> BTreeMap<String, Found> {
     let mut found = BTreeMap::new();
     for (name, tensor) in tensors {
         let mut plain = name.strip_prefix(family.prefix()).unwrap_or(&name).to_owned();
@@ -116,38 +145,17 @@ fn by_plain_name(family: Family, tensors: BTreeMap<String, PackTensor>) -> BTree
     found
 }
 
-/// Gives every parameter its tensor; returns the names of those that are left out.
-fn fill<M: Module>(
-    model: M,
-    names: &[Name],
-    mut tensors: BTreeMap<String, Found>,
-    path: &Path,
-) -> Result<(M, Vec<String>), CheckpointError> {
-    let (renamed, mut faults) = rename(&model, names, &mut tensors);
-    let mut left_out = Vec::new();
-    for (plain, (name, _)) in tensors {
-        if DECODERS.contains(&plain.as_str()) && names.iter().any(|name| is_bias_of(name, &plain)) {
-            // The second name of the embedding in a tied model.
-        } else if HEADS.iter().any(|head| plain.starts_with(head)) {
-            left_out.push(name);
-        } else {
-            faults.push(TensorFault::Unexpected { name });
-        }
-    }
-    Ok((apply(model, renamed, faults, path)?, left_out))
-}
-
 /// Takes the tensors of the module out of those of a file, under their names in the module; says which
 /// are missing or do not fit.
 fn rename<M: Module>(
     model: &M,
     names: &[Name],
     tensors: &mut BTreeMap<String, Found>,
-) -> (Vec<PackTensor>, Vec<TensorFault>) {
+) -> (Vec<StoredTensor>, Vec<TensorFault>) {
     let shapes = shapes(model);
     let (mut faults, mut renamed) = (Vec::new(), Vec::new());
     for name in names {
-        let Some((theirs, mut tensor)) = tensors.remove(&name.theirs) else {
+        let Some((theirs, mut found)) = tensors.remove(&name.theirs) else {
             faults.push(TensorFault::Missing { name: name.theirs.clone() });
             continue;
         };
@@ -155,30 +163,74 @@ fn rename<M: Module>(
         if name.is_transposed {
             expected.reverse();
         }
-        let found = tensor.shape.to_vec();
-        if found != expected {
-            faults.push(TensorFault::Shape { name: theirs, expected, found });
+        let tensor = &mut found.tensor;
+        let shape = tensor.shape.to_vec();
+        if shape != expected {
+            faults.push(TensorFault::Shape { name: theirs, expected, found: shape });
         } else if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
             let (expected, found) = ("a floating-point type".to_owned(), tensor.dtype);
             faults.push(TensorFault::DType { name: theirs, expected, found: format!("{found:?}") });
         } else {
             tensor.name.clone_from(&name.ours);
-            renamed.push(tensor);
+            renamed.push(found);
         }
     }
     (renamed, faults)
 }
 
+/// Gives the encoder those of its weights that are to be in 8 bits, and takes them out of the list.
+fn round(
+    encoder: &mut Encoder,
+    renamed: &mut Vec<StoredTensor>,
+    device: &Device,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    let small = encoder.int8_weights();
+    // In a model with a head, paths begin with that of its encoder.
+    let plain = |name: &str| name.strip_prefix("encoder.").unwrap_or(name).to_owned();
+    let (wanted, rest): (Vec<_>, _) =
+        renamed.drain(..).partition(|found| small.contains(&plain(&found.tensor.name)));
+    *renamed = rest;
+    let mut matrices = BTreeMap::new();
+    for found in wanted {
+        let name = plain(&found.tensor.name);
+        let matrix = rounded(found, device).map_err(|message| CheckpointError::Mismatch {
+            path: path.to_owned(),
+            faults: vec![TensorFault::Unreadable { name: name.clone(), message }],
+        })?;
+        matrices.insert(name, matrix);
+    }
+    encoder.take_int8(matrices);
+    Ok(())
+}
+
+/// Reads a matrix and rounds it, block by block where the file allows.
+fn rounded(found: StoredTensor, device: &Device) -> Result<Int8Matrix, String> {
+    let StoredTensor { tensor, stored } = found;
+    let dims = [tensor.shape[0], tensor.shape[1]];
+    let [rows, cols] = dims;
+    let Some(stored) = stored else {
+        let dtype = tensor.dtype;
+        let bytes = tensor.into_bytes().map_err(|error| error.to_string())?;
+        let values = TensorData::from_bytes(bytes, dims, dtype).iter::<f32>().collect();
+        return Int8Matrix::try_from_blocks(cols, iter::once(Ok(values)), device);
+    };
+    let step = Int8Matrix::rows_at_once(cols);
+    let blocks = (0..rows).step_by(step).map(|first| stored.rows(first, step.min(rows - first)));
+    Int8Matrix::try_from_blocks(cols, blocks, device).map_err(|error| error.to_string())
+}
+
 /// Gives the module its tensors, if nothing is wrong with them.
 fn apply<M: Module>(
     mut model: M,
-    renamed: Vec<PackTensor>,
+    renamed: Vec<StoredTensor>,
     mut faults: Vec<TensorFault>,
     path: &Path,
 ) -> Result<M, CheckpointError> {
     if faults.is_empty() {
         let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
-        let result = model.apply(renamed, None, Some(Box::new(adapter)), false);
+        let tensors = renamed.into_iter().map(|found| found.tensor).collect();
+        let result = model.apply(tensors, None, Some(Box::new(adapter)), false);
         faults.extend(result.errors.into_iter().map(fault));
         faults.extend(result.missing.into_iter().map(|(name, _)| TensorFault::Missing { name }));
     }
@@ -200,7 +252,7 @@ pub fn tensor_shapes(
     root: Option<&str>,
 ) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
     let tensors = Weights::open(path, root)?.tensors.into_iter();
-    Ok(tensors.map(|(name, tensor)| (name, tensor.shape.to_vec())).collect())
+    Ok(tensors.map(|(name, found)| (name, found.tensor.shape.to_vec())).collect())
 }
 
 /// Gives a module the tensors of a file, or of the file in a directory, that PyTorch wrote: safetensors,

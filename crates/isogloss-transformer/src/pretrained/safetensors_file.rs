@@ -10,15 +10,45 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::store::burn_pack::{Bytes, Error as PackError, Tensor as PackTensor};
-use burn::tensor::{BoolStore, DType};
+use burn::tensor::{BoolStore, DType, TensorData};
 use bytemuck::Pod;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
 use crate::CheckpointError;
 
+/// Where a tensor is.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    file: Arc<Mutex<File>>,
+    at: u64,
+    dtype: DType,
+    shape: Vec<usize>,
+}
+
+impl Stored {
+    /// The tensor, to be read when it is wanted.
+    pub(super) fn tensor(self, name: String) -> PackTensor {
+        let Self { file, at, dtype, shape } = self;
+        let (len, width) = (shape.iter().product::<usize>() * dtype.size(), dtype.size());
+        let read = move || {
+            read_at(&file, at, len, width).map_err(|error| PackError::IoError(error.to_string()))
+        };
+        PackTensor::deferred(name, dtype, shape, None, len, read)
+    }
+
+    /// Some of the rows of a matrix, in 32 bits.
+    pub(super) fn rows(&self, first: usize, count: usize) -> io::Result<Vec<f32>> {
+        let (cols, width) = (self.shape.iter().skip(1).product::<usize>(), self.dtype.size());
+        let at = self.at + (first * cols * width) as u64;
+        let bytes = read_at(&self.file, at, count * cols * width, width)?;
+        let data = TensorData::from_bytes(bytes, [count, cols], self.dtype);
+        Ok(data.iter::<f32>().collect())
+    }
+}
+
 /// The tensors of a file, by their names; none of them has been read.
-pub(super) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, CheckpointError> {
+pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Stored>, CheckpointError> {
     let read = |source| CheckpointError::Read { path: path.to_owned(), source };
     let damaged = |message: String| CheckpointError::Tensors { path: path.to_owned(), message };
     let mut file = File::open(path).map_err(read)?;
@@ -53,13 +83,8 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, Checkpoi
         if expected != Some(len) || end as u64 > found {
             return Err(damaged(format!("`{name}` has {len} bytes for shape {:?}", info.shape)));
         }
-        let file = Arc::clone(&file);
-        let at = start + begin as u64;
-        let (shape, width) = (info.shape.clone(), dtype.size());
-        let read = move || {
-            read_at(&file, at, len, width).map_err(|error| PackError::IoError(error.to_string()))
-        };
-        tensors.insert(name.clone(), PackTensor::deferred(name, dtype, shape, None, len, read));
+        let (file, at, shape) = (Arc::clone(&file), start + begin as u64, info.shape.clone());
+        tensors.insert(name, Stored { file, at, dtype, shape });
     }
     Ok(tensors)
 }

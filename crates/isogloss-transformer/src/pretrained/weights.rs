@@ -8,7 +8,7 @@ use burn::store::burn_pack::Tensor as PackTensor;
 use burn::store::{ModuleStore, PytorchStore};
 use serde::Deserialize;
 
-use super::safetensors_file;
+use super::safetensors_file::{self, Stored};
 use crate::{CheckpointError, TensorFault};
 
 /// The names that transformers gives, the safer format first.
@@ -19,7 +19,15 @@ const FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 pub(super) struct Weights {
     /// The file that is named in errors.
     pub(super) path: PathBuf,
-    pub(super) tensors: BTreeMap<String, PackTensor>,
+    pub(super) tensors: BTreeMap<String, StoredTensor>,
+}
+
+/// A tensor in a file.
+#[derive(Clone, Debug)]
+pub(super) struct StoredTensor {
+    pub(super) tensor: PackTensor,
+    /// Where its rows can be read one after another: in safetensors.
+    pub(super) stored: Option<Stored>,
 }
 
 /// What says which tensor is in which shard.
@@ -84,17 +92,23 @@ impl Weights {
 fn open_file(
     path: &Path,
     root: Option<&str>,
-) -> Result<BTreeMap<String, PackTensor>, CheckpointError> {
+) -> Result<BTreeMap<String, StoredTensor>, CheckpointError> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
-        return safetensors_file::open(path);
+        let tensors = safetensors_file::open(path)?.into_iter().map(|(name, stored)| {
+            let tensor = stored.clone().tensor(name.clone());
+            (name, StoredTensor { tensor, stored: Some(stored) })
+        });
+        return Ok(tensors.collect());
     }
     // Names are those of the file: nothing is renumbered.
     let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
     if let Some(root) = root {
         store = store.with_top_level_key(root);
     }
-    store.get_all_tensors().cloned().map_err(|error| CheckpointError::Tensors {
+    let tensors = store.get_all_tensors().map_err(|error| CheckpointError::Tensors {
         path: path.to_owned(),
         message: error.to_string(),
-    })
+    })?;
+    let plain = |tensor: &PackTensor| StoredTensor { tensor: tensor.clone(), stored: None };
+    Ok(tensors.iter().map(|(name, tensor)| (name.clone(), plain(tensor))).collect())
 }

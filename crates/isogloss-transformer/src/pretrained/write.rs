@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::private::HeadNames;
 use super::{Pretrained, PretrainedModel, TensorNames};
 use crate::CheckpointError;
-use crate::checkpoint::shapes;
+use crate::checkpoint::account_for;
 
 /// The type of number in a file.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -128,11 +128,7 @@ pub(super) fn save<M: PretrainedModel>(
 ) -> Result<(), CheckpointError> {
     let Layout { mut json, names } = layout(pretrained)?;
     let model = &pretrained.model;
-    let unnamed: Vec<_> =
-        shapes(model).into_keys().filter(|name| !names.contains_key(name)).collect();
-    if !unnamed.is_empty() {
-        return Err(CheckpointError::AdapterAttached { path: dir.to_owned(), names: unnamed });
-    }
+    account_for(model, names.keys(), dir)?;
     json.insert("torch_dtype".to_owned(), options.weight_type.torch_name().into());
     json.remove("dtype");
     write_dir_atomically(dir, |dir| {

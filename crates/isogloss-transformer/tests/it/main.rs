@@ -10,6 +10,7 @@ mod config;
 mod distillation;
 mod encoder;
 mod gradients;
+mod int8;
 mod masking;
 mod mlm;
 mod pooling;

@@ -1,0 +1,119 @@
+//! Matrices in 8 bits beside the numbers they were made of.
+
+use burn::module::Module;
+use burn::nn::LinearConfig;
+use burn::tensor::{Tensor, TensorData};
+use isogloss_kernels::{Either, Int8Linear, Int8Matrix};
+use proptest::prelude::*;
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().unwrap()
+}
+
+fn matrix(numbers: Vec<f32>, dims: [usize; 2]) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(numbers, dims), &crate::device())
+}
+
+fn ramp(dims: [usize; 2]) -> Tensor<2> {
+    let numbers = (0..dims[0] * dims[1]).map(|i| (i as f32 * 0.37).sin() * (i % 7) as f32);
+    matrix(numbers.collect(), dims)
+}
+
+#[test]
+fn numbers_are_those_computed_by_hand() {
+    let rows = vec![
+        1.27, -0.64, 0.006, 0.004, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 254.0, -254.0, 1.0, 3.0, 0.9,
+    ];
+    let small = Int8Matrix::quantize(matrix(rows, [3, 5]));
+    assert_eq!((small.dims(), small.bytes()), ([3, 5], 3 * (8 + 4)));
+    let expected =
+        [1.27, -0.64, 0.01, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 254.0, -254.0, 2.0, 4.0, 0.0];
+    for (found, expected) in values(small.to_float()).into_iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+    }
+}
+
+#[test]
+fn what_is_not_finite_does_not_spoil_its_row() {
+    let rows = vec![f32::NAN, 1.0, f32::INFINITY, f32::NEG_INFINITY];
+    let found = values(Int8Matrix::quantize(matrix(rows, [1, 4])).to_float());
+    assert_eq!(found, [0.0, 1.0, 1.0, -1.0]);
+}
+
+#[test]
+fn rows_are_those_of_the_whole() {
+    // More than one thread takes, of a width that is no whole number of words.
+    let small = Int8Matrix::quantize(ramp([700, 37]));
+    let whole = values(small.to_float());
+    let chosen = [699, 0, 3, 3];
+    let found = values(small.select(Tensor::from_ints(chosen, &crate::device())));
+    let expected: Vec<f32> =
+        chosen.iter().flat_map(|&row| whole[row as usize * 37..][..37].to_vec()).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn blocks_make_the_matrix_that_the_whole_makes() {
+    let whole = ramp([10, 6]);
+    let blocks = values(whole.clone()).chunks(6 * 4).map(<[f32]>::to_vec).collect::<Vec<_>>();
+    let blocks =
+        Int8Matrix::try_from_blocks(6, blocks.into_iter().map(Ok::<_, ()>), &crate::device());
+    assert_eq!(values(blocks.unwrap().to_float()), values(Int8Matrix::quantize(whole).to_float()));
+    let fails = [Ok(vec![0.0; 6]), Err("gone")];
+    assert_eq!(
+        Int8Matrix::try_from_blocks(6, fails.into_iter(), &crate::device()).unwrap_err(),
+        "gone"
+    );
+}
+
+#[test]
+fn a_layer_passes_gradients_to_its_input_and_its_bias() {
+    let device = crate::device().autodiff();
+    let layer = LinearConfig::new(6, 5).init(&device);
+    let small = Int8Linear::quantize(layer.clone());
+    assert_eq!(small.dims(), [6, 5]);
+    let rounded = small.to_linear();
+    let ramp =
+        |dims: [usize; 2]| Tensor::<2>::from_data(ramp(dims).div_scalar(6).into_data(), &device);
+    let x = ramp([4, 6]).require_grad();
+    let found = small.forward(x.clone());
+    let expected = rounded.forward(x.clone());
+    assert_eq!(values(found.clone()), values(expected.clone()));
+    let near = layer.forward(x.clone()) - found.clone();
+    assert!(values(near.abs().max())[0] < 0.01);
+    let weight = ramp([4, 5]);
+    let gradient = |y: Tensor<2>| x.grad(&(y * weight.clone()).sum().backward()).unwrap();
+    assert_eq!(values(gradient(found.clone())), values(gradient(expected)));
+    assert_eq!((small.num_params(), layer.num_params()), (5, 35));
+}
+
+#[test]
+fn either_module_stands_under_the_same_path() {
+    let device = crate::device();
+    let layer = LinearConfig::new(6, 5).init(&device);
+    let full = Either::<_, Int8Linear>::A(layer.clone());
+    assert_eq!(full.num_params(), 35);
+    assert_eq!(full.devices(), [device.clone()]);
+    let small: Either<burn::nn::Linear, _> = Either::B(Int8Linear::quantize(layer));
+    assert_eq!(small.num_params(), 5);
+    assert_eq!(small.clone().to_device(&device).valid().devices(), [device]);
+}
+
+proptest! {
+    #[test]
+    fn no_number_is_off_by_more_than_half_a_scale(
+        rows in 1_usize..5,
+        cols in 1_usize..9,
+        numbers in proptest::collection::vec(-100.0_f32..100.0, 32),
+    ) {
+        let numbers = numbers[..rows.min(4) * cols.min(8)].to_vec();
+        let (rows, cols) = (rows.min(4), cols.min(8));
+        let found = values(Int8Matrix::quantize(matrix(numbers.clone(), [rows, cols])).to_float());
+        for (found, row) in found.chunks(cols).zip(numbers.chunks(cols)) {
+            let scale = row.iter().fold(0.0_f32, |max, x| max.max(x.abs())) / 127.0;
+            for (found, x) in found.iter().zip(row) {
+                prop_assert!((found - x).abs() <= scale * 0.5 + 1e-5, "{found} {x} {scale}");
+            }
+        }
+    }
+}
