@@ -38,6 +38,10 @@ struct Args {
     #[arg(long)]
     out: PathBuf,
 
+    /// Hold the weights of the encoder in 8 bits
+    #[arg(long)]
+    int8: bool,
+
     /// The device: auto, flex, …
     #[arg(long, default_value = "auto")]
     device: String,
@@ -49,7 +53,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Outcome<()> {
     let device = isogloss::device(&args.device)?;
-    let model = AnyPretrained::open(&args.model, &device)?;
+    let open = if args.int8 { AnyPretrained::open_int8 } else { AnyPretrained::open };
+    let model = open(&args.model, &device)?;
     println!("{}: {}, {:?}", args.model.display(), model.family().model_type(), model.head());
     for name in model.left_out() {
         println!("left out, the head of another task: {name}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
-use super::read::read_json;
+use super::read::{self, Precision, read_json};
 use super::{Family, Pretrained, PretrainedModel, SaveOptions, read_family};
 use crate::{
     CheckpointError, DeviceBatch, Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier,
@@ -87,25 +87,42 @@ impl AnyPretrained {
     /// [`CheckpointError`]; [`Unsupported`](CheckpointError::Unsupported) lists the architectures that
     /// are known.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
+        Self::open_with(dir, device, Precision::Full)
+    }
+
+    /// Opens a directory as [`Pretrained::open_int8`] does, and as [`open`](Self::open) otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_int8(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
+        Self::open_with(dir, device, Precision::Int8)
+    }
+
+    fn open_with(
+        dir: &Path,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, CheckpointError> {
         let path = dir.join("config.json");
         let json = read_json(&path)?;
         let (family, _) = read_family(&path, &json)?;
         let named =
             json.get("architectures").and_then(|value| value.get(0)).and_then(Value::as_str);
         let Some(class) = named else {
-            return Pretrained::<Encoder>::open(dir, device).map(Self::from);
+            return read::open::<Encoder>(dir, device, precision).map(Self::from);
         };
         let is_of = |endings: &[&str]| {
             endings.iter().any(|ending| format!("{}{ending}", family.class()) == class)
         };
         if is_of(Encoder::class_endings(family)) {
-            Pretrained::<Encoder>::open(dir, device).map(Self::from)
+            read::open::<Encoder>(dir, device, precision).map(Self::from)
         } else if is_of(MaskedLanguageModel::class_endings(family)) {
-            Pretrained::<MaskedLanguageModel>::open(dir, device).map(Self::from)
+            read::open::<MaskedLanguageModel>(dir, device, precision).map(Self::from)
         } else if is_of(SequenceClassifier::class_endings(family)) {
-            Pretrained::<SequenceClassifier>::open(dir, device).map(Self::from)
+            read::open::<SequenceClassifier>(dir, device, precision).map(Self::from)
         } else if is_of(TokenClassifier::class_endings(family)) {
-            Pretrained::<TokenClassifier>::open(dir, device).map(Self::from)
+            read::open::<TokenClassifier>(dir, device, precision).map(Self::from)
         } else {
             Err(CheckpointError::Unsupported {
                 path,

@@ -17,6 +17,9 @@ use safetensors::tensor::Metadata;
 
 use crate::CheckpointError;
 
+/// Numbers that are widened at a time.
+const BLOCK: usize = 1 << 20;
+
 /// Where a tensor is.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
@@ -27,23 +30,49 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// The tensor, to be read when it is wanted.
+    /// The tensor, to be read when it is wanted; numbers in half precision are widened as they are read, so
+    /// that they are never in memory in both widths.
     pub(super) fn tensor(self, name: String) -> PackTensor {
-        let Self { file, at, dtype, shape } = self;
-        let (len, width) = (shape.iter().product::<usize>() * dtype.size(), dtype.size());
+        let dtype = if self.is_half() { DType::F32 } else { self.dtype };
+        let (shape, count) = (self.shape.clone(), self.shape.iter().product::<usize>());
         let read = move || {
-            read_at(&file, at, len, width).map_err(|error| PackError::IoError(error.to_string()))
+            let bytes = if self.is_half() {
+                self.widened(count).map(Bytes::from_elems)
+            } else {
+                let width = self.dtype.size();
+                read_at(&self.file, self.at, count * width, width)
+            };
+            bytes.map_err(|error| PackError::IoError(error.to_string()))
         };
-        PackTensor::deferred(name, dtype, shape, None, len, read)
+        PackTensor::deferred(name, dtype, shape, None, count * dtype.size(), read)
+    }
+
+    fn is_half(&self) -> bool {
+        matches!(self.dtype, DType::F16 | DType::BF16)
+    }
+
+    fn widened(&self, count: usize) -> io::Result<Vec<f32>> {
+        let mut numbers = Vec::with_capacity(count);
+        while numbers.len() < count {
+            let first = numbers.len();
+            numbers.append(&mut self.numbers(first, BLOCK.min(count - first))?);
+        }
+        Ok(numbers)
     }
 
     /// Some of the rows of a matrix, in 32 bits.
     pub(super) fn rows(&self, first: usize, count: usize) -> io::Result<Vec<f32>> {
-        let (cols, width) = (self.shape.iter().skip(1).product::<usize>(), self.dtype.size());
-        let at = self.at + (first * cols * width) as u64;
-        let bytes = read_at(&self.file, at, count * cols * width, width)?;
-        let data = TensorData::from_bytes(bytes, [count, cols], self.dtype);
-        Ok(data.iter::<f32>().collect())
+        let cols: usize = self.shape.iter().skip(1).product();
+        self.numbers(first * cols, count * cols)
+    }
+
+    /// Some of its numbers, in 32 bits.
+    fn numbers(&self, first: usize, count: usize) -> io::Result<Vec<f32>> {
+        let width = self.dtype.size();
+        let at = self.at + (first * width) as u64;
+        let bytes = read_at(&self.file, at, count * width, width)?;
+        let data = TensorData::from_bytes(bytes, [count], self.dtype);
+        data.try_into_vec_as().map_err(io::Error::other)
     }
 }
 

@@ -39,21 +39,17 @@ fn a_model_rounded_as_it_is_read_is_the_one_rounded_in_memory() {
 #[test]
 fn a_head_stands_on_an_encoder_in_8_bits() {
     let device = crate::device();
-    let full = Pretrained::<MaskedLanguageModel>::open(&dir("xlmr-mlm"), &device).unwrap();
-    let small = Pretrained::<MaskedLanguageModel>::open_int8(&dir("xlmr-mlm"), &device).unwrap();
+    let [full, small] = [AnyPretrained::open, AnyPretrained::open_int8]
+        .map(|open| open(&dir("xlmr-mlm"), &device).unwrap());
     let expected = Tensors::read(&dir("xlmr-mlm").join("expected.safetensors"));
-    let batch = Batch::of(&expected, full.model().encoder().config());
-    let input = EncoderBatch::try_from_padded(
-        full.model().encoder().config(),
-        batch.seq_len,
-        &batch.padded,
-    );
-    let input = input.unwrap().to_device(&device);
-    let logits =
-        [full, small].map(|model| match AnyPretrained::from(model).forward(&input).logits {
-            Some(Logits::Tokens(logits)) => batch.at_tokens(&values(logits)),
-            other => panic!("{other:?}"),
-        });
+    let config = full.encoder().config().clone();
+    let batch = Batch::of(&expected, &config);
+    let input = EncoderBatch::try_from_padded(&config, batch.seq_len, &batch.padded).unwrap();
+    let input = input.to_device(&device);
+    let logits = [full, small].map(|model| match model.forward(&input).logits {
+        Some(Logits::Tokens(logits)) => batch.at_tokens(&values(logits)),
+        other => panic!("{other:?}"),
+    });
     let cosine = cosine(&logits[0], &logits[1]);
     assert!(logits[0] != logits[1] && cosine > 0.999, "{cosine}");
 }
