@@ -113,6 +113,10 @@ pub enum SentenceError {
     #[error("a text cannot be encoded")]
     Encode(#[from] EncodeError),
 
+    /// The system gives no threads to compute on.
+    #[error("no threads to read batches on")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+
     /// The model cannot read a text.
     #[error("a text cannot be read")]
     Batch(#[from] BatchError),

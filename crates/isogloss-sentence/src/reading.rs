@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use isogloss_core::{Progress, ProgressEvent};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::batching::batches;
 use crate::long_text::Row;
@@ -36,10 +37,12 @@ pub(crate) fn read_rows(
             }
         }
     };
+    let threads = config.threads.clamp(1, batches.len().max(1));
+    let pools = pools(threads)?;
     thread::scope(|scope| {
-        for _ in 0..config.threads.clamp(1, batches.len().max(1)) {
+        for pool in &pools {
             let sender = sender.clone();
-            scope.spawn(|| read_all(sender));
+            scope.spawn(|| pool.install(|| read_all(sender)));
         }
         drop(sender);
         for (batch, found) in receiver {
@@ -53,4 +56,12 @@ pub(crate) fn read_rows(
     })?;
     progress.report(ProgressEvent::Finished { task });
     Ok(vectors)
+}
+
+/// As many pools as batches are read at once, which share the cores: what a batch computes then waits for
+/// none of the others.
+fn pools(count: usize) -> Result<Vec<ThreadPool>, SentenceError> {
+    let threads = (rayon::current_num_threads() / count).max(1);
+    let pool = |_| ThreadPoolBuilder::new().num_threads(threads).build();
+    (0..count).map(pool).collect::<Result<_, _>>().map_err(SentenceError::Threads)
 }
