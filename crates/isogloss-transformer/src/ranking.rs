@@ -1,5 +1,6 @@
 //! Translation ranking: a sentence should be nearest to its own translation.
 
+use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use isogloss_core::Seed;
 use serde::{Deserialize, Serialize};
@@ -276,14 +277,16 @@ impl<M: HasEncoder> Objective<M> for RankingObjective {
             return self.loss(model, batch).accumulate(backward);
         }
         // The same dropout both times.
-        let embed = |chunk: usize, side: usize| {
+        let embed = |encoder: &Encoder, chunk: usize, side: usize| {
             let batch = &batch.chunks[chunk][side];
             batch.ids.device().seed(seed.at(chunk as u64).at(side as u64).value());
-            self.embed(model.encoder(), batch)
+            self.embed(encoder, batch)
         };
+        // Without gradients, so that no activation is kept; detaching the vectors would keep them all.
+        let frozen = model.encoder().clone().no_grad();
         let sides = [0, 1].map(|side| {
-            let vectors = (0..batch.chunks.len()).map(|chunk| embed(chunk, side).detach());
-            vectors.map(Tensor::require_grad).collect::<Vec<_>>()
+            let vectors = (0..batch.chunks.len()).map(|chunk| embed(&frozen, chunk, side));
+            vectors.map(|vectors| vectors.detach().require_grad()).collect::<Vec<_>>()
         });
         let loss = self.loss_of(sides.clone(), batch);
         let value = LossValue::new(f64::from(loss.sum.clone().into_scalar::<f32>()), loss.count);
@@ -293,7 +296,7 @@ impl<M: HasEncoder> Objective<M> for RankingObjective {
                 if let Some(gradient) = vectors.grad(&gradients) {
                     let device = vectors.device();
                     let gradient = Tensor::from_inner(gradient).to_device(&device);
-                    backward((embed(chunk, side) * gradient).sum());
+                    backward((embed(model.encoder(), chunk, side) * gradient).sum());
                 }
             }
         }

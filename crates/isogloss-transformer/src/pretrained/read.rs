@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::iter;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
@@ -207,16 +206,20 @@ fn round(
 /// Reads a matrix and rounds it, block by block where the file allows.
 fn rounded(found: StoredTensor, device: &Device) -> Result<Int8Matrix, String> {
     let StoredTensor { tensor, stored } = found;
-    let dims = [tensor.shape[0], tensor.shape[1]];
-    let [rows, cols] = dims;
-    let Some(stored) = stored else {
-        let dtype = tensor.dtype;
-        let bytes = tensor.into_bytes().map_err(|error| error.to_string())?;
-        let values = TensorData::from_bytes(bytes, dims, dtype).iter::<f32>().collect();
-        return Int8Matrix::try_from_blocks(cols, iter::once(Ok(values)), device);
-    };
+    let [rows, cols] = [tensor.shape[0], tensor.shape[1]];
     let step = Int8Matrix::rows_at_once(cols);
-    let blocks = (0..rows).step_by(step).map(|first| stored.rows(first, step.min(rows - first)));
+    if let Some(stored) = stored {
+        let blocks = (0..rows).step_by(step);
+        let blocks = blocks.map(|first| stored.rows(first, step.min(rows - first)));
+        return Int8Matrix::try_from_blocks(cols, blocks, device)
+            .map_err(|error| error.to_string());
+    }
+    let dtype = tensor.dtype;
+    let bytes = tensor.into_bytes().map_err(|error| error.to_string())?;
+    let blocks = bytes.chunks(step * cols * dtype.size()).map(|block| {
+        let count = block.len() / dtype.size();
+        TensorData::from_bytes_vec(block.to_vec(), [count], dtype).try_into_vec_as()
+    });
     Int8Matrix::try_from_blocks(cols, blocks, device).map_err(|error| error.to_string())
 }
 
