@@ -25,7 +25,7 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 #[cfg(feature = "flex")]
 mod flex {
-    use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
+    use std::f32::consts::FRAC_1_SQRT_2;
 
     use burn::backend::TensorMetadata;
     use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -37,6 +37,8 @@ mod flex {
     use burn::tensor::{DType, Tensor, TensorData};
     use pulp::Arch;
     use rayon::prelude::*;
+
+    use crate::vectors::exp_of_negative;
 
     /// Numbers that one thread takes at a time; their count does not depend on that of the threads.
     const CHUNK: usize = 16_384;
@@ -142,20 +144,5 @@ mod flex {
         let series = 1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4);
         let tail = 0.5 * t * (0.254_829_6 + t * (-0.284_496_74 + t * series)) * exponential;
         (if x >= 0.0 { 1.0 - tail } else { tail }, exponential)
-    }
-
-    /// `exp(x)` for `x ≤ 0`: a power of two times a polynomial on `[-ln √2, ln √2]`.
-    #[expect(clippy::inline_always, reason = "a call within a loop keeps it from becoming vectors")]
-    #[inline(always)]
-    fn exp_of_negative(x: f32) -> f32 {
-        let x = x.max(-87.0);
-        let n = (x * LOG2_E).round_ties_even();
-        // ln 2 in two parts, the first of few bits, so that `n` times it is exact.
-        let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-        let p = 0.166_666_6 + r * (0.041_666_6 + r * (0.008_333_3 + r * 0.001_388_9));
-        let p = 1.0 + r * (1.0 + r * (0.5 + r * p));
-        #[expect(clippy::cast_possible_truncation, reason = "from -126 to 0")]
-        let exponent = n as i32 + 127;
-        p * f32::from_bits(exponent.cast_unsigned() << 23)
     }
 }

@@ -287,21 +287,21 @@ mod flex {
             let bytes: &[i8] = bytemuck::cast_slice(words.as_slice::<i32>().unwrap_or_default());
             let scales = scale.as_slice::<f32>().unwrap_or_default();
             let mut values = vec![0.0_f32; rows * cols];
-            if cols > 0 {
-                let step = (CHUNK / cols).max(1);
-                let arch = Arch::new();
-                let from = bytes.par_chunks(step * width * 4).zip(scales.par_chunks(step));
-                values.par_chunks_mut(step * cols).zip(from).for_each(|(to, (from, scales))| {
-                    arch.dispatch(|| {
-                        let rows = to.chunks_mut(cols).zip(from.chunks(width * 4)).zip(scales);
-                        for ((to, from), scale) in rows {
-                            for (to, &from) in to.iter_mut().zip(from) {
-                                *to = f32::from(from) * scale;
-                            }
+            let (cols_or_one, bytes_of_row) = (cols.max(1), 4 * width.max(1));
+            let step = (CHUNK / cols_or_one).max(1);
+            let arch = Arch::new();
+            let from = bytes.par_chunks(step * bytes_of_row).zip(scales.par_chunks(step));
+            let pairs = values.par_chunks_mut(step * cols_or_one).zip(from);
+            pairs.for_each(|(to, (from, scales))| {
+                arch.dispatch(|| {
+                    let rows = to.chunks_mut(cols_or_one).zip(from.chunks(bytes_of_row));
+                    for ((to, from), scale) in rows.zip(scales) {
+                        for (to, &from) in to.iter_mut().zip(from) {
+                            *to = f32::from(from) * scale;
                         }
-                    });
+                    }
                 });
-            }
+            });
             FloatTensor::<Self>::from_data(TensorData::new(values, [rows, cols]))
         }
     }

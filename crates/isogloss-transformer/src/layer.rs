@@ -3,9 +3,9 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm};
 use burn::tensor::Tensor;
+use isogloss_kernels::{AttentionShape, attention};
 use isogloss_peft::{Activation, LinearSite, ResidualSite};
 
-use crate::attention::attend;
 use crate::initialization::Initialization;
 use crate::{DropoutAfter, EncoderConfig, NormOrder};
 
@@ -41,7 +41,7 @@ impl SelfAttention {
     /// # Shapes
     ///
     /// - `x`: `[batch · seq, d_model]`, the rows of `[batch, seq]` one after the other
-    /// - `bias`: as [`attend`] takes it
+    /// - `bias`: as [`attention`] takes it
     /// - returns: as `x`
     fn forward(
         &self,
@@ -49,18 +49,10 @@ impl SelfAttention {
         [batch, seq]: [usize; 2],
         bias: Option<&Tensor<4>>,
     ) -> Tensor<2> {
-        let [tokens, d_model] = x.dims();
-        let d_head = d_model / self.n_heads;
-        let heads = |x: Tensor<2>| {
-            x.reshape([batch, seq, self.n_heads, d_head]).swap_dims(1, 2) // [batch, heads, seq, d_head]
-        };
-        // The scale goes into the queries, which are smaller than the scores.
-        let scale = (d_head as f64).sqrt().recip();
-        let q = heads(self.query.forward(x.clone()).mul_scalar(scale));
-        let k = heads(self.key.forward(x.clone()));
-        let v = heads(self.value.forward(x));
-        let context = attend(q, k, v, bias.cloned(), &self.dropout);
-        self.output.forward(context.swap_dims(1, 2).reshape([tokens, d_model]))
+        let shape = AttentionShape { batch, seq, n_heads: self.n_heads };
+        let (q, k) = (self.query.forward(x.clone()), self.key.forward(x.clone()));
+        let v = self.value.forward(x);
+        self.output.forward(attention([q, k, v], bias.cloned(), shape, &self.dropout))
     }
 }
 

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod adapter_sites;
-mod attention;
 mod batch;
 mod checkpoint;
 mod classification;

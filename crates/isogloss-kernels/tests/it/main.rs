@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers beside the tests state what they expect, too")]
 
+mod attention;
 mod gelu;
 mod int8;
 

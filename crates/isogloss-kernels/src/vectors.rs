@@ -1,0 +1,49 @@
+//! Loops that become vector instructions. All are inlined, since a call within a loop keeps it from that.
+#![expect(clippy::inline_always, reason = "a call within a loop keeps it from becoming vectors")]
+
+use std::f32::consts::LOG2_E;
+
+/// Numbers that are folded side by side.
+const LANES: usize = 16;
+
+/// `exp(x)` for `x ≤ 0`: a power of two times a polynomial on `[-ln √2, ln √2]`. 0 below -87.
+#[inline(always)]
+pub(crate) fn exp_of_negative(x: f32) -> f32 {
+    let n = (x.max(-87.0) * LOG2_E).round_ties_even();
+    // ln 2 in two parts, the first of few bits, so that `n` times it is exact.
+    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
+    let p = 0.166_666_6 + r * (0.041_666_6 + r * (0.008_333_3 + r * 0.001_388_9));
+    let p = 1.0 + r * (1.0 + r * (0.5 + r * p));
+    #[expect(clippy::cast_possible_truncation, reason = "from -126 to 0")]
+    let exponent = n as i32 + 127;
+    let exp = p * f32::from_bits(exponent.cast_unsigned() << 23);
+    if x < -87.0 { 0.0 } else { exp }
+}
+
+/// The largest number; -∞ of none.
+#[inline(always)]
+pub(crate) fn largest(numbers: &[f32]) -> f32 {
+    fold(numbers, f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+}
+
+/// The sum, in an order of its own.
+#[inline(always)]
+pub(crate) fn sum(numbers: &[f32]) -> f32 {
+    fold(numbers, 0.0, |a, b| a + b)
+}
+
+#[inline(always)]
+fn fold(numbers: &[f32], start: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
+    let (chunks, rest) = numbers.as_chunks::<LANES>();
+    let mut lanes = [start; LANES];
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = join(*lane, *x);
+        }
+    }
+    let mut folded = lanes.into_iter().fold(start, &join);
+    for x in rest {
+        folded = join(folded, *x);
+    }
+    folded
+}

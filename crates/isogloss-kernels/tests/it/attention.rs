@@ -1,0 +1,121 @@
+//! Attention beside its definition in plain operations.
+
+use burn::nn::DropoutConfig;
+use burn::tensor::{Tensor, TensorData, activation};
+use isogloss_kernels::{AttentionShape, attention};
+use proptest::prelude::*;
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().unwrap()
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn wave<const D: usize>(dims: [usize; D], pitch: f32) -> TensorData {
+    let count = dims.iter().product::<usize>();
+    TensorData::new((0..count).map(|i| (i as f32 * pitch).sin() * 2.0).collect::<Vec<_>>(), dims)
+}
+
+/// Hides the last tokens of each sequence, of each one more than of the one before it.
+fn padding(shape: AttentionShape) -> TensorData {
+    let AttentionShape { batch, seq, .. } = shape;
+    let cell = |i: usize| if i % seq + i / seq >= seq && i % seq > 0 { -1e9 } else { 0.0 };
+    TensorData::new((0..batch * seq).map(cell).collect::<Vec<f32>>(), [batch, 1, 1, seq])
+}
+
+/// Hides what comes later.
+fn causal(seq: usize) -> TensorData {
+    let cell = |i: usize| if i % seq > i / seq { -1e9 } else { 0.0 };
+    TensorData::new((0..seq * seq).map(cell).collect::<Vec<f32>>(), [1, 1, seq, seq])
+}
+
+/// The largest difference of the values, and of the gradients, to the definition.
+fn differences(shape: AttentionShape, d_model: usize, bias: Option<TensorData>) -> [f32; 2] {
+    let AttentionShape { batch, seq, n_heads } = shape;
+    let dims = [batch * seq, d_model];
+    let inputs = [wave(dims, 0.37), wave(dims, 0.73), wave(dims, 0.19)];
+    let dropout = DropoutConfig::new(0.0).init();
+    let plain = crate::device();
+    let on_plain = inputs.clone().map(|data| Tensor::<2>::from_data(data, &plain));
+    let plain_bias = bias.clone().map(|data| Tensor::<4>::from_data(data, &plain));
+    let kernel = values(attention(on_plain, plain_bias, shape, &dropout));
+
+    let device = plain.autodiff();
+    let tracked =
+        || inputs.clone().map(|data| Tensor::<2>::from_data(data, &device).require_grad());
+    let bias = bias.map(|data| Tensor::<4>::from_data(data, &device));
+    let weight = Tensor::<2>::from_data(wave(dims, 0.11), &device);
+    let (ours, theirs) = (tracked(), tracked());
+    let found = attention(ours.clone(), bias.clone(), shape, &dropout);
+    let heads = |x: Tensor<2>| x.reshape([batch, seq, n_heads, d_model / n_heads]).swap_dims(1, 2);
+    let [q, k, v] = theirs.clone().map(heads);
+    let scores = q.matmul(k.swap_dims(2, 3)) / ((d_model / n_heads) as f64).sqrt();
+    let scores = match bias {
+        Some(bias) => scores + bias,
+        None => scores,
+    };
+    let expected = activation::softmax(scores, 3).matmul(v).swap_dims(1, 2).reshape(dims);
+    let value = largest_difference(&kernel, &values(expected.clone()))
+        .max(largest_difference(&values(found.clone()), &values(expected.clone())));
+    let gradients = [(found, ours), (expected, theirs)].map(|(output, inputs)| {
+        let gradients = (output * weight.clone()).sum().backward();
+        inputs.map(|input| values(input.grad(&gradients).unwrap())).concat()
+    });
+    [value, largest_difference(&gradients[0], &gradients[1])]
+}
+
+#[test]
+fn values_and_gradients_are_those_of_the_definition() {
+    for (batch, seq, n_heads, d_model) in
+        [(1, 1, 1, 4), (3, 7, 2, 8), (2, 150, 3, 24), (5, 64, 4, 64)]
+    {
+        let shape = AttentionShape { batch, seq, n_heads };
+        for bias in [None, Some(padding(shape)), Some(causal(seq))] {
+            let [value, gradient] = differences(shape, d_model, bias);
+            assert!(value < 5e-6, "{shape:?}: {value}");
+            assert!(gradient < 5e-5, "{shape:?}: {gradient}");
+        }
+    }
+}
+
+#[test]
+fn what_is_hidden_has_no_part_at_all() {
+    let device = crate::device();
+    let shape = AttentionShape { batch: 1, seq: 70, n_heads: 2 };
+    let bias = TensorData::new(
+        (0..70).map(|i| if i < 60 { 0.0 } else { -1e9 }).collect::<Vec<f32>>(),
+        [1, 1, 1, 70],
+    );
+    let dropout = DropoutConfig::new(0.0).init();
+    let result = |hidden: f32| {
+        let x = Tensor::<2>::from_data(wave([70, 8], 0.3), &device);
+        let mut v = wave([70, 8], 0.3).try_to_vec::<f32>().unwrap();
+        v[60 * 8..].fill(hidden);
+        let v = Tensor::<2>::from_data(TensorData::new(v, [70, 8]), &device);
+        let bias = Tensor::<4>::from_data(bias.clone(), &device);
+        values(attention([x.clone(), x, v], Some(bias), shape, &dropout).narrow(0, 0, 60))
+    };
+    // 1e30 times the smallest weight would show.
+    assert_eq!(result(0.0), result(1e30));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn every_row_is_a_mean_of_values(batch in 1_usize..4, seq in 1_usize..80, n_heads in 1_usize..4) {
+        let d_model = n_heads * 4;
+        let shape = AttentionShape { batch, seq, n_heads };
+        let device = crate::device();
+        let tensor = |pitch| Tensor::<2>::from_data(wave([batch * seq, d_model], pitch), &device);
+        let ones = Tensor::<2>::ones([batch * seq, d_model], &device);
+        let dropout = DropoutConfig::new(0.0).init();
+        let bias = Tensor::<4>::from_data(padding(shape), &device);
+        let found = attention([tensor(0.7), tensor(1.3), ones], Some(bias), shape, &dropout);
+        for x in values(found) {
+            prop_assert!((x - 1.0).abs() < 1e-5, "{x}");
+        }
+    }
+}
