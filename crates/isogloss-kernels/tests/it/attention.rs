@@ -22,7 +22,8 @@ fn wave<const D: usize>(dims: [usize; D], pitch: f32) -> TensorData {
 /// Hides the last tokens of each sequence, of each one more than of the one before it.
 fn padding(shape: AttentionShape) -> TensorData {
     let AttentionShape { batch, seq, .. } = shape;
-    let cell = |i: usize| if i % seq + i / seq >= seq && i % seq > 0 { -1e9 } else { 0.0 };
+    let cell =
+        |i: usize| if i % seq + i / seq >= seq && !i.is_multiple_of(seq) { -1e9 } else { 0.0 };
     TensorData::new((0..batch * seq).map(cell).collect::<Vec<f32>>(), [batch, 1, 1, seq])
 }
 

@@ -45,10 +45,10 @@ fn rows_are_those_of_the_whole() {
     // More than one thread takes, of a width that is no whole number of words.
     let small = Int8Matrix::quantize(ramp([700, 37]));
     let whole = values(small.to_float());
-    let chosen = [699, 0, 3, 3];
-    let found = values(small.select(Tensor::from_ints(chosen, &crate::device())));
+    let chosen = [699_u16, 0, 3, 3];
+    let found = values(small.select(Tensor::from_ints(chosen.map(i32::from), &crate::device())));
     let expected: Vec<f32> =
-        chosen.iter().flat_map(|&row| whole[row as usize * 37..][..37].to_vec()).collect();
+        chosen.iter().flat_map(|&row| whole[usize::from(row) * 37..][..37].to_vec()).collect();
     assert_eq!(found, expected);
 }
 
@@ -93,7 +93,7 @@ fn either_module_stands_under_the_same_path() {
     let layer = LinearConfig::new(6, 5).init(&device);
     let full = Either::<_, Int8Linear>::A(layer.clone());
     assert_eq!(full.num_params(), 35);
-    assert_eq!(full.devices(), [device.clone()]);
+    assert_eq!(full.devices(), std::slice::from_ref(&device));
     let small: Either<burn::nn::Linear, _> = Either::B(Int8Linear::quantize(layer));
     assert_eq!(small.num_params(), 5);
     assert_eq!(small.clone().to_device(&device).valid().devices(), [device]);
