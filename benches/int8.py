@@ -1,14 +1,16 @@
 """What weights in 8 bits cost and save: cosine to 32 bits, retrieval, memory, speed.
 
     python benches/e5_small.py --packages DIR --out e5-small
-    python benches/int8.py --model e5-small --source A --target B [--lines 1000] [--seed 1]
+    python benches/int8.py --model e5-small --source A --target B [--lines 1000] [--min-words 1] [--seed 1]
 
-Line i of the two files says the same; pairs are drawn at random. Each line is encoded by the example
+Line i of the two files says the same; pairs are drawn at random, of those in which no side stands in another
+pair and none has fewer words. Each line is encoded by the example
 `encode` in a process of its own, with and without `--int8`, in turn. P@1: how many lines have their
 translation as their nearest neighbour. Memory is the most that the process held, opening included.
 """
 
 import argparse
+import collections
 import os
 import pathlib
 import random
@@ -45,6 +47,7 @@ def main():
     parser.add_argument("--source", required=True)
     parser.add_argument("--target", required=True)
     parser.add_argument("--lines", type=int, default=1000)
+    parser.add_argument("--min-words", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ours", help="the built example, where cargo is not to build it")
@@ -54,7 +57,12 @@ def main():
 
     program = args.ours or build()
     pairs = list(zip(lines_of(args.source), lines_of(args.target), strict=True))
-    pairs = [pair for pair in pairs if pair[0].strip() and pair[1].strip()]
+    seen = [collections.Counter(side) for side in zip(*pairs, strict=True)]
+    pairs = [
+        pair for pair in pairs
+        if all(count[text] == 1 for count, text in zip(seen, pair, strict=True))
+        and min(len(text.split()) for text in pair) >= args.min_words
+    ]
     pairs = random.Random(args.seed).sample(pairs, min(args.lines, len(pairs)))
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)

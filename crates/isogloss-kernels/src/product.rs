@@ -25,7 +25,14 @@ pub(crate) struct MatrixMut<'a> {
     pub(crate) row_stride: usize,
 }
 
-/// `out = scale · a b`, on this thread.
+/// What becomes of the numbers that stand where a product is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Write {
+    Over,
+    Add,
+}
+
+/// `out = scale · a b`, or that added to `out`, on this thread.
 ///
 /// - `a`: `[m, inner]`, `b`: `[inner, n]`, `out`: `[m, n]`
 ///
@@ -34,8 +41,8 @@ pub(crate) struct MatrixMut<'a> {
 /// Where a slice is too short for its matrix.
 pub(crate) fn product(
     out: &mut MatrixMut<'_>,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
+    write: Write,
+    [a, b]: [Matrix<'_>; 2],
     inner: usize,
     scale: f32,
 ) {
@@ -62,14 +69,14 @@ pub(crate) fn product(
             out.numbers.as_mut_ptr(),
             1,
             stride(out.row_stride),
-            false,
+            write == Write::Add,
             a.numbers.as_ptr(),
             stride(a.strides[1]),
             stride(a.strides[0]),
             b.numbers.as_ptr(),
             stride(b.strides[1]),
             stride(b.strides[0]),
-            0.0,
+            1.0,
             scale,
             false,
             false,

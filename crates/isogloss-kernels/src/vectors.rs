@@ -32,6 +32,20 @@ pub(crate) fn sum(numbers: &[f32]) -> f32 {
     fold(numbers, 0.0, |a, b| a + b)
 }
 
+/// The sum of products, in an order of its own.
+#[inline(always)]
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, rest_of_a), (b, rest_of_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut lanes = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += a * b;
+        }
+    }
+    let rest = rest_of_a.iter().zip(rest_of_b).map(|(a, b)| a * b);
+    lanes.into_iter().chain(rest).sum()
+}
+
 #[inline(always)]
 fn fold(numbers: &[f32], start: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     let (chunks, rest) = numbers.as_chunks::<LANES>();
