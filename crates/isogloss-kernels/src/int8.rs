@@ -230,10 +230,10 @@ fn widen(words: Tensor<2, Int>, scale: Tensor<2>, cols: usize) -> Tensor<2> {
         return flex::widen(words, scale, cols);
     }
     let [rows, width] = words.dims();
-    // Up, until the byte is the highest of its word, and down again with its sign.
+    // Without a sign, shifted by half the range, and back.
     let byte = |index: i32| {
-        let up = words.clone().bitwise_left_shift_scalar(24 - 8 * index);
-        up.bitwise_right_shift_scalar(24).float() // [rows, width]
+        let byte = words.clone().bitwise_right_shift_scalar(8 * index).bitwise_and_scalar(255);
+        byte.bitwise_xor_scalar(128).float() - 128.0 // [rows, width]
     };
     let bytes = Tensor::stack::<3>((0..4).map(byte).collect(), 2); // [rows, width, 4]
     bytes.reshape([rows, width * 4]).narrow(1, 0, cols) * scale
