@@ -77,6 +77,11 @@ pub fn attention(
 
 #[cfg(feature = "flex")]
 mod flex {
+    #![expect(
+        clippy::inline_always,
+        reason = "a call within a loop keeps it from becoming vectors"
+    )]
+
     use burn::backend::TensorMetadata;
     use burn::backend::autodiff::checkpoint::base::Checkpointer;
     use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -87,7 +92,7 @@ mod flex {
         Autodiff, AutodiffBackend as _, Backend, Dispatch, DispatchDevice, Flex, backend_extension,
     };
     use burn::tensor::{DType, Tensor, TensorData};
-    use pulp::Arch;
+    use pulp::{Arch, NullaryFnOnce};
     use rayon::prelude::*;
 
     use super::AttentionShape;
@@ -325,19 +330,13 @@ mod flex {
             let mut out = MatrixMut { numbers: &mut *weights, dims, row_stride: seq };
             product(&mut out, Write::Over, [q, k.transposed()], self.d_head, self.scale());
             let mut inverses = [0.0; QUERIES];
-            self.arch.dispatch(|| {
-                let rows = weights.chunks_exact_mut(seq).zip(&mut inverses).enumerate();
-                for (row, (weights, inverse)) in rows {
-                    let bias = &bias[row * self.bias_strides[1]..][..seq];
-                    for (score, bias) in weights.iter_mut().zip(bias) {
-                        *score += bias;
-                    }
-                    let max = largest(weights);
-                    for score in weights.iter_mut() {
-                        *score = exp_of_negative(*score - max);
-                    }
-                    *inverse = 1.0 / sum(weights);
-                }
+            let bias_stride = self.bias_strides[1];
+            self.arch.dispatch(Exponentials {
+                seq,
+                bias,
+                bias_stride,
+                weights,
+                inverses: &mut inverses,
             });
             inverses
         }
@@ -392,18 +391,7 @@ mod flex {
                 let dims = [queries, seq];
                 let mut out = MatrixMut { numbers: &mut *gradients, dims, row_stride: seq };
                 product(&mut out, Write::Over, [grad, v.transposed()], d_head, 1.0);
-                self.arch.dispatch(|| {
-                    let rows = weights.chunks_exact_mut(seq).zip(gradients.chunks_exact_mut(seq));
-                    for ((weights, gradients), inverse) in rows.zip(inverses) {
-                        for weight in weights.iter_mut() {
-                            *weight *= inverse;
-                        }
-                        let mean = dot(weights, gradients);
-                        for (gradient, weight) in gradients.iter_mut().zip(weights.iter()) {
-                            *gradient = *weight * (*gradient - mean);
-                        }
-                    }
-                });
+                self.arch.dispatch(OfScores { seq, weights, gradients, inverses: &inverses });
                 let strides = [seq, 1];
                 let weights = Matrix { numbers: weights, strides };
                 let of_scores = Matrix { numbers: gradients, strides };
@@ -413,6 +401,64 @@ mod flex {
                 product(&mut self.head_mut(of_k, head), add, pair, queries, scale);
                 let pair = [weights.transposed(), grad];
                 product(&mut self.head_mut(of_v, head), add, pair, queries, 1.0);
+            }
+        }
+    }
+
+    /// Makes exponentials of scores. Not a closure: one of this size is not inlined, and outside of where it is
+    /// dispatched there are no vector instructions.
+    struct Exponentials<'a> {
+        seq: usize,
+        bias: &'a [f32],
+        bias_stride: usize,
+        weights: &'a mut [f32],
+        inverses: &'a mut [f32],
+    }
+
+    impl NullaryFnOnce for Exponentials<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            let Self { seq, bias, bias_stride, weights, inverses } = self;
+            let rows = weights.chunks_exact_mut(seq).zip(inverses).enumerate();
+            for (row, (weights, inverse)) in rows {
+                let bias = &bias[row * bias_stride..][..seq];
+                for (score, bias) in weights.iter_mut().zip(bias) {
+                    *score += bias;
+                }
+                let max = largest(weights);
+                for score in weights.iter_mut() {
+                    *score = exp_of_negative(*score - max);
+                }
+                *inverse = 1.0 / sum(weights);
+            }
+        }
+    }
+
+    /// Makes weights of exponentials, and gradients of scores of those of weights.
+    struct OfScores<'a> {
+        seq: usize,
+        weights: &'a mut [f32],
+        gradients: &'a mut [f32],
+        inverses: &'a [f32],
+    }
+
+    impl NullaryFnOnce for OfScores<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            let Self { seq, weights, gradients, inverses } = self;
+            let rows = weights.chunks_exact_mut(seq).zip(gradients.chunks_exact_mut(seq));
+            for ((weights, gradients), inverse) in rows.zip(inverses) {
+                for weight in weights.iter_mut() {
+                    *weight *= inverse;
+                }
+                let mean = dot(weights, gradients);
+                for (gradient, weight) in gradients.iter_mut().zip(weights.iter()) {
+                    *gradient = *weight * (*gradient - mean);
+                }
             }
         }
     }
