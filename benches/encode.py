@@ -148,18 +148,20 @@ def build():
     return pathlib.Path(target) / "release/examples/encode"
 
 
-def run_ours(program, model, lines, size, out):
+def run_ours(program, model, lines, out, *options):
     command = [
-        program, "--model", model, "--input", lines, "--prefix", PREFIX, "--normalize",
-        "--batch-tokens", str(size), "--device", "flex", "--out", out,
+        program, "--model", model, "--input", lines, "--prefix", PREFIX, "--normalize", "--device", "flex",
+        "--out", out, *options,
     ]
-    before = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
-    said = before.stdout.read()
-    _, status, usage = os.wait4(before.pid, 0)
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(said)
-    seconds = float(re.search(r"lines in ([0-9.]+) s", said).group(1))
-    return {"seconds": seconds, "peak_mib": usage.ru_maxrss // 1024}
+    opened, seconds = (
+        float(re.search(pattern, said).group(1)) for pattern in ["opened in ([0-9.]+) s", "lines in ([0-9.]+) s"]
+    )
+    return {"seconds": seconds, "opened": opened, "peak_mib": usage.ru_maxrss // 1024}
 
 
 def default_texts(count):
@@ -213,7 +215,8 @@ def main():
 
         def run(name, size):
             if name == "ours":
-                return run_ours(program, args.model, lines, size, scratch / "ours.safetensors")
+                out = scratch / "ours.safetensors"
+                return run_ours(program, args.model, lines, out, "--batch-tokens", size)
             command = [sys.executable, __file__, "--run", name, args.model, lines, str(size)]
             said = subprocess.run(
                 [*map(str, command), scratch / f"{name}.npy"], check=True, stdout=subprocess.PIPE,

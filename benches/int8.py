@@ -14,31 +14,13 @@ import collections
 import os
 import pathlib
 import random
-import re
-import subprocess
-import sys
 import tempfile
 
-from encode import PREFIX, build
+from encode import build, run_ours
 
 
 def lines_of(path):
     return pathlib.Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
-
-
-def run(program, model, lines, out, *options):
-    command = [
-        program, "--model", model, "--input", lines, "--prefix", PREFIX, "--normalize", "--device",
-        "flex", "--out", out, *options,
-    ]
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(said)
-    seconds = float(re.search(r"lines in ([0-9.]+) s", said).group(1))
-    opened = float(re.search(r"opened in ([0-9.]+) s", said).group(1))
-    return seconds, opened, usage.ru_maxrss / 1024
 
 
 def main():
@@ -76,7 +58,7 @@ def main():
                 sides = []
                 for file in files:
                     out = scratch / "vectors.safetensors"
-                    figures[kind].append(run(program, args.model, file, out, *options))
+                    figures[kind].append(run_ours(program, args.model, file, out, *options))
                     sides.append(load_file(out)["embeddings"])
                 vectors[kind] = sides
         print(f"{len(pairs)} pairs, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
@@ -85,7 +67,9 @@ def main():
             scores = a @ b.T
             truth = np.arange(len(pairs))
             forward, backward = (scores.argmax(1) == truth).mean(), (scores.argmax(0) == truth).mean()
-            seconds, opened, peak = (sorted(column) for column in zip(*figures[kind], strict=True))
+            seconds, opened, peak = (
+                sorted(figure[name] for figure in figures[kind]) for name in ["seconds", "opened", "peak_mib"]
+            )
             rate = len(pairs) / seconds[len(seconds) // 2]
             print(f"{kind:8} {forward:6.3f} {backward:6.3f} {rate:8.1f} {opened[0]:8.2f} {peak[-1]:9.0f}")
         both = [np.concatenate(sides) for sides in vectors.values()]

@@ -120,11 +120,6 @@ impl Int8Matrix {
         rows * (width + 1) * 4
     }
 
-    /// The device that it is on.
-    pub fn device(&self) -> Device {
-        self.words.device()
-    }
-
     /// The matrix in 32 bits.
     ///
     /// # Shapes
