@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use isogloss::core::{Progress, Seed, write_file_atomically};
+#[cfg(feature = "hnsw")]
+use isogloss::mining::HnswConfig;
 use isogloss::mining::{
     EmbeddingMatrix, IvfConfig, Margin, MinedPair, MiningConfig, MutualNeighbours, Strategy,
     mutual_neighbours,
@@ -57,12 +59,12 @@ struct Args {
     #[arg(long)]
     threshold: Option<f64>,
 
-    /// Search among lists of near vectors, for millions of sentences; not every neighbour is found
-    #[arg(long)]
-    approximate: bool,
+    /// How neighbours are looked for
+    #[arg(long, value_enum, default_value_t = SearchArg::Exact)]
+    search: SearchArg,
 
     /// From which the lists are drawn
-    #[arg(long, default_value_t = 1, requires = "approximate")]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
 
     /// Line i of one file translates line i of the other: say how many were found
@@ -82,6 +84,17 @@ enum MarginArg {
     Distance,
     /// Cosine
     Absolute,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SearchArg {
+    /// All sentences are compared with all
+    Exact,
+    /// With those in lists of near vectors, for millions of sentences; not every neighbour is found
+    Lists,
+    /// Along the links of a graph (HNSW); not every neighbour is found
+    #[cfg(feature = "hnsw")]
+    Graph,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -147,7 +160,7 @@ fn run(args: &Args) -> Outcome<()> {
         "source": { "file": args.source, "lines": source.all(), "sentences": source.len() },
         "target": { "file": args.target, "lines": target.all(), "sentences": target.len() },
         "mining": mining,
-        "search": if args.approximate { "approximate" } else { "exact" },
+        "search": args.search.to_possible_value().map(|value| value.get_name().to_owned()),
         "pairs": pairs.len(),
         "agreement": agreement,
     });
@@ -181,10 +194,13 @@ fn neighbours(
     tgt: &EmbeddingMatrix,
     progress: &dyn Progress,
 ) -> Outcome<MutualNeighbours> {
-    Ok(if args.approximate {
-        IvfConfig::new(Seed::new(args.seed)).mutual_neighbours(src, tgt, args.k, progress)?
-    } else {
-        mutual_neighbours(src, tgt, args.k, progress)?
+    Ok(match args.search {
+        SearchArg::Exact => mutual_neighbours(src, tgt, args.k, progress)?,
+        SearchArg::Lists => {
+            IvfConfig::new(Seed::new(args.seed)).mutual_neighbours(src, tgt, args.k, progress)?
+        }
+        #[cfg(feature = "hnsw")]
+        SearchArg::Graph => HnswConfig::new().mutual_neighbours(src, tgt, args.k, progress)?,
     })
 }
 

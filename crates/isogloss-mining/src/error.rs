@@ -46,6 +46,14 @@ pub enum MiningError {
         expected: &'static str,
     },
 
+    /// The index of approximate search gives up.
+    #[cfg(feature = "hnsw")]
+    #[error("the graph of vectors: {message}")]
+    Index {
+        /// What usearch says.
+        message: String,
+    },
+
     /// An index points past the end.
     #[error("{what} {index} is {found}, expected less than {bound}")]
     OutOfRange {

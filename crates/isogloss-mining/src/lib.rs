@@ -4,6 +4,8 @@ mod bucc;
 mod embedding;
 mod error;
 mod exact;
+#[cfg(feature = "hnsw")]
+mod hnsw;
 mod ivf;
 mod margin;
 mod mining;
@@ -18,6 +20,8 @@ pub use bucc::{BestThreshold, PairScore, best_threshold, score_pairs, without_re
 pub use embedding::EmbeddingMatrix;
 pub use error::MiningError;
 pub use exact::{mutual_neighbours, nearest_neighbours};
+#[cfg(feature = "hnsw")]
+pub use hnsw::HnswConfig;
 pub use ivf::IvfConfig;
 pub use margin::Margin;
 pub use mining::{MinedPair, MiningConfig, Strategy};

@@ -5,6 +5,7 @@ mod family;
 mod fields;
 mod models;
 mod names;
+mod pytorch_file;
 mod read;
 mod safetensors_file;
 mod weights;

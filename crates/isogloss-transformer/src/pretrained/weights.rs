@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::store::burn_pack::Tensor as PackTensor;
-use burn::store::{ModuleStore, PytorchStore};
 use serde::Deserialize;
 
+use super::pytorch_file;
 use super::safetensors_file::{self, Stored};
 use crate::{CheckpointError, TensorFault};
 
@@ -100,15 +100,6 @@ fn open_file(
         });
         return Ok(tensors.collect());
     }
-    // Names are those of the file: nothing is renumbered.
-    let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
-    if let Some(root) = root {
-        store = store.with_top_level_key(root);
-    }
-    let tensors = store.get_all_tensors().map_err(|error| CheckpointError::Tensors {
-        path: path.to_owned(),
-        message: error.to_string(),
-    })?;
-    let plain = |tensor: &PackTensor| StoredTensor { tensor: tensor.clone(), stored: None };
-    Ok(tensors.iter().map(|(name, tensor)| (name.clone(), plain(tensor))).collect())
+    let tensors = pytorch_file::open(path, root)?.into_iter();
+    Ok(tensors.map(|(name, tensor)| (name, StoredTensor { tensor, stored: None })).collect())
 }
