@@ -1,0 +1,209 @@
+//! Our side of `vs_pytorch/run.sh`: takes as many steps as it is asked for, and says what they took.
+//!
+//! `vs_pytorch mlm MODEL BATCHES` reads a number of steps from each line of its input and answers with
+//! a line of JSON.
+#![expect(clippy::print_stdout, reason = "the script reads it")]
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead as _, stdin};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Instant;
+
+use isogloss::burn::module::Module;
+use isogloss::burn::tensor::{Device, Tensor};
+use isogloss::core::{Progress, ProgressEvent, Seed};
+use isogloss::training::{
+    AdamWSettings, Decay, LearningRateConfig, StopFlag, Task, TaskLoss, Trainer, TrainingConfig,
+    TrainingError,
+};
+use isogloss::transformer::{
+    EncoderConfig, HasEncoder as _, LossValue, MaskedLanguageModel, MaskedSequence, MlmBatch,
+    MlmObjective, Objective, Pretrained, SequenceInput,
+};
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// A loss for each step since somebody asked.
+type Losses = Rc<RefCell<Vec<f64>>>;
+
+fn main() -> Outcome<()> {
+    let args: Vec<String> = std::env::args().filter(|arg| arg != "--bench").collect();
+    let [_, job, model, batches] = &*args else {
+        return Err("expected JOB MODEL BATCHES".into());
+    };
+    match job.as_str() {
+        "mlm" => mlm(Path::new(model), Path::new(batches)),
+        job => Err(format!("`{job}` is no job, expected mlm").into()),
+    }
+}
+
+fn mlm(model: &Path, batches: &Path) -> Outcome<()> {
+    let device = isogloss::device("flex")?.autodiff();
+    let model = Pretrained::<MaskedLanguageModel>::open(model, &device)?.into_model();
+    let batches = Rows::read(batches)?.mlm(model.encoder().config(), &device)?;
+    train(model, MlmObjective, batches, &device)
+}
+
+/// Trains in the same way as the peer, as many steps at a time as are asked for.
+fn train<M, O>(model: M, objective: O, batches: Vec<O::Batch>, device: &Device) -> Outcome<()>
+where
+    M: Module + 'static,
+    O: Objective<M> + 'static,
+    O::Batch: 'static,
+{
+    let mut optimizer = AdamWSettings::default().with_weight_decay(0.01);
+    optimizer.beta_2 = 0.999;
+    let rate = LearningRateConfig::new(1e-4).with_decay(Decay::Constant);
+    let config = TrainingConfig::new(u64::MAX).with_learning_rate(rate).with_optimizer(optimizer);
+    let losses = Losses::default();
+    let task = InTurn { objective, batches, next: 0, losses: Rc::clone(&losses) };
+    let (stop, asked) = (StopFlag::new(), RefCell::new(Asked::new(losses)));
+    if !asked.borrow_mut().next()? {
+        return Ok(());
+    }
+    let trainer = Trainer::try_new(config, model, vec![(Box::new(task), 1.0)], device)?;
+    let progress = |event: ProgressEvent<'_>| {
+        if let ProgressEvent::Advanced { .. } = event
+            && !asked.borrow_mut().step().unwrap_or(false)
+        {
+            stop.stop();
+        }
+    };
+    trainer.run(&stop, &Steps(&progress))?;
+    Ok(())
+}
+
+struct Steps<'a>(&'a dyn Fn(ProgressEvent<'_>));
+
+impl Progress for Steps<'_> {
+    fn report(&self, event: ProgressEvent<'_>) {
+        (self.0)(event);
+    }
+}
+
+/// What the script wants.
+struct Asked {
+    steps: usize,
+    begun: Instant,
+    losses: Losses,
+}
+
+impl Asked {
+    fn new(losses: Losses) -> Self {
+        Self { steps: 0, begun: Instant::now(), losses }
+    }
+
+    /// Waits for a number; says whether there is one more.
+    fn next(&mut self) -> Outcome<bool> {
+        let mut line = String::new();
+        if stdin().lock().read_line(&mut line)? == 0 {
+            return Ok(false);
+        }
+        self.steps = line.trim().parse()?;
+        self.losses.borrow_mut().clear();
+        self.begun = Instant::now();
+        Ok(true)
+    }
+
+    /// Counts a step, and answers after the last; says whether to go on.
+    fn step(&mut self) -> Outcome<bool> {
+        let losses = self.losses.borrow().clone();
+        if losses.len() < self.steps {
+            return Ok(true);
+        }
+        let seconds = self.begun.elapsed().as_secs_f64();
+        println!("{}", json!({ "seconds": seconds, "losses": losses, "peak_mib": peak_mib()? }));
+        self.next()
+    }
+}
+
+/// The most memory that this process has held.
+fn peak_mib() -> Outcome<f64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).ok_or("no VmHWM")?;
+    Ok(kib.parse::<f64>()? / 1024.0)
+}
+
+/// Batches one after the other, again and again.
+struct InTurn<O, B> {
+    objective: O,
+    batches: Vec<B>,
+    next: usize,
+    losses: Losses,
+}
+
+impl<M, O: Objective<M>> Task<M> for InTurn<O, O::Batch> {
+    fn name(&self) -> &str {
+        "batches in turn"
+    }
+
+    fn next_loss(&mut self, model: &M, _: &Device) -> Result<TaskLoss, TrainingError> {
+        let loss = self.objective.loss(model, &self.batches[self.next % self.batches.len()]);
+        self.next += 1;
+        Ok(TaskLoss::new(loss.sum, loss.count))
+    }
+
+    fn accumulate(
+        &mut self,
+        model: &M,
+        _: &Device,
+        seed: Seed,
+        backward: &mut dyn FnMut(Tensor<1>),
+    ) -> Result<LossValue, TrainingError> {
+        let batch = &self.batches[self.next % self.batches.len()];
+        self.next += 1;
+        let loss = self.objective.accumulate(model, batch, seed, backward);
+        self.losses.borrow_mut().push(loss.sum / loss.count as f64);
+        Ok(loss)
+    }
+
+    fn state(&self) -> Value {
+        Value::Null
+    }
+
+    fn restore(&mut self, _: Value) -> Result<(), String> {
+        Err("a bench keeps no checkpoint".to_owned())
+    }
+}
+
+/// Rows of ids and labels, `[batches, rows, tokens]`; -100 is no label.
+struct Rows {
+    dims: [usize; 3],
+    ids: Vec<i64>,
+    labels: Vec<i64>,
+}
+
+impl Rows {
+    fn read(path: &Path) -> Outcome<Self> {
+        let bytes = fs::read(path)?;
+        let file = SafeTensors::deserialize(&bytes)?;
+        let numbers = |name: &str| -> Outcome<Vec<i64>> {
+            let chunks = file.tensor(name)?.data().as_chunks().0.to_vec();
+            Ok(chunks.into_iter().map(i64::from_le_bytes).collect())
+        };
+        let shape = file.tensor("input_ids")?.shape().to_vec();
+        let dims = shape.try_into().map_err(|_| "input_ids: expected three dimensions")?;
+        Ok(Self { dims, ids: numbers("input_ids")?, labels: numbers("labels")? })
+    }
+
+    fn mlm(&self, config: &EncoderConfig, device: &Device) -> Outcome<Vec<MlmBatch>> {
+        let [_, rows, tokens] = self.dims;
+        let mut sequences = Vec::new();
+        for (ids, labels) in self.ids.chunks(tokens).zip(self.labels.chunks(tokens)) {
+            let ids = ids.iter().map(|&id| u32::try_from(id)).collect::<Result<_, _>>()?;
+            let masked = labels.iter().enumerate().filter(|(_, label)| **label >= 0);
+            let (positions, labels): (Vec<usize>, Vec<i64>) =
+                masked.map(|(place, label)| (place, *label)).unzip();
+            let labels = labels.into_iter().map(u32::try_from).collect::<Result<_, _>>()?;
+            sequences.push(MaskedSequence { input: SequenceInput::new(ids), positions, labels });
+        }
+        let batches = sequences.chunks(rows).map(|rows| MlmBatch::try_new(config, rows, device));
+        Ok(batches.collect::<Result<_, _>>()?)
+    }
+}
