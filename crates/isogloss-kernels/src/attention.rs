@@ -20,8 +20,8 @@ pub struct AttentionShape {
 
 /// `softmax(q kᵀ / √d_head + bias) v`, head by head.
 ///
-/// On Flex it is one kernel, unless weights are dropped: heads are read and written where they stand, scores
-/// of a few rows at a time stay in the cache, what is hidden has weight 0, and backwards the weights are
+/// On Flex it is one kernel: heads are read and written where they stand, scores of a few rows at a time stay
+/// in the cache, what is hidden has weight 0, and backwards the weights, and which of them were dropped, are
 /// computed once more, so that none is kept. On other devices it is Burn's own fused kernel. Under autodiff
 /// that falls apart into elementwise operations, each of which is one pass over `[seq, seq]` scores; so
 /// there the division by the sum is moved behind the product with `v`, where it touches `[seq, d_head]`:
@@ -55,8 +55,9 @@ pub fn attention(
     dropout: &Dropout,
 ) -> Tensor<2> {
     #[cfg(feature = "flex")]
-    if flex::serves(&q) && (dropout.prob <= 0.0 || !q.is_autodiff()) {
-        return flex::attention([q, k, v], bias, shape);
+    if crate::flex::serves(&q) {
+        let mask = crate::mask::Mask::draw(dropout, &q.device());
+        return flex::attention([q, k, v], bias, shape, mask);
     }
     let AttentionShape { batch, seq, n_heads } = shape;
     let [tokens, d_model] = q.dims();

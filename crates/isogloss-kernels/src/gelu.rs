@@ -17,7 +17,7 @@ use burn::tensor::{Tensor, activation};
 /// the error function of Abramowitz and Stegun (1964), "Handbook of Mathematical Functions", 7.1.26.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if flex::serves(&x) {
+    if crate::flex::serves(&x) {
         return flex::gelu(x);
     }
     activation::gelu(x)
@@ -27,27 +27,18 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 mod flex {
     use std::f32::consts::FRAC_1_SQRT_2;
 
-    use burn::backend::TensorMetadata;
     use burn::backend::autodiff::checkpoint::base::Checkpointer;
     use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
     use burn::backend::autodiff::grads::Gradients;
     use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
     use burn::backend::tensor::FloatTensor;
-    use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_extension};
-    use burn::tensor::{DType, Tensor, TensorData};
+    use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+    use burn::tensor::Tensor;
     use pulp::Arch;
     use rayon::prelude::*;
 
+    use crate::flex::{CHUNK, numbers, overwritten};
     use crate::vectors::exp_of_negative;
-
-    /// Numbers that one thread takes at a time; their count does not depend on that of the threads.
-    const CHUNK: usize = 16_384;
-
-    /// Whether there is a kernel for the tensor.
-    pub(super) fn serves<const D: usize>(x: &Tensor<D>) -> bool {
-        let is_flex = matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_));
-        is_flex && x.dtype() == DType::F32
-    }
 
     pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
         Tensor::from_dispatch(<Dispatch as Gelu>::fused_gelu(x.into_dispatch()))
@@ -66,40 +57,31 @@ mod flex {
 
     impl Gelu for Flex {
         fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-            let mut x = x.to_contiguous();
-            let shape = x.shape();
             let arch = Arch::new();
-            let apply = |values: &mut [f32]| {
-                arch.dispatch(|| values.iter_mut().for_each(|x| *x *= distribution(*x).0));
-            };
-            // In place, where nobody else holds the numbers.
-            if let Some(values) = x.try_storage_mut::<f32>() {
-                values.par_chunks_mut(CHUNK).for_each(apply);
-                return x;
-            }
-            let mut values = x.as_slice::<f32>().unwrap_or_default().to_vec();
-            values.par_chunks_mut(CHUNK).for_each(apply);
-            FloatTensor::<Self>::from_data(TensorData::new(values, shape))
+            overwritten(x, |values| {
+                values.par_chunks_mut(CHUNK).for_each(|values| {
+                    arch.dispatch(|| values.iter_mut().for_each(|x| *x *= distribution(*x).0));
+                });
+            })
         }
     }
 
     impl GeluGradient for Flex {
         fn fused_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-            let (x, grad) = (x.to_contiguous(), grad.to_contiguous());
-            let values = x.as_slice::<f32>().unwrap_or_default();
-            let mut result = grad.as_slice::<f32>().unwrap_or_default().to_vec();
+            let x = x.to_contiguous();
+            let x = numbers(&x).par_chunks(CHUNK);
             let arch = Arch::new();
-            let chunks = result.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
-            chunks.for_each(|(grad, x)| {
-                arch.dispatch(|| {
-                    for (grad, &x) in grad.iter_mut().zip(x) {
-                        let (distribution, exponential) = distribution(x);
-                        // φ(x) = exp(-x²/2) / √(2π)
-                        *grad *= distribution + x * exponential * 0.398_942_3;
-                    }
+            overwritten(grad, |grad| {
+                grad.par_chunks_mut(CHUNK).zip(x).for_each(|(grad, x)| {
+                    arch.dispatch(|| {
+                        for (grad, &x) in grad.iter_mut().zip(x) {
+                            let (distribution, exponential) = distribution(x);
+                            // φ(x) = exp(-x²/2) / √(2π)
+                            *grad *= distribution + x * exponential * 0.398_942_3;
+                        }
+                    });
                 });
-            });
-            FloatTensor::<Self>::from_data(TensorData::new(result, x.shape()))
+            })
         }
     }
 

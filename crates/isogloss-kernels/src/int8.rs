@@ -4,8 +4,9 @@ use std::convert::Infallible;
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::module::linear;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use crate::linear;
 
 /// Numbers that are quantised at a time, so that little beside the matrix is held.
 const BLOCK: usize = 1 << 20;

@@ -1,15 +1,25 @@
 #![doc = include_str!("../README.md")]
 
 mod attention;
+mod dropout;
 mod either;
+#[cfg(feature = "flex")]
+mod flex;
 mod gelu;
 mod int8;
+mod layer_norm;
+mod linear;
+#[cfg(feature = "flex")]
+mod mask;
 #[cfg(feature = "flex")]
 mod product;
 #[cfg(feature = "flex")]
 mod vectors;
 
 pub use attention::{AttentionShape, attention};
+pub use dropout::{dropout, residual_dropout};
 pub use either::Either;
 pub use gelu::gelu;
 pub use int8::{Int8Linear, Int8Matrix};
+pub use layer_norm::LayerNorm;
+pub use linear::linear;

@@ -42,6 +42,28 @@ pub(crate) enum Write {
 pub(crate) fn product(
     out: &mut MatrixMut<'_>,
     write: Write,
+    factors: [Matrix<'_>; 2],
+    inner: usize,
+    scale: f32,
+) {
+    product_on(Parallelism::None, out, write, factors, inner, scale);
+}
+
+/// As [`product`], on all threads.
+pub(crate) fn product_on_all(
+    out: &mut MatrixMut<'_>,
+    write: Write,
+    factors: [Matrix<'_>; 2],
+    inner: usize,
+    scale: f32,
+) {
+    product_on(Parallelism::Rayon(0), out, write, factors, inner, scale);
+}
+
+fn product_on(
+    threads: Parallelism,
+    out: &mut MatrixMut<'_>,
+    write: Write,
     [a, b]: [Matrix<'_>; 2],
     inner: usize,
     scale: f32,
@@ -81,7 +103,7 @@ pub(crate) fn product(
             false,
             false,
             false,
-            Parallelism::None,
+            threads,
         );
     }
 }

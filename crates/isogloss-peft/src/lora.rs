@@ -2,10 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear};
-use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
-use isogloss_kernels::{Either, Int8Linear, Int8Matrix};
+use isogloss_kernels::{Either, Int8Linear, Int8Matrix, dropout, linear};
 use rand::RngExt;
 
 use crate::LoraConfig;
@@ -87,7 +86,7 @@ impl LinearSite {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let adapted = self.lora.as_ref().map(|lora| lora.forward(x.clone()));
         let y = match &self.base {
-            Either::A(layer) => layer.forward(x),
+            Either::A(layer) => linear(x, layer.weight.val(), layer.bias.as_ref().map(Param::val)),
             Either::B(layer) => layer.forward(x),
         };
         match adapted {
@@ -148,7 +147,7 @@ impl LoraLinear {
     }
 
     fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let narrow = linear(self.dropout.forward(x), self.a.val(), None); // […, rank]
+        let narrow = linear(dropout(x, &self.dropout), self.a.val(), None); // […, rank]
         // The narrow side is scaled: it is the smaller.
         linear(narrow.mul_scalar(self.scale), self.b.val(), None) // […, out]
     }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Embedding, LayerNorm, Linear};
+use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::{Int, Tensor};
-use isogloss_kernels::{Either, Int8Matrix};
+use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout};
 use isogloss_peft::{AdapterHost as _, SiteMut};
 
 use crate::initialization::Initialization;
@@ -87,10 +87,11 @@ impl Embeddings {
             sum = sum + table.forward(languages.clone());
         }
         let sum = sum.flatten(0, 1);
-        self.dropout.forward(match &self.norm {
+        let sum = match &self.norm {
             Some(norm) => norm.forward(sum),
             None => sum,
-        })
+        };
+        dropout(sum, &self.dropout)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::f64::consts::TAU;
 
 use burn::module::Param;
-use burn::nn::{Embedding, Initializer, LayerNorm, LayerNormConfig, Linear};
+use burn::nn::{Embedding, Initializer, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
+use isogloss_kernels::LayerNorm;
 use rand::RngExt;
 
 /// Where initial weights come from.
@@ -43,7 +44,7 @@ impl<'a> Initialization<'a> {
     }
 
     pub(crate) fn layer_norm(&self, d_model: usize, epsilon: f64) -> LayerNorm {
-        LayerNormConfig::new(d_model).with_epsilon(epsilon).init(self.device)
+        LayerNorm::new(d_model, epsilon, self.device)
     }
 
     pub(crate) fn zeros(&self, size: usize) -> Param<Tensor<1>> {

@@ -1,9 +1,9 @@
 //! One layer of the encoder: attention, feed-forward, and the places where adapters sit.
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm};
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
-use isogloss_kernels::{AttentionShape, attention};
+use isogloss_kernels::{AttentionShape, LayerNorm, attention, dropout, residual_dropout};
 use isogloss_peft::{Activation, LinearSite, ResidualSite};
 
 use crate::initialization::Initialization;
@@ -117,21 +117,22 @@ impl EncoderLayer {
         dims: [usize; 2],
         bias: Option<&Tensor<4>>,
     ) -> Tensor<2> {
-        let attend = |x| self.attention_dropout.forward(self.attention.forward(x, dims, bias));
         let feed = |x| {
             let inner = self.activation.forward(self.up.forward(x)); // [batch · seq, d_ff]
-            self.output_dropout.forward(self.down.forward(inner))
+            dropout(self.down.forward(inner), &self.output_dropout)
         };
         match self.norm {
             NormOrder::Post => {
-                let attended = attend(x.clone());
-                let x = self.attention_norm.forward(x + attended);
+                let attended = self.attention.forward(x.clone(), dims, bias);
+                let sum = residual_dropout(x, attended, &self.attention_dropout);
+                let x = self.attention_norm.forward(sum);
                 let hidden = feed(x.clone());
                 self.adapter.forward(hidden, x, |sum| self.output_norm.forward(sum))
             }
             NormOrder::Pre => {
-                let attended = attend(self.attention_norm.forward(x.clone()));
-                let x = x + attended;
+                let normal = self.attention_norm.forward(x.clone());
+                let attended = self.attention.forward(normal, dims, bias);
+                let x = residual_dropout(x, attended, &self.attention_dropout);
                 let hidden = feed(self.output_norm.forward(x.clone()));
                 self.adapter.forward(hidden, x, |sum| sum)
             }

@@ -1,9 +1,10 @@
 //! Masked language modelling: the head, the model, its batches and its loss.
 
 use burn::module::{Module, Param};
-use burn::nn::{Embedding, LayerNorm, Linear};
+use burn::nn::{Embedding, Linear};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use isogloss_core::Seed;
+use isogloss_kernels::{LayerNorm, linear};
 use isogloss_peft::Activation;
 use serde::{Deserialize, Serialize};
 
@@ -172,7 +173,8 @@ impl MlmHead {
     /// What is multiplied with the embedding. `[n, d_model]`
     fn transform(&self, mut hidden: Tensor<2>) -> Tensor<2> {
         if let Some(dense) = &self.dense {
-            hidden = self.activation.forward(dense.forward(hidden));
+            let bias = dense.bias.as_ref().map(Param::val);
+            hidden = self.activation.forward(linear(hidden, dense.weight.val(), bias));
         }
         match &self.norm {
             Some(norm) => norm.forward(hidden),

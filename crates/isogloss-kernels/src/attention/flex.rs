@@ -7,35 +7,29 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{
-    Autodiff, AutodiffBackend as _, Backend, Dispatch, DispatchDevice, Flex, backend_extension,
-};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::backend::{Autodiff, AutodiffBackend as _, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::{Tensor, TensorData};
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
 use super::AttentionShape;
+use crate::mask::Mask;
 use crate::product::{Matrix, MatrixMut, Write, product};
 use crate::vectors::{dot, exp_of_negative, largest, sum};
 
 /// Queries whose scores are held at once.
 const QUERIES: usize = 64;
 
-/// Whether there is a kernel for the tensor.
-pub(super) fn serves(q: &Tensor<2>) -> bool {
-    let is_flex = matches!(q.device().inner().as_dispatch(), DispatchDevice::Flex(_));
-    is_flex && q.dtype() == DType::F32
-}
-
 pub(super) fn attention(
     [q, k, v]: [Tensor<2>; 3],
     bias: Option<Tensor<4>>,
     shape: AttentionShape,
+    mask: Option<Mask>,
 ) -> Tensor<2> {
     let bias = bias.unwrap_or_else(|| Tensor::zeros([1, 1, 1, shape.seq], &q.device()));
     let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
     let bias = bias.into_dispatch();
-    Tensor::from_dispatch(<Dispatch as Attention>::fused_attention(q, k, v, bias, shape))
+    Tensor::from_dispatch(<Dispatch as Attention>::fused_attention(q, k, v, bias, shape, mask))
 }
 
 #[backend_extension(Autodiff, Flex)]
@@ -47,6 +41,7 @@ pub trait Attention: Backend {
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         shape: AttentionShape,
+        mask: Option<Mask>,
     ) -> FloatTensor<Self>;
 }
 
@@ -65,6 +60,7 @@ struct Inputs<B: Backend> {
     qkv: [FloatTensor<B>; 3],
     bias: FloatTensor<B>,
     shape: AttentionShape,
+    mask: Option<Mask>,
 }
 
 impl Attention for Flex {
@@ -74,10 +70,11 @@ impl Attention for Flex {
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         shape: AttentionShape,
+        mask: Option<Mask>,
     ) -> FloatTensor<Self> {
         let [q, k, v, bias] = [q, k, v, bias].map(|tensor| tensor.to_contiguous());
         let dims = q.shape().dims();
-        let rows = Rows::new(dims, bias.shape().dims(), shape);
+        let rows = Rows::new(dims, bias.shape().dims(), shape, mask);
         let numbers = [&q, &k, &v, &bias].map(|x| x.as_slice::<f32>().unwrap_or_default());
         let [q, k, v, bias] = numbers;
         let mut values = vec![0.0_f32; q.len()];
@@ -90,7 +87,7 @@ impl Attention for Flex {
             let range = index * sequence..(index + 1) * sequence;
             let q = &q[range.start + first * rows.d_model..][..out.len()];
             let bias = rows.bias(bias, index, first);
-            rows.attend([q, &k[range.clone()], &v[range]], bias, scores, out);
+            rows.attend([q, &k[range.clone()], &v[range]], bias, (index, first), scores, out);
         });
         FloatTensor::<Self>::from_data(TensorData::new(values, dims))
     }
@@ -104,7 +101,7 @@ impl AttentionGradient for Flex {
         let [q, k, v] = inputs.qkv.map(|tensor| tensor.to_contiguous());
         let [bias, grad] = [inputs.bias, grad].map(|tensor| tensor.to_contiguous());
         let dims = q.shape().dims();
-        let rows = Rows::new(dims, bias.shape().dims(), inputs.shape);
+        let rows = Rows::new(dims, bias.shape().dims(), inputs.shape, inputs.mask);
         let [q, k, v, bias, grad] =
             [&q, &k, &v, &bias, &grad].map(|x| x.as_slice::<f32>().unwrap_or_default());
         let mut gradients = [(); 3].map(|()| vec![0.0_f32; q.len()]);
@@ -120,7 +117,8 @@ impl AttentionGradient for Flex {
             let pieces = q.chunks(step).zip(grad.chunks(step)).zip(of_q.chunks_mut(step));
             for (piece, ((q, grad), of_q)) in pieces.enumerate() {
                 let bias = rows.bias(bias, index, piece * QUERIES);
-                rows.attend_backward([q, k, v, grad], bias, space, [of_q, of_k, of_v]);
+                let at = (index, piece * QUERIES);
+                rows.attend_backward([q, k, v, grad], bias, at, space, [of_q, of_k, of_v]);
             }
         });
         gradients.map(|values| FloatTensor::<Self>::from_data(TensorData::new(values, dims)))
@@ -134,6 +132,7 @@ impl<B: AttentionGradient, C: CheckpointStrategy> Attention for Autodiff<B, C> {
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         shape: AttentionShape,
+        mask: Option<Mask>,
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
         struct FusedAttention;
@@ -158,10 +157,11 @@ impl<B: AttentionGradient, C: CheckpointStrategy> Attention for Autodiff<B, C> {
         }
 
         let nodes = [q.node(), k.node(), v.node()];
-        let inputs = Inputs { qkv: [q, k, v].map(Self::inner), bias: Self::inner(bias), shape };
+        let (qkv, bias) = ([q, k, v].map(Self::inner), Self::inner(bias));
+        let inputs = Inputs { qkv, bias, shape, mask };
         let forward = |inputs: Inputs<B>| {
             let ([q, k, v], bias) = (inputs.qkv, inputs.bias);
-            B::fused_attention(q, k, v, bias, inputs.shape)
+            B::fused_attention(q, k, v, bias, inputs.shape, inputs.mask)
         };
         match FusedAttention.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
@@ -181,6 +181,7 @@ struct Rows {
     d_head: usize,
     // From one sequence to the next, and from one query to the next.
     bias_strides: [usize; 2],
+    mask: Option<Mask>,
     arch: Arch,
 }
 
@@ -189,10 +190,17 @@ struct Rows {
 struct Space {
     weights: Vec<f32>,
     gradients: Vec<f32>,
+    // What the mask of one row is.
+    factors: Vec<f32>,
 }
 
 impl Rows {
-    fn new([_, d_model]: [usize; 2], bias: [usize; 4], shape: AttentionShape) -> Self {
+    fn new(
+        [_, d_model]: [usize; 2],
+        bias: [usize; 4],
+        shape: AttentionShape,
+        mask: Option<Mask>,
+    ) -> Self {
         let (seq, d_model) = (shape.seq.max(1), d_model.max(1));
         let [bias_batch, _, bias_rows, _] = bias;
         Self {
@@ -204,6 +212,7 @@ impl Rows {
                 if bias_batch == 1 { 0 } else { bias_rows * seq },
                 if bias_rows == 1 { 0 } else { seq },
             ],
+            mask,
             arch: Arch::new(),
         }
     }
@@ -260,16 +269,32 @@ impl Rows {
         inverses
     }
 
-    /// Some queries of a sequence with all heads.
+    /// Which row of the mask is that of a query of a sequence, for the head that begins at `head`.
+    fn mask_row(self, (sequence, query): (usize, usize), head: usize) -> u64 {
+        ((sequence * (self.d_model / self.d_head) + head / self.d_head) * self.seq + query) as u64
+    }
+
+    /// Some queries of a sequence with all heads; `at` is the sequence, and the first of the queries.
     ///
     /// - `q`, `out`: `[queries, d_model]`
     /// - `k`, `v`: `[seq, d_model]`
-    fn attend(self, [q, k, v]: [&[f32]; 3], bias: &[f32], weights: &mut Vec<f32>, out: &mut [f32]) {
+    fn attend(
+        self,
+        [q, k, v]: [&[f32]; 3],
+        bias: &[f32],
+        at: (usize, usize),
+        weights: &mut Vec<f32>,
+        out: &mut [f32],
+    ) {
         let Self { seq, d_model, d_head, .. } = self;
         weights.resize(out.len() / d_model * seq, 0.0);
         for head in (0..d_model).step_by(d_head) {
             let [q, k, v] = [q, k, v].map(|x| self.head(x, head));
             let inverses = self.exponentials([q, k], bias, weights);
+            if let Some(mask) = self.mask {
+                let first = self.mask_row(at, head);
+                self.arch.dispatch(Drop { seq, weights, mask, first });
+            }
             let weights = Matrix { numbers: weights, strides: [seq, 1] };
             product(&mut self.head_mut(out, head), Write::Over, [weights, v], seq, 1.0);
             for (out, inverse) in out.chunks_exact_mut(d_model).zip(inverses) {
@@ -281,8 +306,10 @@ impl Rows {
     /// The gradients of the same.
     ///
     /// ```text
-    /// dV += Pᵀ dO      dP = dO Vᵀ      dS = P ∘ (dP - Σ dP ∘ P)      dQ = dS K      dK += dSᵀ Q
+    /// dV += (P ∘ M)ᵀ dO      dP = dO Vᵀ ∘ M      dS = P ∘ (dP - Σ dP ∘ P)      dQ = dS K      dK += dSᵀ Q
     /// ```
+    ///
+    /// where `M` is 0 for what was dropped.
     ///
     /// - `q`, `grad`, `of_q`: `[queries, d_model]`
     /// - `k`, `v`, `of_k`, `of_v`: `[seq, d_model]`
@@ -290,21 +317,25 @@ impl Rows {
         self,
         [q, k, v, grad]: [&[f32]; 4],
         bias: &[f32],
+        at: (usize, usize),
         space: &mut Space,
         [of_q, of_k, of_v]: [&mut [f32]; 3],
     ) {
         let Self { seq, d_model, d_head, .. } = self;
         let queries = q.len() / d_model;
-        let Space { weights, gradients } = space;
+        let Space { weights, gradients, factors } = space;
         weights.resize(queries * seq, 0.0);
         gradients.resize(queries * seq, 0.0);
+        factors.resize(seq, 1.0);
         for head in (0..d_model).step_by(d_head) {
             let [q, k, v, grad] = [q, k, v, grad].map(|x| self.head(x, head));
             let inverses = self.exponentials([q, k], bias, weights);
             let dims = [queries, seq];
             let mut out = MatrixMut { numbers: &mut *gradients, dims, row_stride: seq };
             product(&mut out, Write::Over, [grad, v.transposed()], d_head, 1.0);
-            self.arch.dispatch(OfScores { seq, weights, gradients, inverses: &inverses });
+            let mask = self.mask.map(|mask| (mask, self.mask_row(at, head)));
+            let inverses = &inverses;
+            self.arch.dispatch(OfScores { seq, weights, gradients, factors, inverses, mask });
             let strides = [seq, 1];
             let weights = Matrix { numbers: weights, strides };
             let of_scores = Matrix { numbers: gradients, strides };
@@ -349,12 +380,34 @@ impl NullaryFnOnce for Exponentials<'_> {
     }
 }
 
-/// Makes weights of exponentials, and gradients of scores of those of weights.
+/// Drops weights.
+struct Drop<'a> {
+    seq: usize,
+    weights: &'a mut [f32],
+    mask: Mask,
+    first: u64,
+}
+
+impl NullaryFnOnce for Drop<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (row, weights) in (self.first..).zip(self.weights.chunks_exact_mut(self.seq)) {
+            self.mask.row(row).apply(weights);
+        }
+    }
+}
+
+/// Makes of exponentials the weights that values were multiplied with, and gradients of scores of those of
+/// these weights.
 struct OfScores<'a> {
     seq: usize,
     weights: &'a mut [f32],
     gradients: &'a mut [f32],
+    factors: &'a mut [f32],
     inverses: &'a [f32],
+    mask: Option<(Mask, u64)>,
 }
 
 impl NullaryFnOnce for OfScores<'_> {
@@ -362,15 +415,27 @@ impl NullaryFnOnce for OfScores<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { seq, weights, gradients, inverses } = self;
+        let Self { seq, weights, gradients, factors, inverses, mask } = self;
         let rows = weights.chunks_exact_mut(seq).zip(gradients.chunks_exact_mut(seq));
-        for ((weights, gradients), inverse) in rows.zip(inverses) {
+        for (row, ((weights, gradients), inverse)) in (0..).zip(rows.zip(inverses)) {
             for weight in weights.iter_mut() {
                 *weight *= inverse;
+            }
+            if let Some((mask, first)) = mask {
+                factors.fill(1.0);
+                mask.row(first + row).apply(factors);
+                for (gradient, factor) in gradients.iter_mut().zip(factors.iter()) {
+                    *gradient *= factor;
+                }
             }
             let mean = dot(weights, gradients);
             for (gradient, weight) in gradients.iter_mut().zip(weights.iter()) {
                 *gradient = *weight * (*gradient - mean);
+            }
+            if mask.is_some() {
+                for (weight, factor) in weights.iter_mut().zip(factors.iter()) {
+                    *weight *= factor;
+                }
             }
         }
     }

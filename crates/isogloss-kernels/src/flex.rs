@@ -1,0 +1,50 @@
+//! What all kernels for Flex share.
+
+use burn::backend::DispatchDevice;
+use burn::backend::Flex;
+use burn::backend::TensorMetadata;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::{DType, Shape, Tensor, TensorData};
+
+/// Numbers that one thread takes at a time; their count does not depend on that of the threads.
+pub(crate) const CHUNK: usize = 16_384;
+
+/// Whether there are kernels for the tensor.
+pub(crate) fn serves<const D: usize>(x: &Tensor<D>) -> bool {
+    let is_flex = matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_));
+    is_flex && x.dtype() == DType::F32
+}
+
+/// The numbers of a contiguous tensor.
+pub(crate) fn numbers(x: &FloatTensor<Flex>) -> &[f32] {
+    x.as_slice::<f32>().unwrap_or_default()
+}
+
+/// A tensor of numbers.
+pub(crate) fn tensor(numbers: Vec<f32>, shape: impl Into<Shape>) -> FloatTensor<Flex> {
+    FloatTensor::<Flex>::from_data(TensorData::new(numbers, shape.into()))
+}
+
+/// The tensor after `write` has written over its numbers: in place, where nobody else holds them.
+pub(crate) fn overwritten(
+    x: FloatTensor<Flex>,
+    write: impl FnOnce(&mut [f32]),
+) -> FloatTensor<Flex> {
+    // Not `x` beside its copy: two that hold the same numbers.
+    let mut x = if x.is_contiguous() { x } else { x.to_contiguous() };
+    let (shape, count) = (x.shape(), x.layout().num_elements());
+    if let Some(values) = x.try_storage_mut::<f32>()
+        && values.len() == count
+    {
+        write(values);
+        return x;
+    }
+    let mut values = numbers(&x).to_vec();
+    write(&mut values);
+    tensor(values, shape)
+}
+
+/// How many rows of `width` numbers make a chunk.
+pub(crate) fn rows_of_chunk(width: usize) -> usize {
+    (CHUNK / width.max(1)).max(1)
+}

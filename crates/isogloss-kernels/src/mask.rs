@@ -1,0 +1,82 @@
+//! Which numbers are dropped: a function of a seed and a place, so that no mask need be kept.
+#![expect(clippy::inline_always, reason = "a call within a loop keeps it from becoming vectors")]
+
+use burn::nn::Dropout;
+use burn::tensor::{Device, Distribution, Tensor};
+
+/// A mask of dropout over rows of numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mask {
+    seed: u64,
+    // What is below is dropped.
+    threshold: u32,
+    // What is kept is multiplied with it.
+    scale: f32,
+}
+
+impl Mask {
+    /// A mask drawn from the device's generator; `None` where nothing is dropped.
+    pub(crate) fn draw(dropout: &Dropout, device: &Device) -> Option<Self> {
+        let prob = dropout.prob;
+        if !dropout.training.is_enabled() || !device.is_autodiff() || prob <= 0.0 {
+            return None;
+        }
+        let drawn: Tensor<1> =
+            Tensor::random([3], Distribution::Uniform(0.0, 1.0), &device.clone().inner());
+        let bits = drawn.into_data().iter::<f32>().collect::<Vec<_>>();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole numbers below 2²⁴ and 2³²"
+        )]
+        Some(Self {
+            seed: bits.iter().fold(0, |seed, bits| (seed << 21) ^ (bits * 16_777_216.0) as u64),
+            threshold: (prob * 4_294_967_296.0) as u32,
+            scale: (1.0 / (1.0 - prob)) as f32,
+        })
+    }
+
+    /// What the numbers of a row are multiplied with.
+    pub(crate) fn row(self, row: u64) -> MaskRow {
+        let key = mixed(self.seed ^ mixed(row));
+        #[expect(clippy::cast_possible_truncation, reason = "its two halves")]
+        let keys = [key as u32, (key >> 32) as u32];
+        MaskRow { keys, threshold: self.threshold, scale: self.scale }
+    }
+}
+
+/// One row of a mask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaskRow {
+    keys: [u32; 2],
+    threshold: u32,
+    scale: f32,
+}
+
+impl MaskRow {
+    /// 0 or the scale of what is kept.
+    #[inline(always)]
+    pub(crate) fn at(self, place: u32) -> f32 {
+        let mut x = place ^ self.keys[0];
+        x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d) ^ self.keys[1];
+        x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
+        x ^= x >> 16;
+        if x < self.threshold { 0.0 } else { self.scale }
+    }
+
+    /// Multiplies a row with its mask.
+    #[inline(always)]
+    pub(crate) fn apply(self, numbers: &mut [f32]) {
+        for (place, number) in (0_u32..).zip(numbers) {
+            *number *= self.at(place);
+        }
+    }
+}
+
+/// The finalizer of `SplitMix64`.
+fn mixed(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
