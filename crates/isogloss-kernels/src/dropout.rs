@@ -59,7 +59,7 @@ mod flex {
     use pulp::Arch;
     use rayon::prelude::*;
 
-    use crate::flex::{CHUNK, numbers, overwritten};
+    use crate::flex::{CHUNK, numbers, numbers_mut, owned};
     use crate::mask::Mask;
 
     pub(super) fn dropout<const D: usize>(x: Tensor<D>, mask: Mask) -> Tensor<D> {
@@ -89,12 +89,13 @@ mod flex {
     impl FusedDropout for Flex {
         fn masked(x: FloatTensor<Self>, mask: Mask) -> FloatTensor<Self> {
             let arch = Arch::new();
-            overwritten(x, |values| {
-                values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
-                    let row = mask.row(chunk as u64);
-                    arch.dispatch(|| row.apply(values));
-                });
-            })
+            let mut x = owned(x);
+            let chunks = numbers_mut(&mut x).par_chunks_mut(CHUNK).enumerate();
+            chunks.for_each(|(chunk, values)| {
+                let row = mask.row(chunk as u64);
+                arch.dispatch(|| row.apply(values));
+            });
+            x
         }
 
         fn masked_onto(
@@ -105,17 +106,17 @@ mod flex {
             let residual = residual.to_contiguous();
             let residual = numbers(&residual).par_chunks(CHUNK);
             let arch = Arch::new();
-            overwritten(x, |values| {
-                let chunks = values.par_chunks_mut(CHUNK).zip(residual).enumerate();
-                chunks.for_each(|(chunk, (values, residual))| {
-                    let row = mask.row(chunk as u64);
-                    arch.dispatch(|| {
-                        for ((place, value), residual) in (0_u32..).zip(values).zip(residual) {
-                            *value = residual + *value * row.at(place);
-                        }
-                    });
+            let mut x = owned(x);
+            let chunks = numbers_mut(&mut x).par_chunks_mut(CHUNK).zip(residual).enumerate();
+            chunks.for_each(|(chunk, (values, residual))| {
+                let row = mask.row(chunk as u64);
+                arch.dispatch(|| {
+                    for ((place, value), residual) in (0_u32..).zip(values).zip(residual) {
+                        *value = residual + *value * row.at(place);
+                    }
                 });
-            })
+            });
+            x
         }
     }
 

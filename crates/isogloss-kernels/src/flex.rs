@@ -25,23 +25,21 @@ pub(crate) fn tensor(numbers: Vec<f32>, shape: impl Into<Shape>) -> FloatTensor<
     FloatTensor::<Flex>::from_data(TensorData::new(numbers, shape.into()))
 }
 
-/// The tensor after `write` has written over its numbers: in place, where nobody else holds them.
-pub(crate) fn overwritten(
-    x: FloatTensor<Flex>,
-    write: impl FnOnce(&mut [f32]),
-) -> FloatTensor<Flex> {
+/// The same numbers, contiguous and held by nobody else: the tensor itself, where it is that.
+pub(crate) fn owned(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
     // Not `x` beside its copy: two that hold the same numbers.
-    let mut x = if x.is_contiguous() { x } else { x.to_contiguous() };
-    let (shape, count) = (x.shape(), x.layout().num_elements());
-    if let Some(values) = x.try_storage_mut::<f32>()
-        && values.len() == count
-    {
-        write(values);
+    let x = if x.is_contiguous() { x } else { x.to_contiguous() };
+    let count = x.layout().num_elements();
+    if x.is_unique() && x.storage::<f32>().len() == count {
         return x;
     }
-    let mut values = numbers(&x).to_vec();
-    write(&mut values);
-    tensor(values, shape)
+    let shape = x.shape();
+    tensor(numbers(&x).to_vec(), shape)
+}
+
+/// The numbers of an [`owned`] tensor, to be written over.
+pub(crate) fn numbers_mut(x: &mut FloatTensor<Flex>) -> &mut [f32] {
+    x.storage_mut::<f32>()
 }
 
 /// How many rows of `width` numbers make a chunk.

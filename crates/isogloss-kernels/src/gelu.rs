@@ -37,7 +37,7 @@ mod flex {
     use pulp::Arch;
     use rayon::prelude::*;
 
-    use crate::flex::{CHUNK, numbers, overwritten};
+    use crate::flex::{CHUNK, numbers, numbers_mut, owned};
     use crate::vectors::exp_of_negative;
 
     pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -58,11 +58,11 @@ mod flex {
     impl Gelu for Flex {
         fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
             let arch = Arch::new();
-            overwritten(x, |values| {
-                values.par_chunks_mut(CHUNK).for_each(|values| {
-                    arch.dispatch(|| values.iter_mut().for_each(|x| *x *= distribution(*x).0));
-                });
-            })
+            let mut x = owned(x);
+            numbers_mut(&mut x).par_chunks_mut(CHUNK).for_each(|values| {
+                arch.dispatch(|| values.iter_mut().for_each(|x| *x *= distribution(*x).0));
+            });
+            x
         }
     }
 
@@ -71,17 +71,17 @@ mod flex {
             let x = x.to_contiguous();
             let x = numbers(&x).par_chunks(CHUNK);
             let arch = Arch::new();
-            overwritten(grad, |grad| {
-                grad.par_chunks_mut(CHUNK).zip(x).for_each(|(grad, x)| {
-                    arch.dispatch(|| {
-                        for (grad, &x) in grad.iter_mut().zip(x) {
-                            let (distribution, exponential) = distribution(x);
-                            // φ(x) = exp(-x²/2) / √(2π)
-                            *grad *= distribution + x * exponential * 0.398_942_3;
-                        }
-                    });
+            let mut grad = owned(grad);
+            numbers_mut(&mut grad).par_chunks_mut(CHUNK).zip(x).for_each(|(grad, x)| {
+                arch.dispatch(|| {
+                    for (grad, &x) in grad.iter_mut().zip(x) {
+                        let (distribution, exponential) = distribution(x);
+                        // φ(x) = exp(-x²/2) / √(2π)
+                        *grad *= distribution + x * exponential * 0.398_942_3;
+                    }
                 });
-            })
+            });
+            grad
         }
     }
 

@@ -63,7 +63,7 @@ mod flex {
     use pulp::{Arch, NullaryFnOnce};
     use rayon::prelude::*;
 
-    use crate::flex::{numbers, overwritten, rows_of_chunk, tensor};
+    use crate::flex::{numbers, numbers_mut, owned, rows_of_chunk, tensor};
     use crate::vectors::{dot, sum};
 
     pub(super) fn layer_norm<const D: usize>(
@@ -112,11 +112,11 @@ mod flex {
             let (gamma, beta) = (numbers(&gamma), numbers(&beta));
             let arch = Arch::new();
             let chunk = rows_of_chunk(gamma.len()) * gamma.len();
-            overwritten(x, |values| {
-                values.par_chunks_mut(chunk.max(1)).for_each(|values| {
-                    arch.dispatch(Forward { values, gamma, beta, epsilon });
-                });
-            })
+            let mut x = owned(x);
+            numbers_mut(&mut x).par_chunks_mut(chunk.max(1)).for_each(|values| {
+                arch.dispatch(Forward { values, gamma, beta, epsilon });
+            });
+            x
         }
     }
 
@@ -131,19 +131,17 @@ mod flex {
             let width = gamma.len().max(1);
             let arch = Arch::new();
             let chunk = rows_of_chunk(width) * width;
+            let mut of_x = owned(grad);
+            let chunks = numbers_mut(&mut of_x).par_chunks_mut(chunk).zip(x.par_chunks(chunk));
             // One sum for each chunk, added up in their order, whoever computed them.
-            let mut sums = Vec::new();
-            let of_x = overwritten(grad, |values| {
-                let chunks = values.par_chunks_mut(chunk).zip(x.par_chunks(chunk));
-                let of_chunk = |(grad, x)| {
-                    let mut sums = [vec![0.0; width], vec![0.0; width]];
-                    let mut normal = vec![0.0; width];
-                    let (of_both, normal) = (&mut sums, &mut *normal);
-                    arch.dispatch(Backwards { grad, x, gamma, epsilon, sums: of_both, normal });
-                    sums
-                };
-                sums = chunks.map(of_chunk).collect();
-            });
+            let of_chunk = |(grad, x)| {
+                let mut sums = [vec![0.0; width], vec![0.0; width]];
+                let mut normal = vec![0.0; width];
+                let (of_both, normal) = (&mut sums, &mut *normal);
+                arch.dispatch(Backwards { grad, x, gamma, epsilon, sums: of_both, normal });
+                sums
+            };
+            let sums: Vec<_> = chunks.map(of_chunk).collect();
             let mut totals = [vec![0.0; width], vec![0.0; width]];
             for sums in &sums {
                 for (total, sum) in totals.iter_mut().zip(sums) {

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod adamw;
 mod attention;
+mod cross_entropy;
 mod dropout;
 mod either;
 #[cfg(feature = "flex")]
@@ -13,13 +15,17 @@ mod linear;
 mod mask;
 #[cfg(feature = "flex")]
 mod product;
+mod scale;
 #[cfg(feature = "flex")]
 mod vectors;
 
+pub use adamw::{AdamWStep, adamw};
 pub use attention::{AttentionShape, attention};
+pub use cross_entropy::decoder_cross_entropy;
 pub use dropout::{dropout, residual_dropout};
 pub use either::Either;
 pub use gelu::gelu;
 pub use int8::{Int8Linear, Int8Matrix};
 pub use layer_norm::LayerNorm;
 pub use linear::linear;
+pub use scale::{scaled, sum_of_squares};

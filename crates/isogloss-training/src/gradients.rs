@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use isogloss_kernels::{scaled, sum_of_squares};
 
 /// Multiplies gradients by `scale` and, where their norm is then above `max_norm`, scales them
 /// down to it.
@@ -38,7 +39,7 @@ struct SumOfSquares<'a> {
 impl ModuleVisitor for SumOfSquares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let sum = gradient.square().sum();
+            let sum = sum_of_squares(gradient);
             self.sum = Some(match self.sum.take() {
                 Some(total) => total + sum,
                 None => sum,
@@ -56,7 +57,7 @@ struct Scaled {
 impl ModuleVisitor for Scaled {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.result.register(param.id, gradient.mul_scalar(self.by));
+            self.result.register(param.id, scaled(gradient, self.by));
         }
     }
 }

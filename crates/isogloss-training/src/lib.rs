@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adamw;
 mod batches;
 mod bucketing;
 mod checkpoint;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use isogloss_core::{LanguageTag, Progress, ProgressEvent};
 use isogloss_tokenization::{FairnessGate, FairnessReport};
 use serde::{Deserialize, Serialize};
 
+use crate::adamw::AdamW;
 use crate::checkpoint::{self, RunState, TaskRecord};
 use crate::gradients::scale_and_clip;
 use crate::validation::{Best, HeldOut, best};
@@ -486,12 +487,6 @@ fn newest_or_none(dir: &Path) -> Option<PathBuf> {
 }
 
 fn optimizer(settings: AdamWSettings) -> Result<ModuleOptimizer, TrainingError> {
-    let AdamWSettings { beta_1, beta_2, epsilon, weight_decay } = settings;
-    let config = AdamWConfig::new()
-        .with_beta_1(beta_1)
-        .with_beta_2(beta_2)
-        .with_epsilon(epsilon)
-        .with_weight_decay(weight_decay);
     // By role, as Burn names it: biases, and the gain and shift of a normalisation.
     let no_decay = ParamGroup::from_regex(r"(^|\.)(bias|gamma|beta)$").map_err(|error| {
         TrainingError::Config {
@@ -500,8 +495,8 @@ fn optimizer(settings: AdamWSettings) -> Result<ModuleOptimizer, TrainingError> 
             expected: "a regular expression",
         }
     })?;
-    let without_decay = config.clone().with_weight_decay(0.0).build();
-    Ok(config.init().with_group(no_decay, without_decay, None))
+    let without_decay = AdamW { settings: settings.with_weight_decay(0.0) };
+    Ok(ModuleOptimizer::from(AdamW { settings }).with_group(no_decay, without_decay, None))
 }
 
 /// The ids of the parameters that take gradients.
