@@ -23,8 +23,12 @@ use isogloss::transformer::{
     EncoderConfig, HasEncoder as _, LossValue, MaskedLanguageModel, MaskedSequence, MlmBatch,
     MlmObjective, Objective, Pretrained, SequenceInput,
 };
+use mimalloc::MiMalloc;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
