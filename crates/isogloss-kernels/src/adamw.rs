@@ -40,13 +40,12 @@ pub fn adamw<const D: usize>(
     moments: Option<[Tensor<D>; 2]>,
     step: AdamWStep,
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
-    let moments = moments.unwrap_or_else(|| [(); 2].map(|()| gradient.zeros_like()));
     #[cfg(feature = "flex")]
     if crate::flex::serves(&parameter) {
         return flex::adamw(parameter, gradient, moments, step);
     }
     let AdamWStep { learning_rate, betas: [beta_1, beta_2], epsilon, weight_decay, time } = step;
-    let [m, v] = moments;
+    let [m, v] = moments.unwrap_or_else(|| [(); 2].map(|()| gradient.zeros_like()));
     let m = m.mul_scalar(beta_1) + gradient.clone().mul_scalar(1.0 - beta_1);
     let v = v.mul_scalar(beta_2) + gradient.square().mul_scalar(1.0 - beta_2);
     let m_hat = m.clone().div_scalar(1.0 - beta_1.powi(time));
@@ -58,6 +57,7 @@ pub fn adamw<const D: usize>(
 
 #[cfg(feature = "flex")]
 mod flex {
+    use burn::backend::TensorMetadata;
     use burn::backend::tensor::FloatTensor;
     use burn::backend::{Backend, Dispatch, Flex, backend_extension};
     use burn::tensor::Tensor;
@@ -65,24 +65,32 @@ mod flex {
     use rayon::prelude::*;
 
     use super::AdamWStep;
-    use crate::flex::{CHUNK, numbers, numbers_mut, owned};
+    use crate::flex::{CHUNK, numbers, numbers_mut, owned, tensor};
 
     pub(super) fn adamw<const D: usize>(
         parameter: Tensor<D>,
         gradient: Tensor<D>,
-        [m, v]: [Tensor<D>; 2],
+        moments: Option<[Tensor<D>; 2]>,
         step: AdamWStep,
     ) -> (Tensor<D>, [Tensor<D>; 2]) {
         let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
-        let (m, v) = (m.into_dispatch(), v.into_dispatch());
-        let (parameter, m, v) =
-            <Dispatch as FusedAdamW>::fused_adamw(parameter, gradient, m, v, step);
+        let moments = moments.map(|[m, v]| (m.into_dispatch(), v.into_dispatch()));
+        let (parameter, m, v) = match moments {
+            Some((m, v)) => <Dispatch as FusedAdamW>::next(parameter, gradient, m, v, step),
+            None => <Dispatch as FusedAdamW>::first(parameter, gradient, step),
+        };
         (Tensor::from_dispatch(parameter), [m, v].map(Tensor::from_dispatch))
     }
 
     #[backend_extension(Flex)]
     trait FusedAdamW: Backend {
-        fn fused_adamw(
+        fn first(
+            parameter: FloatTensor<Self>,
+            gradient: FloatTensor<Self>,
+            step: AdamWStep,
+        ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+        fn next(
             parameter: FloatTensor<Self>,
             gradient: FloatTensor<Self>,
             m: FloatTensor<Self>,
@@ -92,7 +100,17 @@ mod flex {
     }
 
     impl FusedAdamW for Flex {
-        fn fused_adamw(
+        fn first(
+            parameter: FloatTensor<Self>,
+            gradient: FloatTensor<Self>,
+            step: AdamWStep,
+        ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+            let (shape, count) = (parameter.shape(), parameter.layout().num_elements());
+            let [m, v] = [(); 2].map(|()| tensor(vec![0.0; count], shape.clone()));
+            Self::next(parameter, gradient, m, v, step)
+        }
+
+        fn next(
             parameter: FloatTensor<Self>,
             gradient: FloatTensor<Self>,
             m: FloatTensor<Self>,

@@ -83,7 +83,7 @@ mod flex {
     use pulp::{Arch, NullaryFnOnce};
     use rayon::prelude::*;
 
-    use crate::flex::{numbers, numbers_mut, owned, tensor};
+    use crate::flex::{indices, numbers, numbers_mut, owned, tensor};
     use crate::product::{Matrix, MatrixMut, Write, product_on_all};
     use crate::vectors::{exp_of_negative, largest, sum};
 
@@ -96,10 +96,7 @@ mod flex {
         bias: &Tensor<1>,
         targets: &Tensor<1, Int>,
     ) -> Tensor<1> {
-        let [vocab, _] = weight.dims();
-        let targets: Vec<usize> =
-            targets.clone().into_data().iter::<u32>().map(|id| id as usize).collect();
-        assert!(targets.iter().all(|&id| id < vocab), "targets below the size of the vocabulary");
+        let targets = indices(targets, weight.dims()[0]);
         let (hidden, weight) = (hidden.clone().into_dispatch(), weight.clone().into_dispatch());
         let bias = bias.clone().into_dispatch();
         Tensor::from_dispatch(<Dispatch as DecoderLoss>::decoder_loss(
@@ -186,7 +183,8 @@ mod flex {
                 }
                 if let Some(numbers) = &mut of_weight {
                     let mut out = MatrixMut { numbers, dims: [vocab, width], row_stride: width };
-                    product_on_all(&mut out, Write::Add, [gradient.transposed(), h], count, 1.0);
+                    let write = if first == 0 { Write::Over } else { Write::Add };
+                    product_on_all(&mut out, write, [gradient.transposed(), h], count, 1.0);
                 }
                 if let Some(of_bias) = &mut of_bias {
                     for row in logits.chunks_exact(vocab) {

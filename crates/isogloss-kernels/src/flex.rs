@@ -4,7 +4,7 @@ use burn::backend::DispatchDevice;
 use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::{DType, Shape, Tensor, TensorData};
+use burn::tensor::{DType, Int, Shape, Tensor, TensorData};
 
 /// Numbers that one thread takes at a time; their count does not depend on that of the threads.
 pub(crate) const CHUNK: usize = 16_384;
@@ -40,6 +40,17 @@ pub(crate) fn owned(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
 /// The numbers of an [`owned`] tensor, to be written over.
 pub(crate) fn numbers_mut(x: &mut FloatTensor<Flex>) -> &mut [f32] {
     x.storage_mut::<f32>()
+}
+
+/// Ids as places in a list.
+///
+/// # Panics
+///
+/// Where one is not below `bound`.
+pub(crate) fn indices(ids: &Tensor<1, Int>, bound: usize) -> Vec<usize> {
+    let ids: Vec<usize> = ids.clone().into_data().iter::<u32>().map(|id| id as usize).collect();
+    assert!(ids.iter().all(|&id| id < bound), "ids below {bound}");
+    ids
 }
 
 /// How many rows of `width` numbers make a chunk.

@@ -5,6 +5,7 @@ mod attention;
 mod cross_entropy;
 mod dropout;
 mod either;
+mod embedding;
 #[cfg(feature = "flex")]
 mod flex;
 mod gelu;
@@ -24,6 +25,7 @@ pub use attention::{AttentionShape, attention};
 pub use cross_entropy::decoder_cross_entropy;
 pub use dropout::{dropout, residual_dropout};
 pub use either::Either;
+pub use embedding::embedding;
 pub use gelu::gelu;
 pub use int8::{Int8Linear, Int8Matrix};
 pub use layer_norm::LayerNorm;

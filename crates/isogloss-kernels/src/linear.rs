@@ -108,14 +108,7 @@ mod flex {
             let ([x, weight], bias) = ([x, weight].map(ordered), bias.to_contiguous());
             let ([rows, inputs], x) = matrix(&x);
             let ([_, outputs], weight) = matrix(&weight);
-            let bias = numbers(&bias);
-            let mut values = vec![0.0; rows * outputs];
-            let chunk = rows_of_chunk(outputs) * outputs;
-            values.par_chunks_mut(chunk.max(1)).for_each(|values| {
-                for row in values.chunks_exact_mut(outputs) {
-                    row.copy_from_slice(bias);
-                }
-            });
+            let mut values = numbers(&bias).repeat(rows);
             let dims = [rows, outputs];
             let mut out = MatrixMut { numbers: &mut values, dims, row_stride: outputs };
             product_on_all(&mut out, Write::Add, [x, weight], inputs, 1.0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::{Int, Tensor};
-use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout};
+use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout, embedding};
 use isogloss_peft::{AdapterHost as _, SiteMut};
 
 use crate::initialization::Initialization;
@@ -63,7 +63,7 @@ impl Embeddings {
     /// - returns: `[batch, seq, d_model]`
     fn words(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         match &self.word {
-            Either::A(table) => table.forward(ids),
+            Either::A(table) => rows(table, ids),
             Either::B(table) => {
                 let ([batch, seq], [_, d_model]) = (ids.dims(), table.dims());
                 table.select(ids.flatten(0, 1)).reshape([batch, seq, d_model])
@@ -75,16 +75,15 @@ impl Embeddings {
     ///
     /// - returns: `[batch · seq, d_model]`
     fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
-        let mut sum =
-            self.words(batch.ids.clone()) + self.position.forward(batch.positions.clone()); // [batch, seq, d_model]
+        let mut sum = self.words(batch.ids.clone()) + rows(&self.position, batch.positions.clone()); // [batch, seq, d_model]
         match (&self.token_type, &batch.token_types) {
-            (Some(table), Some(types)) => sum = sum + table.forward(types.clone()),
+            (Some(table), Some(types)) => sum = sum + rows(table, types.clone()),
             // All are of type 0, one row for all.
             (Some(table), None) => sum = sum + table.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
             (None, _) => {}
         }
         if let (Some(table), Some(languages)) = (&self.language, &batch.languages) {
-            sum = sum + table.forward(languages.clone());
+            sum = sum + rows(table, languages.clone());
         }
         let sum = sum.flatten(0, 1);
         let sum = match &self.norm {
@@ -93,6 +92,13 @@ impl Embeddings {
         };
         dropout(sum, &self.dropout)
     }
+}
+
+/// The rows of a table. `[batch, seq]` to `[batch, seq, d_model]`
+fn rows(table: &Embedding, ids: Tensor<2, Int>) -> Tensor<3> {
+    let ([batch, seq], table) = (ids.dims(), table.weight.val());
+    let d_model = table.dims()[1];
+    embedding(table, ids.flatten(0, 1)).reshape([batch, seq, d_model])
 }
 
 /// `tanh(dense h₀)`: a vector of the first token for tasks on whole sequences.
