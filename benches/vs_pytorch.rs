@@ -143,7 +143,7 @@ struct InTurn<O, B> {
 }
 
 impl<M, O: Objective<M>> Task<M> for InTurn<O, O::Batch> {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "batches in turn"
     }
 

@@ -70,6 +70,11 @@ pub fn decoder_cross_entropy(
 
 #[cfg(feature = "flex")]
 mod flex {
+    #![expect(
+        clippy::inline_always,
+        reason = "a call within a loop keeps it from becoming vectors"
+    )]
+
     use burn::backend::TensorMetadata;
     use burn::backend::autodiff::checkpoint::base::Checkpointer;
     use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;

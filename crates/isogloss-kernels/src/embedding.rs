@@ -19,7 +19,7 @@ use burn::tensor::{Int, Tensor};
 pub fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if crate::flex::serves(&table) {
-        return flex::embedding(table, ids);
+        return flex::embedding(table, &ids);
     }
     table.select(0, ids)
 }
@@ -39,8 +39,8 @@ mod flex {
 
     use crate::flex::{indices, numbers, numbers_mut, owned, tensor};
 
-    pub(super) fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
-        let ids = indices(&ids, table.dims()[0]);
+    pub(super) fn embedding(table: Tensor<2>, ids: &Tensor<1, Int>) -> Tensor<2> {
+        let ids = indices(ids, table.dims()[0]);
         Tensor::from_dispatch(<Dispatch as Rows>::rows_of(table.into_dispatch(), ids))
     }
 

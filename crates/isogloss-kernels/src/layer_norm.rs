@@ -51,6 +51,11 @@ impl LayerNorm {
 
 #[cfg(feature = "flex")]
 mod flex {
+    #![expect(
+        clippy::inline_always,
+        reason = "a call within a loop keeps it from becoming vectors"
+    )]
+
     use burn::backend::autodiff::checkpoint::base::Checkpointer;
     use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
     use burn::backend::autodiff::grads::Gradients;

@@ -160,7 +160,9 @@ mod flex {
                 })
                 .collect();
             let mut total = vec![0.0; outputs];
-            sums.iter().for_each(|sum| add(&mut total, sum));
+            for sum in &sums {
+                add(&mut total, sum);
+            }
             tensor(total, [outputs])
         }
     }

@@ -19,7 +19,7 @@ impl Matrix<'_> {
     }
 
     /// Without the rows before `row`, which must be one of them.
-    fn from_row(self, row: usize) -> Self {
+    fn starting_at(self, row: usize) -> Self {
         Self { numbers: &self.numbers[row * self.strides[0]..], ..self }
     }
 }
@@ -89,7 +89,7 @@ pub(crate) fn product_on_all(
             }
             let dims = [share.min(m - first), columns];
             let mut out = MatrixMut { numbers, dims, row_stride: stride };
-            product(&mut out, write, [a.from_row(first), b], inner, scale);
+            product(&mut out, write, [a.starting_at(first), b], inner, scale);
         });
     } else {
         checked(out, [a, b], inner);
@@ -97,7 +97,7 @@ pub(crate) fn product_on_all(
         (0..n.div_ceil(share)).into_par_iter().for_each(|block| {
             let first = block * share;
             let dims = [m, share.min(n - first)];
-            let b = b.transposed().from_row(first).transposed();
+            let b = b.transposed().starting_at(first).transposed();
             // SAFETY: all indices were checked above, and no other block writes to these columns.
             #[expect(unsafe_code, reason = "columns of a matrix are written by several threads")]
             unsafe {

@@ -5,5 +5,6 @@
 mod attention;
 mod gelu;
 mod int8;
+mod training;
 
 use isogloss_testing::device;
