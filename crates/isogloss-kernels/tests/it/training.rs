@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::Param;
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData, activation, module};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData, activation, module};
 use isogloss_kernels::{
     AdamWStep, AttentionShape, LayerNorm, adamw, attention, decoder_cross_entropy, dropout,
     embedding, linear, residual_dropout, scaled, sum_of_squares,
@@ -42,18 +42,21 @@ fn weighed<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     (x * weights).sum()
 }
 
+/// The gradients of some leaves, one after the other; `None` where one has none.
+type GradientsOfLeaves<'a> = &'a dyn Fn(&Gradients) -> Option<Tensor<1>>;
+
 /// Plain operations of one operation and its gradients, beside ours: `[ours, theirs]` each.
 #[track_caller]
 fn assert_same_gradients<const D: usize>(
     [ours, theirs]: [Tensor<D>; 2],
-    leaves: [&dyn Fn(&burn::tensor::Gradients) -> Option<Tensor<1>>; 2],
+    leaves: [GradientsOfLeaves<'_>; 2],
 ) {
     assert_close(ours.clone(), theirs.clone(), 2e-5);
     let [ours, theirs] = [ours, theirs].map(|y| weighed(y).backward());
     assert_close(leaves[0](&ours).unwrap(), leaves[1](&theirs).unwrap(), 1e-4);
 }
 
-fn flat<const D: usize>(x: &Tensor<D>, gradients: &burn::tensor::Gradients) -> Option<Tensor<1>> {
+fn flat<const D: usize>(x: &Tensor<D>, gradients: &Gradients) -> Option<Tensor<1>> {
     let gradient = x.grad(gradients)?;
     Some(gradient.flatten(0, D - 1))
 }
@@ -61,7 +64,7 @@ fn flat<const D: usize>(x: &Tensor<D>, gradients: &burn::tensor::Gradients) -> O
 /// All gradients one after the other.
 macro_rules! all {
     ($($leaf:expr),*) => {
-        &|gradients: &burn::tensor::Gradients| {
+        &|gradients: &Gradients| {
             Some(Tensor::cat(vec![$(flat(&$leaf, gradients)?),*], 0))
         }
     };
@@ -131,7 +134,7 @@ proptest! {
         (rows, width, vocab) in (1_usize..40, 1_usize..20, 1_usize..90),
     ) {
         let device = crate::device().autodiff();
-        let targets: Vec<i32> = (0..rows).map(|row| (row * 31 % vocab) as i32).collect();
+        let targets: Vec<i32> = (0..rows).map(|row| i32::try_from(row * 31 % vocab).unwrap()).collect();
         let targets: Tensor<1, Int> = Tensor::from_data(TensorData::new(targets, [rows]), &device);
         let leaves = || {
             // Logits far apart, in which exponentials vanish.
