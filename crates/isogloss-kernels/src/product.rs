@@ -77,6 +77,9 @@ pub(crate) fn product_on_all(
     /// Rows or columns that are worth a thread, and more than those for which the library sums up otherwise.
     const LEAST: usize = 64;
     let [m, n] = out.dims;
+    if m == 0 || n == 0 {
+        return;
+    }
     let longer = m.max(n);
     let share = longer.div_ceil(current_num_threads().min(longer / LEAST).max(1)).max(1);
     if m >= n {
