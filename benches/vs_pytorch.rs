@@ -1,7 +1,7 @@
 //! Our side of `vs_pytorch/run.sh`: takes as many steps as it is asked for, and says what they took.
 //!
-//! `vs_pytorch mlm MODEL BATCHES` reads a number of steps from each line of its input and answers with
-//! a line of JSON.
+//! `vs_pytorch mlm|classify|lora MODEL BATCHES` reads a number of steps from each line of its input and
+//! answers with a line of JSON; `vs_pytorch adapter MODEL` writes the LoRA that both sides begin with.
 #![expect(clippy::print_stdout, reason = "the script reads it")]
 
 use std::cell::RefCell;
@@ -12,16 +12,18 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use isogloss::burn::module::Module;
+use isogloss::burn::module::{Module, ParamGroup};
 use isogloss::burn::tensor::{Device, Tensor};
 use isogloss::core::{Progress, ProgressEvent, Seed};
+use isogloss::peft::{AdapterConfig, LoraConfig, attach, load_adapter, save_adapter};
 use isogloss::training::{
     AdamWSettings, Decay, LearningRateConfig, StopFlag, Task, TaskLoss, Trainer, TrainingConfig,
     TrainingError,
 };
 use isogloss::transformer::{
-    EncoderConfig, HasEncoder as _, LossValue, MaskedLanguageModel, MaskedSequence, MlmBatch,
-    MlmObjective, Objective, Pretrained, SequenceInput,
+    ClassificationBatch, ClassificationObjective, ClassifierConfig, EncoderConfig, HasEncoder as _,
+    LossValue, MaskedLanguageModel, MaskedSequence, MlmBatch, MlmObjective, Objective, Pretrained,
+    PretrainedModel, SequenceClassifier, SequenceInput,
 };
 use mimalloc::MiMalloc;
 use safetensors::SafeTensors;
@@ -36,21 +38,43 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Losses = Rc<RefCell<Vec<f64>>>;
 
 fn main() -> Outcome<()> {
-    let args: Vec<String> = std::env::args().filter(|arg| arg != "--bench").collect();
-    let [_, job, model, batches] = &*args else {
-        return Err("expected JOB MODEL BATCHES".into());
-    };
-    match job.as_str() {
-        "mlm" => mlm(Path::new(model), Path::new(batches)),
-        job => Err(format!("`{job}` is no job, expected mlm").into()),
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let device = isogloss::device("flex")?.autodiff();
+    match *args {
+        ["mlm", model, batches] => {
+            let model = open::<MaskedLanguageModel>(model, &device)?;
+            let batches = Rows::read(batches)?.mlm(model.encoder().config(), &device)?;
+            train(model, MlmObjective, batches, &device)
+        }
+        ["classify", model, batches] => {
+            classify(open(model, &device)?, batches, &device)
+        }
+        ["lora", model, batches] => {
+            let base = open::<SequenceClassifier>(model, &device)?;
+            let (model, _) = load_adapter(base, &Path::new(model).join("lora"), &device)?;
+            // As PEFT does for a classifier.
+            let head = ParamGroup::from_regex("^head").map_err(|error| format!("{error:?}"))?;
+            classify(model.unfreeze_group(head), batches, &device)
+        }
+        ["adapter", model] => {
+            let base = open::<SequenceClassifier>(model, &device)?;
+            let config = LoraConfig::new(8).with_alpha(16.0);
+            let config = AdapterConfig::Lora(config);
+            let (adapted, _) = attach(base, &config, Seed::new(1), &device)?;
+            Ok(save_adapter(&adapted, &config, &Path::new(model).join("lora"))?)
+        }
+        _ => Err("expected mlm|classify|lora MODEL BATCHES, or adapter MODEL".into()),
     }
 }
 
-fn mlm(model: &Path, batches: &Path) -> Outcome<()> {
-    let device = isogloss::device("flex")?.autodiff();
-    let model = Pretrained::<MaskedLanguageModel>::open(model, &device)?.into_model();
-    let batches = Rows::read(batches)?.mlm(model.encoder().config(), &device)?;
-    train(model, MlmObjective, batches, &device)
+fn open<M: PretrainedModel>(dir: &str, device: &Device) -> Outcome<M> {
+    Ok(Pretrained::open(Path::new(dir), device)?.into_model())
+}
+
+fn classify(model: SequenceClassifier, batches: &str, device: &Device) -> Outcome<()> {
+    let batches = Rows::read(batches)?.classification(&model.config(), device)?;
+    train(model, ClassificationObjective, batches, device)
 }
 
 /// Trains in the same way as the peer, as many steps at a time as are asked for.
@@ -176,7 +200,8 @@ impl<M, O: Objective<M>> Task<M> for InTurn<O, O::Batch> {
     }
 }
 
-/// Rows of ids and labels, `[batches, rows, tokens]`; -100 is no label.
+/// Rows of ids, `[batches, rows, tokens]`, with a label for each token, of which -100 is none, or for each
+/// row.
 struct Rows {
     dims: [usize; 3],
     ids: Vec<i64>,
@@ -184,7 +209,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(path: &Path) -> Outcome<Self> {
+    fn read(path: &str) -> Outcome<Self> {
         let bytes = fs::read(path)?;
         let file = SafeTensors::deserialize(&bytes)?;
         let numbers = |name: &str| -> Outcome<Vec<i64>> {
@@ -199,15 +224,35 @@ impl Rows {
     fn mlm(&self, config: &EncoderConfig, device: &Device) -> Outcome<Vec<MlmBatch>> {
         let [_, rows, tokens] = self.dims;
         let mut sequences = Vec::new();
-        for (ids, labels) in self.ids.chunks(tokens).zip(self.labels.chunks(tokens)) {
-            let ids = ids.iter().map(|&id| u32::try_from(id)).collect::<Result<_, _>>()?;
+        for (input, labels) in self.inputs()?.into_iter().zip(self.labels.chunks(tokens)) {
             let masked = labels.iter().enumerate().filter(|(_, label)| **label >= 0);
             let (positions, labels): (Vec<usize>, Vec<i64>) =
                 masked.map(|(place, label)| (place, *label)).unzip();
-            let labels = labels.into_iter().map(u32::try_from).collect::<Result<_, _>>()?;
-            sequences.push(MaskedSequence { input: SequenceInput::new(ids), positions, labels });
+            sequences.push(MaskedSequence { input, positions, labels: numbers(&labels)? });
         }
         let batches = sequences.chunks(rows).map(|rows| MlmBatch::try_new(config, rows, device));
         Ok(batches.collect::<Result<_, _>>()?)
     }
+
+    fn classification(
+        &self,
+        config: &ClassifierConfig,
+        device: &Device,
+    ) -> Outcome<Vec<ClassificationBatch>> {
+        let [_, rows, _] = self.dims;
+        let (inputs, classes) = (self.inputs()?, numbers(&self.labels)?);
+        let batches = inputs.chunks(rows).zip(classes.chunks(rows)).map(|(inputs, classes)| {
+            ClassificationBatch::try_new(config, inputs, classes, device)
+        });
+        Ok(batches.collect::<Result<_, _>>()?)
+    }
+
+    fn inputs(&self) -> Outcome<Vec<SequenceInput>> {
+        let rows = self.ids.chunks(self.dims[2]);
+        rows.map(|ids| Ok(SequenceInput::new(numbers(ids)?))).collect()
+    }
+}
+
+fn numbers(values: &[i64]) -> Outcome<Vec<u32>> {
+    Ok(values.iter().map(|&value| u32::try_from(value)).collect::<Result<_, _>>()?)
 }

@@ -100,25 +100,53 @@ def small(model):
     return small, lambda batch: small(**batch)
 
 
-def transformers_mlm(model):
-    from transformers import XLMRobertaForMaskedLM
-
-    mlm = XLMRobertaForMaskedLM.from_pretrained(model)
+def of_transformers(model):
+    """The loss of a model of transformers, as its users have it."""
     mask = None
 
     def loss(batch):
         nonlocal mask
         mask = torch.ones_like(batch["input_ids"]) if mask is None else mask
-        return mlm(attention_mask=mask, **batch).loss
+        return model(attention_mask=mask, **batch).loss
 
-    return mlm, loss
+    return model, loss
+
+
+def mlm(model):
+    from transformers import XLMRobertaForMaskedLM
+
+    return of_transformers(XLMRobertaForMaskedLM.from_pretrained(model))
+
+
+def classifier(model):
+    from transformers import XLMRobertaForSequenceClassification
+
+    return XLMRobertaForSequenceClassification.from_pretrained(model)
+
+
+def lora(directory):
+    """PEFT's LoRA of query and value, and a head that trains; A is that of the other side."""
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    config = LoraConfig(task_type=TaskType.SEQ_CLS, r=8, lora_alpha=16, target_modules=["query", "value"])
+    model = get_peft_model(classifier(directory), config)
+    theirs = load_file(os.path.join(directory, "lora", "adapter.safetensors"))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_A" in name:
+                layer, site = name.split(".layer.")[1].split(".")[0], name.split(".lora_A")[0].split(".")[-1]
+                parameter.copy_(theirs.pop(f"encoder.layers.{layer}.attention.{site}.lora.a").T)
+    left = [name for name in theirs if not name.endswith(".lora.b")]
+    if left:
+        sys.exit(f"no place for {left}")
+    return of_transformers(model)
 
 
 def optimizer(model):
     plain = {id(p) for m in model.modules() if isinstance(m, nn.LayerNorm) for p in m.parameters()}
     plain |= {id(p) for name, p in model.named_parameters() if name.endswith("bias")}
     groups = [[], []]
-    for parameter in model.parameters():
+    for parameter in filter(lambda it: it.requires_grad, model.parameters()):
         groups[id(parameter) in plain].append(parameter)
     groups = [{"params": groups[0], "weight_decay": 0.01}, {"params": groups[1], "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.999), eps=1e-8)
@@ -133,7 +161,13 @@ def peak_mib():
 def main():
     job, model, batches = sys.argv[1:]
     torch.manual_seed(1)
-    model, loss_of = {"mlm-small": small, "mlm-xlmr": transformers_mlm}[job](model)
+    jobs = {
+        "mlm-small": small,
+        "mlm-xlmr": mlm,
+        "classify-xlmr": lambda model: of_transformers(classifier(model)),
+        "lora-xlmr": lora,
+    }
+    model, loss_of = jobs[job](model)
     model.train()
     adamw = optimizer(model)
     batches = load_file(batches)

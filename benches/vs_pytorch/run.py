@@ -18,11 +18,14 @@ import tempfile
 
 import torch
 from safetensors.torch import save_file
-from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
+from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SEED = 7
+
+XLMR = {"vocab_size": 250002, "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 12,
+        "intermediate_size": 1536}
 
 # Rows and tokens of a batch, the shape of the model, steps that are timed at once.
 JOBS = {
@@ -37,10 +40,12 @@ JOBS = {
         "ours": "mlm",
         "batch": (8, 128),
         "steps": 1,
-        "config": {"vocab_size": 250002, "hidden_size": 384, "num_hidden_layers": 12,
-                   "num_attention_heads": 12, "intermediate_size": 1536},
+        "config": XLMR,
     },
+    "classify-xlmr": {"ours": "classify", "batch": (8, 128), "steps": 2, "config": XLMR},
+    "lora-xlmr": {"ours": "lora", "batch": (8, 128), "steps": 2, "config": XLMR},
 }
+CLASSES = 3
 
 
 def write_model(job, directory, rate):
@@ -50,15 +55,21 @@ def write_model(job, directory, rate):
         **job["config"], max_position_embeddings=514, type_vocab_size=1, pad_token_id=1, bos_token_id=0,
         eos_token_id=2, layer_norm_eps=1e-5, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate,
     )
-    XLMRobertaForMaskedLM(config).save_pretrained(directory)
+    config.num_labels = CLASSES
+    model = XLMRobertaForMaskedLM if job["ours"] == "mlm" else XLMRobertaForSequenceClassification
+    model(config).save_pretrained(directory)
 
 
 def write_batches(job, file, count=4):
-    """Made-up ids, of which about 15 in 100 are hidden."""
+    """Made-up ids, of which about 15 in 100 are hidden, or with classes."""
     random = torch.Generator().manual_seed(SEED)
     vocab, (rows, tokens) = job["config"]["vocab_size"], job["batch"]
     shape = (count, rows, tokens)
     labels = torch.randint(10, vocab, shape, generator=random)
+    if job["ours"] != "mlm":
+        labels[..., 0], labels[..., -1] = 0, 2
+        classes = torch.randint(0, CLASSES, shape[:2], generator=random)
+        return save_file({"input_ids": labels, "labels": classes}, file)
     chosen = torch.rand(shape, generator=random) < 0.15
     chosen[..., 0] = chosen[..., -1] = False
     ids = labels.masked_fill(chosen, vocab - 1)
@@ -104,6 +115,8 @@ def measure(name, job, ours, rounds, directory):
     write_batches(job, batches)
     for kind, rate in (("plain", 0.0), ("dropout", 0.1)):
         write_model(job, directory / kind, rate)
+        if job["ours"] == "lora":
+            subprocess.run([ours, "adapter", directory / kind], check=True)
     both = sides(name, job, ours, directory / "plain", batches)
     losses = {side: both[side].steps(4)["losses"] for side in both}
     for side in both.values():

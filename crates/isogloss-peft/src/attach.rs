@@ -21,8 +21,9 @@ pub struct AttachReport {
 /// Attaches fresh adapters to every site that the pattern matches, and freezes everything else.
 ///
 /// The model computes what it did before: an adapter begins as the identity. Afterwards only the
-/// adapters' parameters take gradients and optimizer state. What else is to train, such as a fresh
-/// head, the caller thaws (`unfreeze_group`).
+/// adapters' parameters take gradients and optimizer state. Dropout in the base still acts while
+/// training, as with the `peft` library. What else is to train, such as a fresh head, the caller thaws
+/// (`unfreeze_group`).
 ///
 /// Each site draws its weights from a stream that `seed` and its path name, so that equal seeds
 /// give equal adapters on any device.
@@ -38,7 +39,7 @@ pub fn attach<H: AdapterHost + Module>(
     device: &Device,
 ) -> Result<(H, AttachReport), AdapterError> {
     let pattern = config.check()?;
-    let mut host = host.freeze();
+    let mut host = host.no_grad();
     let mut sites = Vec::new();
     let mut others = Vec::new();
     let mut fault = None;

@@ -18,6 +18,8 @@ pub fn device() -> Device {
         "ndarray" => Device::ndarray(),
         #[cfg(feature = "wgpu")]
         "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        #[cfg(feature = "cuda")]
+        "cuda" => Device::cuda(0),
         _ => panic!("ISOGLOSS_TEST_DEVICE is `{name}`, which the tests were not built with"),
     };
     let n = 20;
