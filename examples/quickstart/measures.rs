@@ -7,13 +7,10 @@ use isogloss::burn::module::Module;
 use isogloss::burn::tensor::Device;
 use isogloss::core::{LanguageTag, Progress, ProgressEvent, Seed};
 use isogloss::evaluation::{EmbeddingMatrix, Prediction, Retrieval, retrieve};
-use isogloss::sampling::{
-    ExplicitWeights, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit,
-};
 use isogloss::tokenization::{SubwordTokenizer, TextEncoder};
 use isogloss::training::{
-    ClassificationBatches, LabelledSequence, LearningRateConfig, ObjectiveTask, StopFlag, Task,
-    Trainer, TrainingConfig,
+    Class, Labelled, LabelledBatches, LearningRateConfig, ObjectiveTask, StopFlag, Task, Trainer,
+    TrainingConfig, batches_by_length,
 };
 use isogloss::transformer::{
     ClassificationObjective, ClassifierConfig, Encoder, EncoderBatch, MaskedLanguageModel,
@@ -36,7 +33,7 @@ const LEARNING_RATE: f64 = 1e-3;
 pub(crate) struct Measures<'a> {
     held: &'a Held,
     ids: BTreeMap<LanguageTag, Vec<Vec<u32>>>,
-    english_topics: Arc<Vec<LabelledSequence>>,
+    english_topics: Arc<Vec<Labelled<Class>>>,
     shape: &'a Shape,
     unk: u32,
     device: &'a Device,
@@ -98,8 +95,8 @@ impl<'a> Measures<'a> {
         for row in rows {
             let class =
                 TOPICS.iter().position(|topic| *topic == row.label).ok_or("no such topic")?;
-            english_topics
-                .push(LabelledSequence { ids: encode(&row.text)?, class: u32::try_from(class)? });
+            let input = shape.layout.sentence(&encode(&row.text)?).input;
+            english_topics.push(Labelled { input, label: Class(u32::try_from(class)?) });
         }
         let unk = tokenizer.special_ids().unk.ok_or("the vocabulary has no unknown token")?;
         Ok(Self { held, ids, english_topics: Arc::new(english_topics), shape, unk, device })
@@ -161,13 +158,8 @@ impl<'a> Measures<'a> {
             seed,
             &device,
         )?;
-        let english = [(tag(PIVOT), self.english_topics.len() as u64)];
-        let all = ExplicitWeights::try_new([(tag(PIVOT), 1.0)])?
-            .distribution(&LanguageSizes::try_new(SizeUnit::Sentences, english.clone())?)?;
-        let stream = MixtureStream::try_new(&all, &english, seed)?;
         let rows = self.english_topics.clone();
-        let batches =
-            ClassificationBatches::try_new(rows, stream, config, self.shape.framing(), seed)?;
+        let batches = LabelledBatches::try_new(rows, config, self.shape.framing().buckets, seed)?;
         let task: Box<dyn Task<SequenceClassifier>> =
             Box::new(ObjectiveTask::new("topics", ClassificationObjective, batches));
         let config = TrainingConfig::new(steps)
@@ -288,26 +280,12 @@ impl<'a> Measures<'a> {
         texts: &[Vec<u32>],
         mut each: impl FnMut(&[usize], &EncoderBatch),
     ) -> Outcome<()> {
-        let mut order: Vec<usize> = (0..texts.len()).collect();
-        order.sort_by_key(|row| texts[*row].len());
-        for rows in chunks(&order, |row| texts[row].len() + 2) {
+        let lengths: Vec<usize> = texts.iter().map(|text| text.len() + 2).collect();
+        for rows in batches_by_length(&lengths, BATCH_TOKENS) {
             let inputs: Vec<SequenceInput> =
                 rows.iter().map(|row| self.shape.layout.sentence(&texts[*row]).input).collect();
-            each(rows, &EncoderBatch::try_new(&self.shape.encoder, &inputs)?);
+            each(&rows, &EncoderBatch::try_new(&self.shape.encoder, &inputs)?);
         }
         Ok(())
     }
-}
-
-/// Cuts rows, sorted by length, into batches.
-fn chunks(order: &[usize], length: impl Fn(usize) -> usize) -> Vec<&[usize]> {
-    let (mut chunks, mut start) = (Vec::new(), 0);
-    for end in 1..=order.len() {
-        let is_last = end == order.len();
-        if is_last || (end + 1 - start) * length(order[end]) > BATCH_TOKENS {
-            chunks.push(&order[start..end]);
-            start = end;
-        }
-    }
-    chunks
 }

@@ -17,6 +17,14 @@ pub struct AdamWStep {
     pub time: i32,
 }
 
+impl AdamWStep {
+    /// What is left of a number that has no gradient and no moments.
+    #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
+    pub(crate) fn decay(self) -> f32 {
+        (1.0 - self.learning_rate * f64::from(self.weight_decay)) as f32
+    }
+}
+
 /// Updates a parameter and its two moments, which are zero before the first step.
 ///
 /// ```text
@@ -61,11 +69,9 @@ mod flex {
     use burn::backend::tensor::FloatTensor;
     use burn::backend::{Backend, Dispatch, Flex, backend_extension};
     use burn::tensor::Tensor;
-    use pulp::Arch;
-    use rayon::prelude::*;
 
-    use super::AdamWStep;
-    use crate::flex::{CHUNK, numbers, numbers_mut, owned, tensor};
+    use super::{AdamWStep, update_all};
+    use crate::flex::{numbers, numbers_mut, owned, tensor};
 
     pub(super) fn adamw<const D: usize>(
         parameter: Tensor<D>,
@@ -119,56 +125,77 @@ mod flex {
         ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
             let gradient = gradient.to_contiguous();
             let gradient = numbers(&gradient);
-            let (arch, update) = (Arch::new(), Update::new(step));
             let [mut parameter, mut m, mut v] = [parameter, m, v].map(owned);
-            let moments = numbers_mut(&mut m).par_chunks_mut(CHUNK);
-            let moments = moments.zip(numbers_mut(&mut v).par_chunks_mut(CHUNK));
-            let chunks = numbers_mut(&mut parameter).par_chunks_mut(CHUNK);
-            let chunks = chunks.zip(gradient.par_chunks(CHUNK)).zip(moments);
-            chunks.for_each(|((parameter, gradient), (m, v))| {
-                arch.dispatch(|| update.apply(parameter, gradient, m, v));
-            });
+            let [m_numbers, v_numbers] = [&mut m, &mut v].map(numbers_mut);
+            update_all(numbers_mut(&mut parameter), gradient, m_numbers, v_numbers, step);
             (parameter, m, v)
         }
     }
+}
 
-    /// The factors of an update.
-    #[derive(Clone, Copy)]
-    struct Update {
-        betas: [f32; 2],
-        // One less each, and one over the corrections of the two means.
-        rests: [f32; 2],
-        corrections: [f32; 2],
-        epsilon: f32,
-        kept: f32,
-        rate: f32,
+/// Updates numbers in place, on all cores where there are kernels.
+pub(crate) fn update_all(
+    parameter: &mut [f32],
+    gradient: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    step: AdamWStep,
+) {
+    let update = Update::new(step);
+    #[cfg(feature = "flex")]
+    {
+        use pulp::Arch;
+        use rayon::prelude::*;
+
+        use crate::flex::CHUNK;
+
+        let arch = Arch::new();
+        let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
+        let chunks = parameter.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(moments);
+        chunks.for_each(|((parameter, gradient), (m, v))| {
+            arch.dispatch(|| update.apply(parameter, gradient, m, v));
+        });
+    }
+    #[cfg(not(feature = "flex"))]
+    update.apply(parameter, gradient, m, v);
+}
+
+/// The factors of an update.
+#[derive(Clone, Copy)]
+struct Update {
+    betas: [f32; 2],
+    // One less each, and one over the corrections of the two means.
+    rests: [f32; 2],
+    corrections: [f32; 2],
+    epsilon: f32,
+    kept: f32,
+    rate: f32,
+}
+
+impl Update {
+    #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
+    fn new(step: AdamWStep) -> Self {
+        let AdamWStep { learning_rate, betas, epsilon, time, .. } = step;
+        Self {
+            betas,
+            rests: betas.map(|beta| 1.0 - beta),
+            corrections: betas.map(|beta| 1.0 / (1.0 - beta.powi(time))),
+            epsilon,
+            kept: step.decay(),
+            rate: learning_rate as f32,
+        }
     }
 
-    impl Update {
-        #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
-        fn new(step: AdamWStep) -> Self {
-            let AdamWStep { learning_rate, betas, epsilon, weight_decay, time } = step;
-            Self {
-                betas,
-                rests: betas.map(|beta| 1.0 - beta),
-                corrections: betas.map(|beta| 1.0 / (1.0 - beta.powi(time))),
-                epsilon,
-                kept: (1.0 - learning_rate * f64::from(weight_decay)) as f32,
-                rate: learning_rate as f32,
-            }
-        }
-
-        #[expect(clippy::inline_always, reason = "a call keeps a loop from becoming vectors")]
-        #[inline(always)]
-        fn apply(self, parameter: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32]) {
-            let Self { betas, rests, corrections, epsilon, kept, rate } = self;
-            let moments = m.iter_mut().zip(v);
-            for ((parameter, &g), (m, v)) in parameter.iter_mut().zip(gradient).zip(moments) {
-                *m = betas[0] * *m + rests[0] * g;
-                *v = betas[1] * *v + rests[1] * g * g;
-                let update = *m * corrections[0] / ((*v * corrections[1]).sqrt() + epsilon);
-                *parameter = *parameter * kept - rate * update;
-            }
+    #[expect(clippy::inline_always, reason = "a call keeps a loop from becoming vectors")]
+    #[inline(always)]
+    fn apply(self, parameter: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32]) {
+        let Self { betas, rests, corrections, epsilon, kept, rate } = self;
+        let moments = m.iter_mut().zip(v);
+        for ((parameter, &g), (m, v)) in parameter.iter_mut().zip(gradient).zip(moments) {
+            *m = betas[0] * *m + rests[0] * g;
+            *v = betas[1] * *v + rests[1] * g * g;
+            let update = *m * corrections[0] / ((*v * corrections[1]).sqrt() + epsilon);
+            *parameter = *parameter * kept - rate * update;
         }
     }
 }

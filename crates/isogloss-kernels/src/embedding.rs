@@ -1,12 +1,14 @@
 //! Rows of a table.
 
+use burn::module::Param;
 use burn::tensor::{Int, Tensor};
 
 /// The rows of a table that ids name.
 ///
 /// Going backwards on Flex, rows are added where they belong to what the table's gradient is already, as from
-/// the output layer that is tied to it; only a table that has none yet gets a gradient of zeros first. Elsewhere
-/// it is Burn's own.
+/// the output layer that is tied to it; only a table that has none yet gets a gradient of zeros first. While a
+/// [`RowTape`](crate::RowTape) is there, the rows that are read have a gradient of their own, and the table gets
+/// none of them. Elsewhere it is Burn's own.
 ///
 /// # Shapes
 ///
@@ -16,11 +18,18 @@ use burn::tensor::{Int, Tensor};
 /// # Panics
 ///
 /// Where an id is no row of the table, as Burn's operations do.
-pub fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
+pub fn embedding(table: &Param<Tensor<2>>, ids: Tensor<1, Int>) -> Tensor<2> {
+    let (id, table) = (table.id, table.val());
     #[cfg(feature = "flex")]
     if crate::flex::serves(&table) {
-        return flex::embedding(table, &ids);
+        let ids = crate::flex::indices(&ids, table.dims()[0]);
+        return match crate::rows::read(id, &table, &ids) {
+            Some((rows, places)) => flex::embedding(rows, places),
+            None => flex::embedding(table, ids),
+        };
     }
+    #[cfg(not(feature = "flex"))]
+    let _ = id;
     table.select(0, ids)
 }
 
@@ -35,12 +44,11 @@ mod flex {
     use burn::backend::{
         Autodiff, AutodiffBackend as _, Backend, Dispatch, Flex, backend_extension,
     };
-    use burn::tensor::{Int, Tensor};
+    use burn::tensor::Tensor;
 
-    use crate::flex::{indices, numbers, numbers_mut, owned, tensor};
+    use crate::flex::{numbers, numbers_mut, owned, tensor};
 
-    pub(super) fn embedding(table: Tensor<2>, ids: &Tensor<1, Int>) -> Tensor<2> {
-        let ids = indices(ids, table.dims()[0]);
+    pub(super) fn embedding(table: Tensor<2>, ids: Vec<usize>) -> Tensor<2> {
         Tensor::from_dispatch(<Dispatch as Rows>::rows_of(table.into_dispatch(), ids))
     }
 

@@ -9,6 +9,7 @@ mod embedding;
 #[cfg(feature = "flex")]
 mod flex;
 mod gelu;
+mod host;
 mod int8;
 mod layer_norm;
 mod linear;
@@ -16,6 +17,8 @@ mod linear;
 mod mask;
 #[cfg(feature = "flex")]
 mod product;
+mod row_adamw;
+mod rows;
 mod scale;
 #[cfg(feature = "flex")]
 mod vectors;
@@ -30,4 +33,6 @@ pub use gelu::gelu;
 pub use int8::{Int8Linear, Int8Matrix};
 pub use layer_norm::LayerNorm;
 pub use linear::linear;
+pub use row_adamw::{RowAdamW, RowMoments};
+pub use rows::{RowGradient, RowTape, RowsRead};
 pub use scale::{scaled, sum_of_squares};

@@ -33,3 +33,9 @@ pub fn device() -> Device {
     crate::assert_close(&product, &expected, 1e-4);
     device
 }
+
+/// Whether it is Flex, for which there are kernels that others do without.
+pub fn is_flex(device: &Device) -> bool {
+    let name = format!("{:?}", device.clone().inner());
+    name.to_lowercase().contains("flex")
+}

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use isogloss_core::Seed;
 use isogloss_sampling::{Draw, MixtureStream};
 use isogloss_transformer::{
-    ClassificationBatch, ClassifierConfig, DistillationBatch, EncoderConfig, MaskedSequence,
-    Masking, MlmBatch, RankingBatch, SequenceInput, SequenceLayout,
+    DistillationBatch, EncoderConfig, MaskedSequence, Masking, MlmBatch, RankingBatch,
+    SequenceInput, SequenceLayout,
 };
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::bucketing::Buckets;
 use crate::{BucketConfig, BucketState, TokenizedPairs, TokenizedTexts, TrainingError};
 
 /// Why a batch could not be made.
-type BatchFault = Box<dyn Error + Send + Sync>;
+pub(crate) type BatchFault = Box<dyn Error + Send + Sync>;
 
 /// An endless stream of batches that can be stopped and gone on with.
 pub trait Batches {
@@ -78,6 +78,8 @@ macro_rules! bucket_state {
     };
 }
 
+pub(crate) use bucket_state;
+
 /// Single sentences with masked tokens, for masked language modelling.
 ///
 /// Masks are dynamic: they follow from the seed, the language, the text and how often it has come,
@@ -121,24 +123,6 @@ pub struct DistillationBatches {
     teacher: Arc<Vec<Vec<f32>>>,
     buckets: Buckets,
     framing: Framing,
-}
-
-/// A text as ids, with its class.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LabelledSequence {
-    /// Ids without special tokens.
-    pub ids: Vec<u32>,
-    /// The class, counted from 0.
-    pub class: u32,
-}
-
-/// Sentences with their classes, in an order that changes with each epoch.
-#[derive(Clone, Debug)]
-pub struct ClassificationBatches {
-    texts: Arc<Vec<LabelledSequence>>,
-    buckets: Buckets,
-    framing: Framing,
-    classifier: ClassifierConfig,
 }
 
 impl MlmBatches {
@@ -320,51 +304,9 @@ impl Batches for DistillationBatches {
     bucket_state!(|texts: &Arc<Vec<TokenizedPairs>>, draw| pair_length(texts, draw));
 }
 
-impl ClassificationBatches {
-    /// Batches of the texts that `stream`, which has one language, draws.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`MlmBatches::try_new`].
-    pub fn try_new(
-        texts: Arc<Vec<LabelledSequence>>,
-        stream: MixtureStream,
-        classifier: ClassifierConfig,
-        framing: Framing,
-        seed: Seed,
-    ) -> Result<Self, TrainingError> {
-        let limit = framing.layout.max_side_tokens;
-        if let Some(index) = texts.iter().position(|text| text.ids.len() > limit) {
-            return Err(TrainingError::Config {
-                field: "texts",
-                found: format!("text {index} with {} tokens", texts[index].ids.len()),
-                expected: "texts that `max_side_tokens` does not cut",
-            });
-        }
-        let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
-        Ok(Self { texts, buckets, framing, classifier })
-    }
-}
-
-impl Batches for ClassificationBatches {
-    type Batch = ClassificationBatch;
-
-    fn next_batch(&mut self, device: &Device) -> Result<ClassificationBatch, BatchFault> {
-        let Self { texts, buckets, framing, classifier } = self;
-        let draws = buckets.next_batch(|draw| labelled_length(texts, draw));
-        let text = |draw: &Draw| labelled_at(texts, draw);
-        let rows: Vec<SequenceInput> =
-            draws.iter().map(|draw| framing.layout.sentence(text(draw).0).input).collect();
-        let classes: Vec<u32> = draws.iter().map(|draw| text(draw).1).collect();
-        Ok(ClassificationBatch::try_new(classifier, &rows, &classes, device)?)
-    }
-
-    bucket_state!(|texts: &Arc<Vec<LabelledSequence>>, draw| labelled_length(texts, draw));
-}
-
 /// A stream draws from as many texts as it was told; where that is more than there are, the text
 /// is empty, and the batch is refused.
-fn place(draw: &Draw) -> usize {
+pub(crate) fn place(draw: &Draw) -> usize {
     usize::try_from(draw.index).unwrap_or(usize::MAX)
 }
 
@@ -394,14 +336,6 @@ fn framed_side(
 fn pair_length(texts: &[TokenizedPairs], draw: &Draw) -> usize {
     let [source, target] = pair_at(texts, draw);
     source.len() + target.len() + 4
-}
-
-fn labelled_at<'a>(texts: &'a [LabelledSequence], draw: &Draw) -> (&'a [u32], u32) {
-    texts.get(place(draw)).map_or((&[], 0), |text| (&text.ids, text.class))
-}
-
-fn labelled_length(texts: &[LabelledSequence], draw: &Draw) -> usize {
-    labelled_at(texts, draw).0.len() + 2
 }
 
 fn masked(sequence: SequenceInput, masking: &Masking, seed: Seed) -> MaskedSequence {

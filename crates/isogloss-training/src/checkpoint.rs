@@ -1,5 +1,6 @@
 //! Checkpoints: a directory for each, whole or not there.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -8,16 +9,22 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use isogloss_core::{WriteError, write_dir_atomically};
+use isogloss_kernels::RowMoments;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::tables::Tables;
 use crate::trainer::Window;
 use crate::{LossRecord, TrainingConfig, TrainingError};
 
 pub(crate) const STATE_FILE: &str = "state.json";
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 const MODEL_FILE: &str = "model.bpk";
 const OPTIMIZER_FILE: &str = "optimizer.bpk";
+/// The moments of tables that are updated row by row.
+const ROWS_FILE: &str = "rows.safetensors";
 const PREFIX: &str = "step-";
 
 /// Everything of a run but its tensors.
@@ -34,6 +41,8 @@ pub(crate) struct RunState {
     /// The held-out batches, by name.
     pub(crate) held_out: Vec<String>,
     pub(crate) validation: Vec<StoredLoss>,
+    /// The ids of matrices that are updated as a whole, whether rows of them are read or not.
+    pub(crate) whole_tables: Vec<u64>,
 }
 
 /// A [`LossRecord`] whose number is kept bit by bit, which decimal digits in JSON are not.
@@ -83,6 +92,7 @@ pub(crate) fn write<M: Module>(
     state: &RunState,
     model: &M,
     optimizer: &ModuleOptimizer,
+    tables: &Tables,
 ) -> Result<(), TrainingError> {
     let path = at_step(dir, state.step);
     if path.exists() {
@@ -94,6 +104,7 @@ pub(crate) fn write<M: Module>(
         // Burnpack, because it keeps parameter ids, by which the optimizer knows its moments.
         model.clone().save_file(tmp.join(MODEL_FILE)).map_err(|e| fail(io::Error::other(e)))?;
         optimizer.save(tmp.join(OPTIMIZER_FILE)).map_err(|e| fail(io::Error::other(e)))?;
+        write_tables(&tmp.join(ROWS_FILE), tables).map_err(fail)?;
         let json = serde_json::to_vec(state).map_err(|e| fail(e.into()))?;
         let mut file = File::create(tmp.join(STATE_FILE)).map_err(fail)?;
         file.write_all(&json).map_err(fail)
@@ -230,6 +241,58 @@ pub(crate) fn read_optimizer(
     optimizer.load(&path).map_err(|error| TrainingError::Checkpoint {
         path,
         fault: format!("{error}, expected an optimizer's state"),
+    })
+}
+
+/// Writes `ID.time`, `ID.rows`, `ID.m` and `ID.v` of each table.
+fn write_tables(path: &Path, tables: &Tables) -> io::Result<()> {
+    let mut tensors = Vec::new();
+    for (id, RowMoments { time, rows, m, v, .. }) in tables.moments() {
+        let parts: [(&str, Dtype, Vec<u8>); 4] = [
+            ("time", Dtype::I32, time.to_le_bytes().to_vec()),
+            ("rows", Dtype::U32, rows.iter().flat_map(|row| row.to_le_bytes()).collect()),
+            ("m", Dtype::F32, m.iter().flat_map(|number| number.to_le_bytes()).collect()),
+            ("v", Dtype::F32, v.iter().flat_map(|number| number.to_le_bytes()).collect()),
+        ];
+        tensors.extend(parts.map(|(part, dtype, bytes)| (format!("{id}.{part}"), dtype, bytes)));
+    }
+    let views = tensors.iter().map(|(name, dtype, bytes)| {
+        // Each has four bytes for a number.
+        Ok((name, TensorView::new(*dtype, vec![bytes.len() / 4], bytes)?))
+    });
+    let views = views.collect::<Result<Vec<_>, SafeTensorError>>().map_err(io::Error::other)?;
+    safetensors::serialize_to_file(views, None, path).map_err(io::Error::other)
+}
+
+pub(crate) fn read_tables<M: Module>(
+    dir: &Path,
+    model: &M,
+    whole: Vec<u64>,
+) -> Result<Tables, TrainingError> {
+    let path = dir.join(ROWS_FILE);
+    let bytes =
+        fs::read(&path).map_err(|source| TrainingError::Read { path: path.clone(), source })?;
+    let invalid = |fault: String| TrainingError::Checkpoint { path: path.clone(), fault };
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| invalid(format!("{error}, expected the moments of rows of tables")))?;
+    let mut moments: BTreeMap<u64, RowMoments> = BTreeMap::new();
+    for (name, tensor) in file.iter() {
+        let unknown = || invalid(format!("tensor `{name}`, expected `ID.time|rows|m|v`"));
+        let (id, part) = name.split_once('.').ok_or_else(unknown)?;
+        let moments = moments.entry(id.parse().map_err(|_| unknown())?).or_default();
+        let words = tensor.data().as_chunks::<4>().0;
+        match (part, tensor.dtype(), words) {
+            ("time", Dtype::I32, &[time]) => moments.time = i32::from_le_bytes(time),
+            ("rows", Dtype::U32, rows) => {
+                moments.rows = rows.iter().map(|&row| u32::from_le_bytes(row)).collect();
+            }
+            ("m", Dtype::F32, m) => moments.m = m.iter().map(|&n| f32::from_le_bytes(n)).collect(),
+            ("v", Dtype::F32, v) => moments.v = v.iter().map(|&n| f32::from_le_bytes(n)).collect(),
+            _ => return Err(unknown()),
+        }
+    }
+    Tables::restored(model, whole, moments).map_err(|id| {
+        invalid(format!("moments of parameter {id}, expected those of this model's tables"))
     })
 }
 

@@ -8,20 +8,20 @@ mod config;
 mod error;
 mod extension;
 mod gradients;
+mod labelled;
 mod learning_rate;
+mod tables;
 mod task;
 mod tokenized;
 mod trainer;
 mod validation;
 
-pub use batches::{
-    Batches, ClassificationBatches, DistillationBatches, Framing, LabelledSequence, MlmBatches,
-    RankingBatches, TlmBatches,
-};
+pub use batches::{Batches, DistillationBatches, Framing, MlmBatches, RankingBatches, TlmBatches};
 pub use bucketing::{BucketConfig, BucketState};
 pub use config::{AdamWSettings, TrainingConfig};
 pub use error::{ModelExtensionError, TrainingError};
 pub use extension::{ExtendedModel, ModelExtension};
+pub use labelled::{Class, Label, Labelled, LabelledBatches, Tags, batches_by_length};
 pub use learning_rate::{Decay, LearningRateConfig};
 pub use task::{ObjectiveTask, Task, TaskLoss};
 pub use tokenized::{TokenizedPairs, TokenizedTexts};

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
-use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use isogloss_core::{LanguageTag, Progress, ProgressEvent};
+use isogloss_kernels::{AdamWStep, RowTape};
 use isogloss_tokenization::{FairnessGate, FairnessReport};
 use serde::{Deserialize, Serialize};
 
 use crate::adamw::AdamW;
 use crate::checkpoint::{self, RunState, TaskRecord};
-use crate::gradients::scale_and_clip;
+use crate::gradients::{Accumulated, clipped};
+use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
 use crate::{AdamWSettings, Task, TrainingConfig, TrainingError};
 
@@ -37,6 +39,7 @@ pub struct Trainer<M> {
     config: TrainingConfig,
     model: M,
     optimizer: ModuleOptimizer,
+    tables: Tables,
     tasks: Vec<WeightedTask<M>>,
     device: Device,
     checkpoints: Option<PathBuf>,
@@ -171,6 +174,7 @@ impl<M: Module> Trainer<M> {
         };
         Ok(Self {
             optimizer: optimizer(config.optimizer)?,
+            tables: Tables::default(),
             config,
             model,
             tasks: tasks.into_iter().map(weighted).collect(),
@@ -277,6 +281,7 @@ impl<M: Module> Trainer<M> {
             });
         }
         self.optimizer = checkpoint::read_optimizer(&dir, self.optimizer)?;
+        self.tables = checkpoint::read_tables(&dir, &self.model, state.whole_tables)?;
         for (weighted, record) in self.tasks.iter_mut().zip(state.tasks) {
             let other_run = |fault| TrainingError::Checkpoint {
                 path: state_file.clone(),
@@ -318,16 +323,26 @@ impl<M: Module> Trainer<M> {
             let is_due = |every: Option<u64>| every.is_some_and(|e| self.step.is_multiple_of(e));
             let (validates, saves) =
                 (is_due(self.config.validate_every), is_due(self.config.checkpoint_every));
+            if validates || saves || is_last {
+                self = self.catch_up();
+            }
             let is_best = (validates || is_last) && self.validate(&mut note)?;
             if (saves || is_best) && !is_last {
                 self.write_checkpoint()?;
             }
             progress.report(ProgressEvent::Advanced { task: TASK, done: self.step, note: &note });
         }
+        self = self.catch_up();
         self.write_checkpoint()?;
         progress.report(ProgressEvent::Finished { task: TASK });
         let Self { model, step: steps, history, validation, best, .. } = self;
         Ok(TrainedRun { model, outcome, steps, history, validation, best })
+    }
+
+    /// Makes the model what it is: rows that no batch has read wait for their weight decay.
+    fn catch_up(mut self) -> Self {
+        self.model = self.tables.caught_up(self.model);
+        self
     }
 
     /// Measures what is held out; says whether the model was never better.
@@ -365,18 +380,17 @@ impl<M: Module> Trainer<M> {
         self.device.seed(seed.value());
 
         let weighted = &mut self.tasks[chosen];
-        let mut accumulator = GradientsAccumulator::new();
+        let tape = RowTape::begin(self.tables.updates());
+        let mut accumulated = Accumulated::new();
         let (mut sum, mut targets) = (0.0, 0_u64);
         let (model, device) = (&self.model, &self.device);
-        let mut backward = |loss: Tensor<1>| {
-            let gradients = GradientsParams::from_grads(loss.backward(), model);
-            accumulator.accumulate(model, gradients);
-        };
+        let mut backward = |loss: Tensor<1>| accumulated.add(&loss, model, &tape);
         for part in 0..self.config.accumulation as u64 {
             let loss = weighted.task.accumulate(model, device, seed.at(part), &mut backward)?;
             targets += loss.count as u64;
             sum += loss.sum;
         }
+        drop(tape);
         let mut note = String::new();
         if targets > 0 {
             let mean = sum / targets as f64;
@@ -390,20 +404,21 @@ impl<M: Module> Trainer<M> {
             if !mean.is_finite() {
                 return Err(not_finite("loss", mean));
             }
-            let (gradients, norm) = scale_and_clip(
-                &self.model,
-                accumulator.grads(),
-                1.0 / targets as f64,
-                self.config.max_grad_norm,
-            );
+            let gradients = accumulated.settled(&self.model, &mut self.tables);
+            let scale = 1.0 / targets as f64;
+            let norm = gradients.norm(&self.model, scale);
             if !norm.is_finite() {
                 return Err(not_finite("gradient norm", norm));
             }
             note = format!("{} {mean:.3}", weighted.task.name());
             weighted.window.add(sum);
             weighted.window.targets += targets;
+            let scale = clipped(scale, norm, self.config.max_grad_norm);
             let rate = self.config.learning_rate.at(step, self.config.steps);
-            self.model = self.optimizer.step(rate, self.model, gradients);
+            let gradients = gradients.scale_whole(&self.model, scale);
+            self.model = self.optimizer.step(rate, self.model, gradients.whole);
+            let row_step = row_step(self.config.optimizer, rate);
+            self.model = self.tables.step(self.model, &gradients.rows, scale, row_step);
         }
         self.tasks[chosen].steps += 1;
         self.step = step;
@@ -452,8 +467,9 @@ impl<M: Module> Trainer<M> {
             history: self.history.iter().map(Into::into).collect(),
             held_out: self.held_out_names(),
             validation: self.validation.iter().map(Into::into).collect(),
+            whole_tables: self.tables.whole(),
         };
-        checkpoint::write(dir, &state, &self.model, &self.optimizer)?;
+        checkpoint::write(dir, &state, &self.model, &self.optimizer, &self.tables)?;
         let best = self.best.as_ref().map(|best| best.step);
         checkpoint::remove_old(dir, self.config.keep_checkpoints, best)
     }
@@ -497,6 +513,13 @@ fn optimizer(settings: AdamWSettings) -> Result<ModuleOptimizer, TrainingError> 
     })?;
     let without_decay = AdamW { settings: settings.with_weight_decay(0.0) };
     Ok(ModuleOptimizer::from(AdamW { settings }).with_group(no_decay, without_decay, None))
+}
+
+/// What tables take that are updated row by row: no gain, shift or bias is one.
+fn row_step(settings: AdamWSettings, learning_rate: f64) -> AdamWStep {
+    let AdamWSettings { beta_1, beta_2, epsilon, weight_decay } = settings;
+    // Each table counts its own steps.
+    AdamWStep { learning_rate, betas: [beta_1, beta_2], epsilon, weight_decay, time: 0 }
 }
 
 /// The ids of the parameters that take gradients.

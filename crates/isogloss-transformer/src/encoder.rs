@@ -96,9 +96,8 @@ impl Embeddings {
 
 /// The rows of a table. `[batch, seq]` to `[batch, seq, d_model]`
 fn rows(table: &Embedding, ids: Tensor<2, Int>) -> Tensor<3> {
-    let ([batch, seq], table) = (ids.dims(), table.weight.val());
-    let d_model = table.dims()[1];
-    embedding(table, ids.flatten(0, 1)).reshape([batch, seq, d_model])
+    let ([batch, seq], [_, d_model]) = (ids.dims(), table.weight.lazy_shape().dims());
+    embedding(&table.weight, ids.flatten(0, 1)).reshape([batch, seq, d_model])
 }
 
 /// `tanh(dense h₀)`: a vector of the first token for tasks on whole sequences.

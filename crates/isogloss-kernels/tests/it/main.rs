@@ -5,6 +5,7 @@
 mod attention;
 mod gelu;
 mod int8;
+mod rows;
 mod training;
 
 use isogloss_testing::device;

@@ -1,17 +1,23 @@
-//! A model and a task so small that every number can be followed: a linear regression with dropout.
+//! A model and a task so small that every number can be followed: a linear regression with dropout, after a
+//! table of which each batch reads a few rows.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::nn::{
+    Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear,
+    LinearConfig,
+};
+use burn::tensor::{Device, Int, Tensor};
 use isogloss_core::Seed;
+use isogloss_kernels::embedding;
 use isogloss_training::{Task, TaskLoss, TrainingError};
 use rand::RngExt;
 use serde_json::{Value, json};
 
 #[derive(Module, Debug)]
 pub(crate) struct Regression {
+    pub(crate) table: Embedding,
     up: Linear,
     norm: LayerNorm,
     dropout: Dropout,
@@ -22,6 +28,7 @@ impl Regression {
     pub(crate) fn new(dropout: f64, device: &Device) -> Self {
         device.seed(11);
         Self {
+            table: EmbeddingConfig::new(TABLE, 4).init(device),
             up: LinearConfig::new(4, 8).init(device),
             norm: LayerNormConfig::new(8).init(device),
             dropout: DropoutConfig::new(dropout).init(),
@@ -29,10 +36,19 @@ impl Regression {
         }
     }
 
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, ids: Tensor<1, Int>, by_rows: bool) -> Tensor<2> {
+        let shift = if by_rows {
+            embedding(&self.table.weight, ids)
+        } else {
+            self.table.weight.val().select(0, ids)
+        };
+        let x = x + shift * 0.1;
         self.down.forward(self.dropout.forward(self.norm.forward(self.up.forward(x)).tanh()))
     }
 }
+
+/// The rows of the table.
+pub(crate) const TABLE: usize = 40;
 
 /// Rows drawn by a counter; the target is the sum of a row.
 #[derive(Debug)]
@@ -40,6 +56,8 @@ pub(crate) struct Sums {
     pub(crate) name: &'static str,
     pub(crate) rows: usize,
     pub(crate) drawn: u64,
+    /// Whether the table is read so that rows of it have gradients.
+    pub(crate) by_rows: bool,
     /// At this draw the loss is not a number.
     pub(crate) breaks_at: Option<u64>,
     /// At this draw the process is gone, as by `kill -9`.
@@ -48,7 +66,7 @@ pub(crate) struct Sums {
 
 impl Sums {
     pub(crate) fn new(name: &'static str, rows: usize) -> Self {
-        Self { name, rows, drawn: 0, breaks_at: None, aborts_at: None }
+        Self { name, rows, drawn: 0, by_rows: true, breaks_at: None, aborts_at: None }
     }
 }
 
@@ -70,7 +88,9 @@ impl Task<Regression> for Sums {
         let rows: Vec<f32> = (0..self.rows * 4).map(|_| rng.random_range(-1.0..1.0)).collect();
         let x = Tensor::<1>::from_floats(rows.as_slice(), device).reshape([self.rows, 4]);
         let target = x.clone().sum_dim(1);
-        let mut sum = (model.forward(x) - target).square().sum();
+        let ids: Vec<i32> = (0..self.rows).map(|_| rng.random_range(0..TABLE as i32)).collect();
+        let ids = Tensor::<1, Int>::from_data(ids.as_slice(), device);
+        let mut sum = (model.forward(x, ids, self.by_rows) - target).square().sum();
         if self.breaks_at == Some(self.drawn) {
             sum = sum * f32::NAN;
         }

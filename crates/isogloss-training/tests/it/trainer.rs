@@ -37,6 +37,32 @@ fn a_model_learns_and_its_history_shows_it() {
 }
 
 #[test]
+fn a_table_is_trained_the_same_by_rows_and_as_a_whole() {
+    let _turn = turn();
+    let device = device().autodiff();
+    let run = |by_rows: [bool; 2]| {
+        let [mut a, mut b] = [Sums::new("a", 3), Sums::new("b", 2)];
+        (a.by_rows, b.by_rows) = (by_rows[0], by_rows[1]);
+        // So long that rows take their decay in between, and clipped in most steps.
+        let mut config = config(90).with_accumulation(2);
+        config.max_grad_norm = Some(0.5);
+        let config = config.with_optimizer(AdamWSettings::default().with_weight_decay(0.1));
+        let tasks = tasks(vec![(a, 2.0), (b, 1.0)]);
+        let trainer = Trainer::try_new(config, Regression::new(0.0, &device), tasks, &device);
+        trainer.unwrap().run(&StopFlag::new(), &()).unwrap()
+    };
+    let whole = bits(&run([false, false]).model);
+    // By rows in one task and as a whole in the other: whichever comes first decides.
+    for by_rows in [[true, true], [true, false], [false, true]] {
+        let run = bits(&run(by_rows).model);
+        for (a, b) in run.iter().zip(&whole).map(|(a, b)| (f32::from_bits(*a), f32::from_bits(*b)))
+        {
+            assert!((a - b).abs() < 2e-4, "{a}, expected {b}, by rows {by_rows:?}");
+        }
+    }
+}
+
+#[test]
 fn validation_measures_the_same_batches_and_changes_nothing() {
     let _turn = turn();
     let device = device().autodiff();
