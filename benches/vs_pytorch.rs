@@ -37,7 +37,18 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// A loss for each step since somebody asked.
 type Losses = Rc<RefCell<Vec<f64>>>;
 
+/// Lets the allocator keep what is freed: a step needs as much again, and pages that the system takes back it
+/// clears before it gives them out.
+#[expect(unsafe_code, reason = "the allocator is written in C")]
+fn keep_memory() {
+    /// `mi_option_purge_delay`, which the bindings do not name.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    // SAFETY: an option may be set at any time, by any thread.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
+}
+
 fn main() -> Outcome<()> {
+    keep_memory();
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let device = isogloss::device("flex")?.autodiff();

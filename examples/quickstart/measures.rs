@@ -262,9 +262,8 @@ impl<'a> Measures<'a> {
         rows: &[MaskedSequence],
         mut each: impl FnMut(usize, f32, bool),
     ) -> Outcome<()> {
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|row| rows[*row].input.len());
-        for chunk in chunks(&order, |row| rows[row].input.len()) {
+        let lengths: Vec<usize> = rows.iter().map(|row| row.input.len()).collect();
+        for chunk in batches_by_length(&lengths, BATCH_TOKENS) {
             let batch: Vec<_> = chunk.iter().map(|row| rows[*row].clone()).collect();
             let batch = MlmBatch::try_new(&self.shape.encoder, &batch, self.device)?;
             let scores = model.score(&batch);

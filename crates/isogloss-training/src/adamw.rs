@@ -10,6 +10,16 @@ use crate::AdamWSettings;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdamW {
     pub(crate) settings: AdamWSettings,
+    /// By what the learning rate is multiplied.
+    pub(crate) factor: f64,
+}
+
+impl AdamWSettings {
+    /// The first step at a rate.
+    pub(crate) fn step(self, learning_rate: f64) -> AdamWStep {
+        let Self { beta_1, beta_2, epsilon, weight_decay } = self;
+        AdamWStep { learning_rate, betas: [beta_1, beta_2], epsilon, weight_decay, time: 1 }
+    }
 }
 
 impl Optimizer for AdamW {
@@ -22,20 +32,14 @@ impl Optimizer for AdamW {
         gradient: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let AdamWSettings { beta_1, beta_2, epsilon, weight_decay } = self.settings;
         let momentum = state.map(|state| state.momentum);
-        let time = momentum.as_ref().map_or(0, |momentum| momentum.time) + 1;
+        let count = momentum.as_ref().map_or(0, |momentum| momentum.time) + 1;
         let moments = momentum.map(|momentum| [momentum.moment_1, momentum.moment_2]);
-        let step = AdamWStep {
-            learning_rate,
-            betas: [beta_1, beta_2],
-            epsilon,
-            weight_decay,
-            // Beyond 2³¹ steps the corrections have long been 1.
-            time: i32::try_from(time).unwrap_or(i32::MAX),
-        };
+        // Beyond 2³¹ steps the corrections have long been 1.
+        let time = i32::try_from(count).unwrap_or(i32::MAX);
+        let step = AdamWStep { time, ..self.settings.step(learning_rate * self.factor) };
         let (parameter, [m, v]) = adamw(parameter, gradient, moments, step);
-        (parameter, Some(AdamWState::new(AdaptiveMomentumState::new(time, m, v))))
+        (parameter, Some(AdamWState::new(AdaptiveMomentumState::new(count, m, v))))
     }
 
     fn to_device<const D: usize>(mut state: Self::State<D>, device: &Device) -> Self::State<D> {

@@ -19,6 +19,8 @@ pub struct TrainingConfig {
     pub learning_rate: LearningRateConfig,
     /// The optimizer.
     pub optimizer: AdamWSettings,
+    /// By what the learning rate of some parameters is multiplied. Default: of none.
+    pub rate_factors: RateFactors,
     /// The L2 norm, over all gradients together, to which a larger one is scaled down. `None`
     /// leaves it. Default: 1.
     pub max_grad_norm: Option<f64>,
@@ -30,6 +32,9 @@ pub struct TrainingConfig {
     /// Steps between validations, where the run has some to do. `None` validates at the end only.
     /// Default: `None`.
     pub validate_every: Option<u64>,
+    /// Validations in a row without a new least loss after which the run ends. `None` takes all steps.
+    /// Default: `None`.
+    pub patience: Option<u64>,
     /// Steps over which a loss is averaged before it enters the history. Default: 20.
     pub record_every: u64,
     /// The seed of dropout; data has its own. Default: 0.
@@ -57,6 +62,37 @@ pub struct AdamWSettings {
     pub epsilon: f32,
     /// λ, at least 0. Default: 0.01.
     pub weight_decay: f32,
+}
+
+/// By what the learning rate of some parameters is multiplied.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RateFactors {
+    /// `d`, above 0 and at most 1: the rate of layer `l` of `L`, counted from 1, is multiplied by `d^(L + 1 - l)`, so
+    /// that lower layers keep more of what they know. Embeddings count as layer 0, heads as `L + 1`. A layer is
+    /// what has the path `…layers.N.…`. Default: `None`.
+    ///
+    /// Howard and Ruder (2018), "ULMFiT", <https://arxiv.org/abs/1801.06146>; ELECTRA's code has one power more.
+    pub layer_decay: Option<f64>,
+    /// `λ`, above 0: that of the matrix B of a LoRA. LoRA+ has 16. Default: `None`.
+    ///
+    /// Hayou et al. (2024), "LoRA+", <https://arxiv.org/abs/2402.12354>.
+    pub lora_up: Option<f64>,
+}
+
+impl RateFactors {
+    /// Sets what is lost from layer to layer.
+    #[must_use]
+    pub fn with_layer_decay(self, layer_decay: f64) -> Self {
+        Self { layer_decay: Some(layer_decay), ..self }
+    }
+
+    /// Sets the factor of the matrix B of a LoRA.
+    #[must_use]
+    pub fn with_lora_up(self, lora_up: f64) -> Self {
+        Self { lora_up: Some(lora_up), ..self }
+    }
 }
 
 impl TrainingConfig {
@@ -107,6 +143,20 @@ impl TrainingConfig {
         self
     }
 
+    /// Sets by what the learning rate of some parameters is multiplied.
+    #[must_use]
+    pub fn with_rate_factors(mut self, factors: RateFactors) -> Self {
+        self.rate_factors = factors;
+        self
+    }
+
+    /// Sets the validations in a row without a new least loss after which the run ends.
+    #[must_use]
+    pub fn with_patience(mut self, validations: u64) -> Self {
+        self.patience = Some(validations);
+        self
+    }
+
     /// Sets the seed of dropout.
     #[must_use]
     pub fn with_seed(mut self, seed: Seed) -> Self {
@@ -126,6 +176,18 @@ impl TrainingConfig {
         }
         if self.validate_every == Some(0) {
             return fault("validate_every", "0".into(), "at least 1");
+        }
+        if self.patience == Some(0) {
+            return fault("patience", "0".into(), "at least 1");
+        }
+        let RateFactors { layer_decay, lora_up } = self.rate_factors;
+        if let Some(decay) = layer_decay.filter(|decay| !(*decay > 0.0 && *decay <= 1.0)) {
+            let expected = "above 0 and at most 1";
+            return fault("rate_factors.layer_decay", decay.to_string(), expected);
+        }
+        if let Some(factor) = lora_up.filter(|factor| !(factor.is_finite() && *factor > 0.0)) {
+            let expected = "a finite number above 0";
+            return fault("rate_factors.lora_up", factor.to_string(), expected);
         }
         if self.keep_checkpoints == 0 {
             return fault("keep_checkpoints", "0".into(), "at least 1");
@@ -159,10 +221,12 @@ impl Default for TrainingConfig {
             accumulation: 1,
             learning_rate: LearningRateConfig::default(),
             optimizer: AdamWSettings::default(),
+            rate_factors: RateFactors::default(),
             max_grad_norm: Some(1.0),
             checkpoint_every: None,
             keep_checkpoints: 2,
             validate_every: None,
+            patience: None,
             record_every: 20,
             seed: Seed::new(0),
         }

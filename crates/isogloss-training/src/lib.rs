@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod extension;
 mod gradients;
+mod groups;
 mod labelled;
 mod learning_rate;
 mod tables;
@@ -18,7 +19,7 @@ mod validation;
 
 pub use batches::{Batches, DistillationBatches, Framing, MlmBatches, RankingBatches, TlmBatches};
 pub use bucketing::{BucketConfig, BucketState};
-pub use config::{AdamWSettings, TrainingConfig};
+pub use config::{AdamWSettings, RateFactors, TrainingConfig};
 pub use error::{ModelExtensionError, TrainingError};
 pub use extension::{ExtendedModel, ModelExtension};
 pub use labelled::{Class, Label, Labelled, LabelledBatches, Tags, batches_by_length};

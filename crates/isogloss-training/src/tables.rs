@@ -44,13 +44,13 @@ impl Tables {
         model: M,
         gradients: &BTreeMap<u64, RowGradient>,
         scale: f64,
-        step: AdamWStep,
+        step_of: &dyn Fn(u64) -> AdamWStep,
     ) -> M {
         if gradients.is_empty() {
             return model;
         }
         self.mapped(model, &mut |id, update, table| match gradients.get(&id) {
-            Some(gradient) => update.step(table, gradient, scale, step),
+            Some(gradient) => update.step(table, gradient, scale, step_of(id)),
             None => table,
         })
     }

@@ -1,24 +1,25 @@
 //! The training loop.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use isogloss_core::{LanguageTag, Progress, ProgressEvent};
-use isogloss_kernels::{AdamWStep, RowTape};
+use isogloss_kernels::RowTape;
 use isogloss_tokenization::{FairnessGate, FairnessReport};
 use serde::{Deserialize, Serialize};
 
-use crate::adamw::AdamW;
 use crate::checkpoint::{self, RunState, TaskRecord};
 use crate::gradients::{Accumulated, clipped};
+use crate::groups::{self, Rule};
 use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
-use crate::{AdamWSettings, Task, TrainingConfig, TrainingError};
+use crate::{Task, TrainingConfig, TrainingError};
 
 /// Trains a model on a weighted mixture of tasks, and writes checkpoints it can resume from.
 ///
@@ -40,6 +41,8 @@ pub struct Trainer<M> {
     model: M,
     optimizer: ModuleOptimizer,
     tables: Tables,
+    /// How each parameter is updated, by its id.
+    rules: BTreeMap<u64, Rule>,
     tasks: Vec<WeightedTask<M>>,
     device: Device,
     checkpoints: Option<PathBuf>,
@@ -92,6 +95,8 @@ pub struct LossRecord {
 pub enum Outcome {
     /// All steps were taken.
     Finished,
+    /// The held-out loss had not become less for as long as [`patience`](TrainingConfig::patience) says.
+    Converged,
     /// Somebody asked it to stop; it can be resumed if it has a place for checkpoints.
     Interrupted,
 }
@@ -153,9 +158,8 @@ impl<M: Module> Trainer<M> {
         if tasks.is_empty() {
             return Err(TrainingError::Nothing { what: "task" });
         }
-        let mut trainable = Trainable::default();
-        model.visit(&mut trainable);
-        if trainable.ids.is_empty() {
+        let rules = groups::rules(&model, &config.rate_factors);
+        if rules.is_empty() {
             return Err(TrainingError::Nothing { what: "trainable parameter" });
         }
         if let Some((_, weight)) = tasks.iter().find(|(_, w)| !(w.is_finite() && *w > 0.0)) {
@@ -173,8 +177,9 @@ impl<M: Module> Trainer<M> {
             window: Window::default(),
         };
         Ok(Self {
-            optimizer: optimizer(config.optimizer)?,
+            optimizer: groups::optimizer(config.optimizer, &rules),
             tables: Tables::default(),
+            rules,
             config,
             model,
             tasks: tasks.into_iter().map(weighted).collect(),
@@ -317,6 +322,10 @@ impl<M: Module> Trainer<M> {
                 outcome = Outcome::Interrupted;
                 break;
             }
+            if self.is_out_of_patience() {
+                outcome = Outcome::Converged;
+                break;
+            }
             let (next, mut note) = self.take_step()?;
             self = next;
             let is_last = self.step == self.config.steps;
@@ -365,6 +374,16 @@ impl<M: Module> Trainer<M> {
             }
             _ => Ok(false),
         }
+    }
+
+    /// Whether as many validations as the configuration has patience for were no better than one before.
+    fn is_out_of_patience(&self) -> bool {
+        let (Some(patience), Some((best, _))) = (self.config.patience, best(&self.validation))
+        else {
+            return false;
+        };
+        let since = self.validation.chunk_by(|a, b| a.step == b.step);
+        since.filter(|records| records[0].step > best).count() as u64 >= patience
     }
 
     fn held_out_names(&self) -> Vec<String> {
@@ -417,8 +436,12 @@ impl<M: Module> Trainer<M> {
             let rate = self.config.learning_rate.at(step, self.config.steps);
             let gradients = gradients.scale_whole(&self.model, scale);
             self.model = self.optimizer.step(rate, self.model, gradients.whole);
-            let row_step = row_step(self.config.optimizer, rate);
-            self.model = self.tables.step(self.model, &gradients.rows, scale, row_step);
+            let step_of = |table: u64| {
+                let rule = self.rules.get(&table).copied().unwrap_or_default();
+                let (settings, rate) = rule.of(self.config.optimizer, rate);
+                settings.step(rate)
+            };
+            self.model = self.tables.step(self.model, &gradients.rows, scale, &step_of);
         }
         self.tasks[chosen].steps += 1;
         self.step = step;
@@ -500,38 +523,4 @@ impl<M> fmt::Debug for Trainer<M> {
 /// The newest checkpoint, for an error that is about something else.
 fn newest_or_none(dir: &Path) -> Option<PathBuf> {
     checkpoint::newest(dir).ok().flatten()
-}
-
-fn optimizer(settings: AdamWSettings) -> Result<ModuleOptimizer, TrainingError> {
-    // By role, as Burn names it: biases, and the gain and shift of a normalisation.
-    let no_decay = ParamGroup::from_regex(r"(^|\.)(bias|gamma|beta)$").map_err(|error| {
-        TrainingError::Config {
-            field: "optimizer.no_decay",
-            found: format!("{error:?}"),
-            expected: "a regular expression",
-        }
-    })?;
-    let without_decay = AdamW { settings: settings.with_weight_decay(0.0) };
-    Ok(ModuleOptimizer::from(AdamW { settings }).with_group(no_decay, without_decay, None))
-}
-
-/// What tables take that are updated row by row: no gain, shift or bias is one.
-fn row_step(settings: AdamWSettings, learning_rate: f64) -> AdamWStep {
-    let AdamWSettings { beta_1, beta_2, epsilon, weight_decay } = settings;
-    // Each table counts its own steps.
-    AdamWStep { learning_rate, betas: [beta_1, beta_2], epsilon, weight_decay, time: 0 }
-}
-
-/// The ids of the parameters that take gradients.
-#[derive(Default)]
-struct Trainable {
-    ids: Vec<u64>,
-}
-
-impl ModuleVisitor for Trainable {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if param.is_require_grad() {
-            self.ids.push(param.id.val());
-        }
-    }
 }

@@ -7,7 +7,8 @@ use isogloss_core::LanguageTag;
 use isogloss_testing::device;
 use isogloss_tokenization::{Algorithm, FairnessGate, FairnessReport, VocabularyConfig};
 use isogloss_training::{
-    AdamWSettings, LearningRateConfig, Outcome, StopFlag, Task, Trainer, TrainingConfig,
+    AdamWSettings, LearningRateConfig, Outcome, RateFactors, StopFlag, Task, Trainer,
+    TrainingConfig,
 };
 
 use crate::regression::{Regression, Sums, bits, turn};
@@ -100,6 +101,42 @@ fn validation_measures_the_same_batches_and_changes_nothing() {
     assert_eq!((sum / 24.0).to_bits(), best.loss.to_bits());
     let none = trainer().with_validation(held_out(), 0).unwrap_err();
     assert!(none.to_string().contains("validation"), "{none}");
+}
+
+#[test]
+fn a_run_that_gets_no_better_ends_and_stays_ended() {
+    let _turn = turn();
+    let device = device().autodiff();
+    let dir = tempfile::tempdir().unwrap();
+    let trainer = || {
+        // A rate at which nothing is learned any more.
+        let rate = LearningRateConfig::new(1e-30);
+        let config = TrainingConfig::new(100).with_learning_rate(rate);
+        let config = config.with_validate_every(5).with_patience(3);
+        let tasks = tasks(vec![(Sums::new("sum", 16), 1.0)]);
+        Trainer::try_new(config, Regression::new(0.3, &device), tasks, &device)
+            .unwrap()
+            .with_validation(Box::new(Sums::new("held-out", 8)), 3)
+            .unwrap()
+            .with_checkpoints(dir.path())
+    };
+    let run = trainer().run(&StopFlag::new(), &()).unwrap();
+    // The first is the best, and three more are not better.
+    assert_eq!((run.outcome, run.steps), (Outcome::Converged, 20));
+    assert_eq!(run.best.unwrap().step, 5);
+    let (resumed, from) = trainer().resume().unwrap();
+    assert_eq!(from, 20);
+    let resumed = resumed.run(&StopFlag::new(), &()).unwrap();
+    assert_eq!((resumed.outcome, resumed.steps), (Outcome::Converged, 20));
+    for config in [
+        TrainingConfig::new(1).with_patience(0),
+        TrainingConfig::new(1).with_rate_factors(RateFactors::default().with_layer_decay(1.5)),
+        TrainingConfig::new(1).with_rate_factors(RateFactors::default().with_lora_up(0.0)),
+    ] {
+        let tasks = tasks(vec![(Sums::new("sum", 16), 1.0)]);
+        let refused = Trainer::try_new(config, Regression::new(0.0, &device), tasks, &device);
+        assert!(refused.unwrap_err().to_string().contains("expected a"));
+    }
 }
 
 #[test]

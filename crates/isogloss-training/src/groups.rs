@@ -1,0 +1,140 @@
+//! Which parameter learns at which rate, and which decays.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Tensor;
+
+use crate::adamw::AdamW;
+use crate::{AdamWSettings, RateFactors};
+
+/// How a parameter is updated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rule {
+    /// By what the learning rate is multiplied.
+    factor: f64,
+    decays: bool,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self { factor: 1.0, decays: true }
+    }
+}
+
+impl Rule {
+    pub(crate) fn of(self, settings: AdamWSettings, rate: f64) -> (AdamWSettings, f64) {
+        let settings = if self.decays { settings } else { settings.with_weight_decay(0.0) };
+        (settings, rate * self.factor)
+    }
+}
+
+/// The rules of all trainable parameters, by their ids.
+pub(crate) fn rules<M: Module>(model: &M, factors: &RateFactors) -> BTreeMap<u64, Rule> {
+    let mut paths = Paths::default();
+    model.visit(&mut paths);
+    let layers =
+        paths.all.iter().filter_map(|(_, path)| layer(path)).max().map_or(0, |top| top + 1);
+    let rule = |path: &str| {
+        // By role, as Burn names it: biases, and the gain and shift of a normalisation.
+        let last = path.rsplit('.').next().unwrap_or_default();
+        let decays = !matches!(last, "bias" | "gamma" | "beta");
+        let depth = if path.split('.').any(|part| part == "embeddings") {
+            0
+        } else {
+            layer(path).map_or(layers + 1, |layer| layer + 1)
+        };
+        let below = i32::try_from(layers + 1 - depth).unwrap_or(i32::MAX);
+        let is_up = path.ends_with(".lora.b");
+        let lora = if is_up { factors.lora_up.unwrap_or(1.0) } else { 1.0 };
+        Rule { factor: factors.layer_decay.unwrap_or(1.0).powi(below) * lora, decays }
+    };
+    paths.all.iter().map(|(id, path)| (id.val(), rule(path))).collect()
+}
+
+/// Which layer a parameter is of, counted from 0, by the path `…layers.N.…`.
+fn layer(path: &str) -> Option<usize> {
+    let mut parts = path.split('.');
+    parts.find(|part| *part == "layers")?;
+    parts.next()?.parse().ok()
+}
+
+/// An optimizer in which each parameter has its rule.
+pub(crate) fn optimizer(settings: AdamWSettings, rules: &BTreeMap<u64, Rule>) -> ModuleOptimizer {
+    let mut groups: Vec<(Rule, Vec<ParamId>)> = Vec::new();
+    for (&id, rule) in rules {
+        match groups.iter_mut().find(|(known, _)| known == rule) {
+            Some((_, ids)) => ids.push(id.into()),
+            None => groups.push((*rule, vec![id.into()])),
+        }
+    }
+    let rest = ModuleOptimizer::from(AdamW { settings, factor: 1.0 });
+    groups.into_iter().fold(rest, |optimizer, (rule, ids)| {
+        let (settings, factor) = rule.of(settings, 1.0);
+        optimizer.with_group(ParamGroup::from_ids(ids), AdamW { settings, factor }, None)
+    })
+}
+
+#[derive(Default)]
+struct Paths {
+    path: Vec<String>,
+    all: Vec<(ParamId, String)>,
+}
+
+impl ModuleVisitor for Paths {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() {
+            self.all.push((param.id, self.path.join(".")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[derive(Module, Debug)]
+    struct Model {
+        embeddings: Embedding,
+        layers: Vec<Linear>,
+        head: Linear,
+    }
+
+    #[test]
+    fn rates_fall_from_layer_to_layer_as_the_source_has_it() {
+        let device = Device::flex().autodiff();
+        let linear = || LinearConfig::new(2, 2).init(&device);
+        let model = Model {
+            embeddings: EmbeddingConfig::new(3, 2).init(&device),
+            layers: (0..12).map(|_| linear()).collect(),
+            head: linear(),
+        };
+        let rules = rules(&model, &RateFactors::default().with_layer_decay(0.9));
+        let of = |param: ParamId| rules[&param.val()].of(AdamWSettings::default(), 2e-5);
+        let cases = [
+            (model.head.weight.id, 2e-5),
+            (model.layers[11].weight.id, 1.8e-5),
+            (model.layers[0].weight.id, 5.648_591e-6),
+            (model.embeddings.weight.id, 5.083_732e-6),
+        ];
+        for (param, rate) in cases {
+            let (settings, found) = of(param);
+            assert!((found - rate).abs() < 1e-11, "{found}, expected {rate}");
+            assert!(settings.weight_decay > 0.0);
+        }
+        let bias = model.head.bias.as_ref().map(|bias| bias.id).unwrap();
+        assert_eq!(of(bias).0.weight_decay.to_bits(), 0);
+    }
+}
