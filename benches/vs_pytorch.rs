@@ -47,9 +47,7 @@ fn main() -> Outcome<()> {
             let batches = Rows::read(batches)?.mlm(model.encoder().config(), &device)?;
             train(model, MlmObjective, batches, &device)
         }
-        ["classify", model, batches] => {
-            classify(open(model, &device)?, batches, &device)
-        }
+        ["classify", model, batches] => classify(open(model, &device)?, batches, &device),
         ["lora", model, batches] => {
             let base = open::<SequenceClassifier>(model, &device)?;
             let (model, _) = load_adapter(base, &Path::new(model).join("lora"), &device)?;
@@ -74,7 +72,7 @@ fn open<M: PretrainedModel>(dir: &str, device: &Device) -> Outcome<M> {
 
 fn classify(model: SequenceClassifier, batches: &str, device: &Device) -> Outcome<()> {
     let batches = Rows::read(batches)?.classification(&model.config(), device)?;
-    train(model, ClassificationObjective, batches, device)
+    train(model, ClassificationObjective::default(), batches, device)
 }
 
 /// Trains in the same way as the peer, as many steps at a time as are asked for.
@@ -241,9 +239,10 @@ impl Rows {
     ) -> Outcome<Vec<ClassificationBatch>> {
         let [_, rows, _] = self.dims;
         let (inputs, classes) = (self.inputs()?, numbers(&self.labels)?);
-        let batches = inputs.chunks(rows).zip(classes.chunks(rows)).map(|(inputs, classes)| {
-            ClassificationBatch::try_new(config, inputs, classes, device)
-        });
+        let batches = inputs
+            .chunks(rows)
+            .zip(classes.chunks(rows))
+            .map(|(inputs, classes)| ClassificationBatch::try_new(config, inputs, classes, device));
         Ok(batches.collect::<Result<_, _>>()?)
     }
 

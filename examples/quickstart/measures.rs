@@ -169,7 +169,7 @@ impl<'a> Measures<'a> {
         let batches =
             ClassificationBatches::try_new(rows, stream, config, self.shape.framing(), seed)?;
         let task: Box<dyn Task<SequenceClassifier>> =
-            Box::new(ObjectiveTask::new("topics", ClassificationObjective, batches));
+            Box::new(ObjectiveTask::new("topics", ClassificationObjective::default(), batches));
         let config = TrainingConfig::new(steps)
             .with_learning_rate(
                 LearningRateConfig::new(LEARNING_RATE).with_warmup_steps(steps / 10),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::batch::to_i32;
 use crate::initialization::Initialization;
 use crate::{
-    BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
-    HasEncoder, LossSum, Objective, Pooling, SequenceInput, cross_entropy,
+    BatchError, ClassificationObjective, ConfigFault, DeviceBatch, Encoder, EncoderBatch,
+    EncoderConfig, EncoderConfigError, HasEncoder, LossSum, Objective, Pooling, SequenceInput,
 };
 
 /// The shape of a [`SequenceClassifier`].
@@ -226,11 +226,6 @@ impl SequenceClassifier {
     pub fn probabilities(&self, batch: &DeviceBatch) -> Tensor<2> {
         activation::softmax(self.forward(batch), 1)
     }
-
-    /// The cross-entropy of the right classes.
-    pub fn loss(&self, batch: &ClassificationBatch) -> LossSum {
-        cross_entropy(self.forward(&batch.input), batch.classes.clone())
-    }
 }
 
 impl HasEncoder for SequenceClassifier {
@@ -282,14 +277,10 @@ impl ClassificationBatch {
     }
 }
 
-/// Classification, as an [`Objective`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClassificationObjective;
-
 impl Objective<SequenceClassifier> for ClassificationObjective {
     type Batch = ClassificationBatch;
 
     fn loss(&self, model: &SequenceClassifier, batch: &ClassificationBatch) -> LossSum {
-        model.loss(batch)
+        self.of_logits(model.forward(&batch.input), batch.classes.clone())
     }
 }

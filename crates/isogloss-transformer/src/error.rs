@@ -56,6 +56,15 @@ pub struct MaskingConfigError {
     pub faults: Vec<ConfigFault>,
 }
 
+/// Why a configuration describes no objective: every fault of it.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("objective configuration: {}", joined(faults))]
+#[non_exhaustive]
+pub struct ObjectiveConfigError {
+    /// The faults, in the order of the fields.
+    pub faults: Vec<ConfigFault>,
+}
+
 /// Why sequences do not make a batch. Sequences and tokens are counted from 0.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]

@@ -24,16 +24,17 @@ mod vocabulary;
 pub use batch::{DeviceBatch, EncoderBatch, PaddedRows};
 pub use checkpoint::{Checkpoint, load_checkpoint, save_checkpoint};
 pub use classification::{
-    ClassificationBatch, ClassificationHead, ClassificationObjective, ClassifierConfig, HeadShape,
-    SequenceClassifier,
+    ClassificationBatch, ClassificationHead, ClassifierConfig, HeadShape, SequenceClassifier,
 };
 pub use config::{DropoutAfter, EncoderConfig, NormOrder};
-pub use cross_entropy::{cross_entropy, decoder_cross_entropy};
+pub use cross_entropy::{
+    ClassificationObjective, CrossEntropyConfig, cross_entropy, decoder_cross_entropy,
+};
 pub use distillation::{DistillationBatch, DistillationConfig, DistillationObjective};
 pub use encoder::{Embeddings, Encoder, HasEncoder, Pooler};
 pub use error::{
-    BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError, TensorFault,
-    VocabularyRowsError,
+    BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError,
+    ObjectiveConfigError, TensorFault, VocabularyRowsError,
 };
 pub use isogloss_peft::Activation;
 pub use layer::{EncoderLayer, SelfAttention};
@@ -53,7 +54,6 @@ pub use ranking::{
 };
 pub use sequence::{FramedSequence, SequenceInput, SequenceLayout};
 pub use token_classification::{
-    LabelledTokens, TokenClassificationBatch, TokenClassificationObjective, TokenClassifier,
-    TokenClassifierConfig,
+    LabelledTokens, TokenClassificationBatch, TokenClassifier, TokenClassifierConfig,
 };
 pub use vocabulary::{ExtendVocabulary, VocabularyRows};

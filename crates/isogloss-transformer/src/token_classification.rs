@@ -10,8 +10,8 @@ use crate::batch::flat_labels;
 use crate::classification::check_head;
 use crate::initialization::Initialization;
 use crate::{
-    BatchError, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError, HasEncoder,
-    LossSum, Objective, SequenceInput, cross_entropy,
+    BatchError, ClassificationObjective, DeviceBatch, Encoder, EncoderBatch, EncoderConfig,
+    EncoderConfigError, HasEncoder, LossSum, Objective, SequenceInput,
 };
 
 /// The shape of a [`TokenClassifier`].
@@ -164,14 +164,6 @@ impl TokenClassifier {
     fn score(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.output.forward(self.dropout.forward(hidden))
     }
-
-    /// The cross-entropy of the right classes.
-    pub fn loss(&self, batch: &TokenClassificationBatch) -> LossSum {
-        if batch.count == 0 {
-            return LossSum::zero(&batch.classes.device());
-        }
-        cross_entropy(self.forward(batch), batch.classes.clone())
-    }
 }
 
 impl HasEncoder for TokenClassifier {
@@ -239,14 +231,13 @@ impl TokenClassificationBatch {
     }
 }
 
-/// Classification of tokens, as an [`Objective`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TokenClassificationObjective;
-
-impl Objective<TokenClassifier> for TokenClassificationObjective {
+impl Objective<TokenClassifier> for ClassificationObjective {
     type Batch = TokenClassificationBatch;
 
     fn loss(&self, model: &TokenClassifier, batch: &TokenClassificationBatch) -> LossSum {
-        model.loss(batch)
+        if batch.count == 0 {
+            return LossSum::zero(&batch.classes.device());
+        }
+        self.of_logits(model.forward(batch), batch.classes.clone())
     }
 }

@@ -21,11 +21,11 @@ fn it_learns_a_batch_by_heart() {
     let batch = ClassificationBatch::try_new(&config, &rows(), &[0, 1, 2, 1], &device).unwrap();
     let mut optimizer = AdamWConfig::new().init();
     for _ in 0..60 {
-        let loss = ClassificationObjective.loss(&model, &batch).mean();
+        let loss = ClassificationObjective::default().loss(&model, &batch).mean();
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(1e-2, model, gradients);
     }
-    let loss = values(ClassificationObjective.loss(&model, &batch).mean())[0];
+    let loss = values(ClassificationObjective::default().loss(&model, &batch).mean())[0];
     assert!(loss < 0.05, "loss {loss}");
     assert_eq!(model.predict(batch.input()), [0, 1, 2, 1]);
     let sums = values(model.probabilities(batch.input()).sum_dim(1));

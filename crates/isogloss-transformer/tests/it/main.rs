@@ -7,6 +7,7 @@ mod batch;
 mod checkpoint;
 mod classification;
 mod config;
+mod cross_entropy;
 mod distillation;
 mod encoder;
 mod gradients;

@@ -9,8 +9,7 @@ use isogloss_transformer::{
     AnyPretrained, CheckpointError, ClassificationBatch, ClassificationObjective, Encoder,
     EncoderBatch, Family, HasEncoder, LabelledTokens, Logits, MaskedLanguageModel, MaskedSequence,
     MlmBatch, MlmObjective, NormOrder, Objective, Pretrained, PretrainedModel, SaveOptions,
-    SequenceClassifier, TokenClassificationBatch, TokenClassificationObjective, TokenClassifier,
-    WeightType,
+    SequenceClassifier, TokenClassificationBatch, TokenClassifier, WeightType,
 };
 use serde_json::Value;
 
@@ -120,15 +119,19 @@ where
 
 fn step_of(case: &str) -> (f32, Tensors) {
     if case.ends_with("classes") {
-        step(case, &ClassificationObjective, |model: &SequenceClassifier, batch, device| {
-            let config = model.config();
-            let classes = batch.labels.as_ref().unwrap().iter();
-            let classes: Vec<_> = classes.map(|&class| u32::try_from(class).unwrap()).collect();
-            let rows = batch.rows(&config.encoder);
-            ClassificationBatch::try_new(&config, &rows, &classes, device).unwrap()
-        })
+        step(
+            case,
+            &ClassificationObjective::default(),
+            |model: &SequenceClassifier, batch, device| {
+                let config = model.config();
+                let classes = batch.labels.as_ref().unwrap().iter();
+                let classes: Vec<_> = classes.map(|&class| u32::try_from(class).unwrap()).collect();
+                let rows = batch.rows(&config.encoder);
+                ClassificationBatch::try_new(&config, &rows, &classes, device).unwrap()
+            },
+        )
     } else if case.ends_with("tags") {
-        step(case, &TokenClassificationObjective, |model: &TokenClassifier, batch, device| {
+        step(case, &ClassificationObjective::default(), |model: &TokenClassifier, batch, device| {
             let config = model.config();
             let rows = batch.rows(&config.encoder).into_iter().zip(batch.labels());
             let rows: Vec<_> = rows
