@@ -38,7 +38,7 @@ pub use error::{
 };
 pub use isogloss_peft::Activation;
 pub use layer::{EncoderLayer, SelfAttention};
-pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingVocabulary};
+pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingUnit, MaskingVocabulary};
 pub use mlm::{
     MaskedLanguageModel, MaskedSequence, MlmBatch, MlmConfig, MlmHead, MlmObjective, MlmScores,
 };
