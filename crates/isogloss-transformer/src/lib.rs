@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adapter_sites;
+mod answers;
 mod batch;
 mod checkpoint;
 mod classification;
@@ -16,11 +17,14 @@ mod mlm;
 mod objective;
 mod pooling;
 mod pretrained;
+mod question_answering;
 mod ranking;
+mod regression;
 mod sequence;
 mod token_classification;
 mod vocabulary;
 
+pub use answers::{AnswerConfig, AnswerFinder, AnswerSpan, WindowAnswers, best_answer};
 pub use batch::{DeviceBatch, EncoderBatch, PaddedRows};
 pub use checkpoint::{Checkpoint, load_checkpoint, save_checkpoint};
 pub use classification::{
@@ -48,10 +52,15 @@ pub use pretrained::{
     AnyPretrained, Family, Logits, Pretrained, PretrainedHead, PretrainedModel, PretrainedOutput,
     SaveOptions, TensorNames, TensorPart, WeightType, load_renamed, save_renamed, tensor_shapes,
 };
+pub use question_answering::{
+    AnsweredSequence, QuestionAnswerer, QuestionAnsweringBatch, QuestionAnsweringConfig,
+    QuestionAnsweringObjective,
+};
 pub use ranking::{
     RankingBatch, RankingConfig, RankingObjective, ranking_loss_of_cosines,
     translation_ranking_loss,
 };
+pub use regression::{RegressionBatch, RegressionObjective};
 pub use sequence::{FramedSequence, SequenceInput, SequenceLayout};
 pub use token_classification::{
     LabelledTokens, TokenClassificationBatch, TokenClassifier, TokenClassifierConfig,
