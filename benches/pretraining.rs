@@ -24,11 +24,11 @@ fn model_and_batch() -> Result<(MaskedLanguageModel, MlmBatch), Box<dyn Error>> 
         .with_n_heads(4)
         .with_max_positions(64)
         .with_dropout(0.0);
-    let masking = MaskingConfig::default().with_rate(0.3).try_init(&MaskingVocabulary {
-        vocab_size: VOCAB_SIZE,
-        mask_id: 3_999,
-        special_ids: vec![0, 1, 2, 3, 3_999],
-    })?;
+    let masking = MaskingConfig::default().with_rate(0.3).try_init(&MaskingVocabulary::new(
+        VOCAB_SIZE,
+        3_999,
+        vec![0, 1, 2, 3, 3_999],
+    ))?;
     let layout = SequenceLayout::xlm_roberta(0, 2, 62);
     let [rows, length] = BATCH;
     let row = |row: usize| {

@@ -83,7 +83,7 @@ fn open<M: PretrainedModel>(dir: &str, device: &Device) -> Outcome<M> {
 
 fn classify(model: SequenceClassifier, batches: &str, device: &Device) -> Outcome<()> {
     let batches = Rows::read(batches)?.classification(&model.config(), device)?;
-    train(model, ClassificationObjective, batches, device)
+    train(model, ClassificationObjective::default(), batches, device)
 }
 
 /// Trains in the same way as the peer, as many steps at a time as are asked for.

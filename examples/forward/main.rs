@@ -107,6 +107,11 @@ fn run(args: &Args) -> Outcome<()> {
             }
             outputs.push("logits", logits);
         }
+        Some(Logits::Spans(logits)) => {
+            for (place, name) in ["start_logits", "end_logits"].into_iter().enumerate() {
+                outputs.push(name, logits.clone().narrow(2, place, 1).squeeze_dim::<2>(2));
+            }
+        }
         _ if inputs.has("labels") => return Err("`labels` for a model without a head".into()),
         _ => {}
     }

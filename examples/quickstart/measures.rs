@@ -161,7 +161,7 @@ impl<'a> Measures<'a> {
         let rows = self.english_topics.clone();
         let batches = LabelledBatches::try_new(rows, config, self.shape.framing().buckets, seed)?;
         let task: Box<dyn Task<SequenceClassifier>> =
-            Box::new(ObjectiveTask::new("topics", ClassificationObjective, batches));
+            Box::new(ObjectiveTask::new("topics", ClassificationObjective::default(), batches));
         let config = TrainingConfig::new(steps)
             .with_learning_rate(
                 LearningRateConfig::new(LEARNING_RATE).with_warmup_steps(steps / 10),

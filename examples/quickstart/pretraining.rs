@@ -107,13 +107,10 @@ impl Shape {
         else {
             return Err("the vocabulary lacks a special token".into());
         };
-        let masking =
-            MaskingConfig::default().with_rate(MASK_RATE).try_init(&MaskingVocabulary {
-                vocab_size: tokenizer.vocab_size(),
-                mask_id: mask,
-                special_ids: special.all().collect(),
-            })?;
-        let encoder = EncoderConfig::new(tokenizer.vocab_size())
+        let vocab_size = tokenizer.vocab_size();
+        let ids = MaskingVocabulary::new(vocab_size, mask, special.all().collect());
+        let masking = MaskingConfig::default().with_rate(MASK_RATE).try_init(&ids)?;
+        let encoder = EncoderConfig::new(vocab_size)
             .with_d_model(128)
             .with_d_ff(256)
             .with_initializer_std(0.05)

@@ -2,7 +2,7 @@
 
 use isogloss_peft::{AdapterHost, SiteMut};
 
-use crate::{Encoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier};
+use crate::{Encoder, MaskedLanguageModel, QuestionAnswerer, SequenceClassifier, TokenClassifier};
 
 /// Sites are visited layer by layer. Their paths are those of the modules:
 /// `layers.0.attention.query`, `.key`, `.value`, `.output`, `layers.0.up`, `layers.0.down`, and
@@ -27,23 +27,18 @@ impl AdapterHost for Encoder {
     }
 }
 
-/// The sites of the encoder, under `encoder.`.
-impl AdapterHost for MaskedLanguageModel {
-    fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
-        self.encoder.for_each_site(&mut |path, site| visit(&format!("encoder.{path}"), site));
-    }
+macro_rules! through_the_encoder {
+    ($($model:ident),+) => {$(
+        /// The sites of the encoder, under `encoder.`.
+        impl AdapterHost for $model {
+            fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
+                let mut visit = |path: &str, site: SiteMut<'_>| {
+                    visit(&format!("encoder.{path}"), site);
+                };
+                self.encoder.for_each_site(&mut visit);
+            }
+        }
+    )+};
 }
 
-/// The sites of the encoder, under `encoder.`.
-impl AdapterHost for SequenceClassifier {
-    fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
-        self.encoder.for_each_site(&mut |path, site| visit(&format!("encoder.{path}"), site));
-    }
-}
-
-/// The sites of the encoder, under `encoder.`.
-impl AdapterHost for TokenClassifier {
-    fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
-        self.encoder.for_each_site(&mut |path, site| visit(&format!("encoder.{path}"), site));
-    }
-}
+through_the_encoder!(MaskedLanguageModel, SequenceClassifier, TokenClassifier, QuestionAnswerer);

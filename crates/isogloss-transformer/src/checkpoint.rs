@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::initialization::Initialization;
 use crate::{
     CheckpointError, ClassifierConfig, Encoder, EncoderConfig, EncoderConfigError,
-    MaskedLanguageModel, MlmConfig, SequenceClassifier, TensorFault, TokenClassifier,
-    TokenClassifierConfig,
+    MaskedLanguageModel, MlmConfig, QuestionAnswerer, QuestionAnsweringConfig, SequenceClassifier,
+    TensorFault, TokenClassifier, TokenClassifierConfig,
 };
 
 /// A model that [`save_checkpoint`] and [`load_checkpoint`] know how to keep.
@@ -243,6 +243,24 @@ impl Checkpoint for TokenClassifier {
 
     fn try_blank(
         config: &TokenClassifierConfig,
+        device: &Device,
+    ) -> Result<Self, EncoderConfigError> {
+        config.try_check()?;
+        Ok(Self::new(config, &Initialization::blank(device)))
+    }
+}
+
+impl Checkpoint for QuestionAnswerer {
+    type Config = QuestionAnsweringConfig;
+
+    const KIND: &'static str = "question-answerer";
+
+    fn checkpoint_config(&self) -> QuestionAnsweringConfig {
+        self.config()
+    }
+
+    fn try_blank(
+        config: &QuestionAnsweringConfig,
         device: &Device,
     ) -> Result<Self, EncoderConfigError> {
         config.try_check()?;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::batch::to_i32;
 use crate::initialization::Initialization;
 use crate::{
-    BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
-    HasEncoder, LossSum, Objective, Pooling, SequenceInput, cross_entropy,
+    BatchError, ClassificationObjective, ConfigFault, DeviceBatch, Encoder, EncoderBatch,
+    EncoderConfig, EncoderConfigError, HasEncoder, LossSum, Objective, Pooling, SequenceInput,
 };
 
 /// The shape of a [`SequenceClassifier`].
@@ -20,7 +20,7 @@ use crate::{
 pub struct ClassifierConfig {
     /// The encoder under the head.
     pub encoder: EncoderConfig,
-    /// How many classes there are.
+    /// How many classes there are; for [regression](crate::RegressionObjective), how many outputs.
     pub n_classes: usize,
     /// How hidden states become the vector that is classified. Default the first token, as XLM-R.
     pub pooling: Pooling,
@@ -92,16 +92,26 @@ impl ClassifierConfig {
 
     /// Checks every field.
     pub(crate) fn try_check(&self) -> Result<(), EncoderConfigError> {
-        check_head(self.encoder.faults(), self.n_classes, self.dropout)
+        check_head(self.encoder.faults(), [self.n_classes, 1], self.dropout)
     }
 }
 
+/// Checks what encoders with a head have in common: how many classes, and how many at least.
 pub(crate) fn check_head(
     mut faults: Vec<ConfigFault>,
-    n_classes: usize,
+    [n_classes, at_least]: [usize; 2],
     dropout: f64,
 ) -> Result<(), EncoderConfigError> {
-    ConfigFault::check(&mut faults, n_classes >= 2, "n_classes", n_classes, "at least 2");
+    let (holds, expected) = (n_classes >= at_least, format!("at least {at_least}"));
+    ConfigFault::check(&mut faults, holds, "n_classes", n_classes, expected);
+    check_dropout(faults, dropout)
+}
+
+/// Checks the dropout of a head, and gives all faults.
+pub(crate) fn check_dropout(
+    mut faults: Vec<ConfigFault>,
+    dropout: f64,
+) -> Result<(), EncoderConfigError> {
     let holds = (0.0..1.0).contains(&dropout);
     let expected = "at least 0 and less than 1";
     ConfigFault::check(&mut faults, holds, "head dropout", dropout, expected);
@@ -149,7 +159,7 @@ impl ClassificationHead {
     }
 }
 
-/// An encoder with a head that tells classes apart.
+/// An encoder with a head that tells classes apart, or gives numbers.
 #[derive(Module, Debug)]
 pub struct SequenceClassifier {
     pub(crate) encoder: Encoder,
@@ -164,7 +174,7 @@ impl SequenceClassifier {
     ///
     /// # Errors
     ///
-    /// [`EncoderConfigError`], where there are fewer than two classes.
+    /// [`EncoderConfigError`], where there is no class.
     pub fn try_from_encoder(
         encoder: Encoder,
         n_classes: usize,
@@ -176,17 +186,20 @@ impl SequenceClassifier {
         let init = Initialization::seeded(config.initializer_std, seed, device);
         let config = ClassifierConfig::new(config, n_classes).with_pooling(pooling);
         config.try_check()?;
-        let head = ClassificationHead::new(&config, &init);
-        Ok(Self { encoder, head, n_classes, pooling })
+        Ok(Self::with_head(encoder, &config, &init))
     }
 
     pub(crate) fn new(config: &ClassifierConfig, init: &Initialization<'_>) -> Self {
-        Self {
-            encoder: Encoder::new(&config.encoder, init),
-            head: ClassificationHead::new(config, init),
-            n_classes: config.n_classes,
-            pooling: config.pooling,
-        }
+        Self::with_head(Encoder::new(&config.encoder, init), config, init)
+    }
+
+    pub(crate) fn with_head(
+        encoder: Encoder,
+        config: &ClassifierConfig,
+        init: &Initialization<'_>,
+    ) -> Self {
+        let head = ClassificationHead::new(config, init);
+        Self { encoder, head, n_classes: config.n_classes, pooling: config.pooling }
     }
 
     /// The shape of this classifier.
@@ -226,11 +239,6 @@ impl SequenceClassifier {
     pub fn probabilities(&self, batch: &DeviceBatch) -> Tensor<2> {
         activation::softmax(self.forward(batch), 1)
     }
-
-    /// The cross-entropy of the right classes.
-    pub fn loss(&self, batch: &ClassificationBatch) -> LossSum {
-        cross_entropy(self.forward(&batch.input), batch.classes.clone())
-    }
 }
 
 impl HasEncoder for SequenceClassifier {
@@ -265,6 +273,9 @@ impl ClassificationBatch {
             return Err(BatchError::Rows { what: "classes", found, expected });
         }
         let n_classes = config.n_classes;
+        if n_classes < 2 {
+            return Err(BatchError::Classes { n_classes });
+        }
         if let Some(sequence) = classes.iter().position(|&class| class as usize >= n_classes) {
             let found = classes[sequence];
             return Err(BatchError::Class { sequence, found, n_classes });
@@ -282,14 +293,10 @@ impl ClassificationBatch {
     }
 }
 
-/// Classification, as an [`Objective`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClassificationObjective;
-
 impl Objective<SequenceClassifier> for ClassificationObjective {
     type Batch = ClassificationBatch;
 
     fn loss(&self, model: &SequenceClassifier, batch: &ClassificationBatch) -> LossSum {
-        model.loss(batch)
+        self.of_logits(model.forward(&batch.input), batch.classes.clone())
     }
 }

@@ -212,6 +212,12 @@ impl Encoder {
         self.pooler.as_ref()
     }
 
+    /// Takes the pooler off.
+    pub(crate) fn take_pooler(&mut self) -> Option<Pooler> {
+        self.config.pooler = false;
+        self.pooler.take()
+    }
+
     /// Takes note of rows that were appended to the word embedding.
     pub(crate) fn append_vocabulary(&mut self, rows: usize) {
         if rows > 0 {

@@ -56,6 +56,15 @@ pub struct MaskingConfigError {
     pub faults: Vec<ConfigFault>,
 }
 
+/// Why a configuration describes no objective: every fault of it.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("objective configuration: {}", joined(faults))]
+#[non_exhaustive]
+pub struct ObjectiveConfigError {
+    /// The faults, in the order of the fields.
+    pub faults: Vec<ConfigFault>,
+}
+
 /// Why sequences do not make a batch. Sequences and tokens are counted from 0.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
@@ -91,8 +100,8 @@ pub enum BatchError {
         sequence: usize,
         /// Which token of it.
         token: usize,
-        /// What the number is: `id`, `position`, `language`, `token type`, `label` or `masked
-        /// position`.
+        /// What the number is: `id`, `position`, `language`, `token type`, `label`, `masked position`,
+        /// `start` or `end`.
         what: &'static str,
         /// The number.
         found: u64,
@@ -109,6 +118,37 @@ pub enum BatchError {
         found: u32,
         /// How many classes there are.
         n_classes: usize,
+    },
+
+    /// There is nothing to tell apart.
+    #[error("{n_classes} class, expected at least 2: a model of one output is for regression")]
+    Classes {
+        /// How many classes there are.
+        n_classes: usize,
+    },
+
+    /// A number that is to be predicted is none.
+    #[error("sequence {sequence}, output {output}: target {found}, expected a finite number")]
+    NotFinite {
+        /// Which sequence.
+        sequence: usize,
+        /// Which output of the model.
+        output: usize,
+        /// What stands there.
+        found: String,
+    },
+
+    /// An answer ends before it begins.
+    #[error(
+        "sequence {sequence}: the answer ends at token {end}, expected at least {start}, its start"
+    )]
+    Answer {
+        /// Which sequence.
+        sequence: usize,
+        /// Its first token.
+        start: usize,
+        /// Its last token.
+        end: usize,
     },
 
     /// The padding id stands among real tokens.

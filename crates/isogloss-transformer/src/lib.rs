@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adapter_sites;
+mod answers;
 mod batch;
 mod checkpoint;
 mod classification;
@@ -16,28 +17,32 @@ mod mlm;
 mod objective;
 mod pooling;
 mod pretrained;
+mod question_answering;
 mod ranking;
+mod regression;
 mod sequence;
 mod token_classification;
 mod vocabulary;
 
+pub use answers::{AnswerConfig, AnswerFinder, AnswerSpan, WindowAnswers, best_answer};
 pub use batch::{DeviceBatch, EncoderBatch, PaddedRows};
 pub use checkpoint::{Checkpoint, load_checkpoint, save_checkpoint};
 pub use classification::{
-    ClassificationBatch, ClassificationHead, ClassificationObjective, ClassifierConfig, HeadShape,
-    SequenceClassifier,
+    ClassificationBatch, ClassificationHead, ClassifierConfig, HeadShape, SequenceClassifier,
 };
 pub use config::{DropoutAfter, EncoderConfig, NormOrder};
-pub use cross_entropy::{cross_entropy, decoder_cross_entropy};
+pub use cross_entropy::{
+    ClassificationObjective, CrossEntropyConfig, cross_entropy, decoder_cross_entropy,
+};
 pub use distillation::{DistillationBatch, DistillationConfig, DistillationObjective};
 pub use encoder::{Embeddings, Encoder, HasEncoder, Pooler};
 pub use error::{
-    BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError, TensorFault,
-    VocabularyRowsError,
+    BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError,
+    ObjectiveConfigError, TensorFault, VocabularyRowsError,
 };
 pub use isogloss_peft::Activation;
 pub use layer::{EncoderLayer, SelfAttention};
-pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingVocabulary};
+pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingUnit, MaskingVocabulary};
 pub use mlm::{
     MaskedLanguageModel, MaskedSequence, MlmBatch, MlmConfig, MlmHead, MlmObjective, MlmScores,
 };
@@ -47,13 +52,17 @@ pub use pretrained::{
     AnyPretrained, Family, Logits, Pretrained, PretrainedHead, PretrainedModel, PretrainedOutput,
     SaveOptions, TensorNames, TensorPart, WeightType, load_renamed, save_renamed, tensor_shapes,
 };
+pub use question_answering::{
+    AnsweredSequence, QuestionAnswerer, QuestionAnsweringBatch, QuestionAnsweringConfig,
+    QuestionAnsweringObjective,
+};
 pub use ranking::{
     RankingBatch, RankingConfig, RankingObjective, ranking_loss_of_cosines,
     translation_ranking_loss,
 };
+pub use regression::{RegressionBatch, RegressionObjective};
 pub use sequence::{FramedSequence, SequenceInput, SequenceLayout};
 pub use token_classification::{
-    LabelledTokens, TokenClassificationBatch, TokenClassificationObjective, TokenClassifier,
-    TokenClassifierConfig,
+    LabelledTokens, TokenClassificationBatch, TokenClassifier, TokenClassifierConfig,
 };
 pub use vocabulary::{ExtendVocabulary, VocabularyRows};

@@ -10,8 +10,8 @@ use crate::batch::flat_labels;
 use crate::classification::check_head;
 use crate::initialization::Initialization;
 use crate::{
-    BatchError, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError, HasEncoder,
-    LossSum, Objective, SequenceInput, cross_entropy,
+    BatchError, ClassificationObjective, DeviceBatch, Encoder, EncoderBatch, EncoderConfig,
+    EncoderConfigError, HasEncoder, LossSum, Objective, SequenceInput,
 };
 
 /// The shape of a [`TokenClassifier`].
@@ -57,7 +57,7 @@ impl TokenClassifierConfig {
 
     /// Checks every field.
     pub(crate) fn try_check(&self) -> Result<(), EncoderConfigError> {
-        check_head(self.encoder.faults(), self.n_classes, self.dropout)
+        check_head(self.encoder.faults(), [self.n_classes, 2], self.dropout)
     }
 }
 
@@ -105,13 +105,17 @@ pub struct TokenClassifier {
 
 impl TokenClassifier {
     pub(crate) fn new(config: &TokenClassifierConfig, init: &Initialization<'_>) -> Self {
+        Self::with_head(Encoder::new(&config.encoder, init), config, init)
+    }
+
+    pub(crate) fn with_head(
+        encoder: Encoder,
+        config: &TokenClassifierConfig,
+        init: &Initialization<'_>,
+    ) -> Self {
         let n_classes = config.n_classes;
-        Self {
-            encoder: Encoder::new(&config.encoder, init),
-            output: init.linear("output", [config.encoder.d_model, n_classes]),
-            dropout: DropoutConfig::new(config.dropout).init(),
-            n_classes,
-        }
+        let output = init.linear("output", [config.encoder.d_model, n_classes]);
+        Self { encoder, output, dropout: DropoutConfig::new(config.dropout).init(), n_classes }
     }
 
     /// Puts a fresh head on an encoder that was trained before.
@@ -128,9 +132,7 @@ impl TokenClassifier {
         let config = TokenClassifierConfig::new(encoder.config().clone(), n_classes);
         config.try_check()?;
         let init = Initialization::seeded(config.encoder.initializer_std, seed, device);
-        let output = init.linear("output", [config.encoder.d_model, n_classes]);
-        let dropout = DropoutConfig::new(config.dropout).init();
-        Ok(Self { encoder, output, dropout, n_classes })
+        Ok(Self::with_head(encoder, &config, &init))
     }
 
     /// The shape of this classifier.
@@ -163,14 +165,6 @@ impl TokenClassifier {
 
     fn score(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.output.forward(self.dropout.forward(hidden))
-    }
-
-    /// The cross-entropy of the right classes.
-    pub fn loss(&self, batch: &TokenClassificationBatch) -> LossSum {
-        if batch.count == 0 {
-            return LossSum::zero(&batch.classes.device());
-        }
-        cross_entropy(self.forward(batch), batch.classes.clone())
     }
 }
 
@@ -239,14 +233,13 @@ impl TokenClassificationBatch {
     }
 }
 
-/// Classification of tokens, as an [`Objective`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TokenClassificationObjective;
-
-impl Objective<TokenClassifier> for TokenClassificationObjective {
+impl Objective<TokenClassifier> for ClassificationObjective {
     type Batch = TokenClassificationBatch;
 
     fn loss(&self, model: &TokenClassifier, batch: &TokenClassificationBatch) -> LossSum {
-        model.loss(batch)
+        if batch.count == 0 {
+            return LossSum::zero(&batch.classes.device());
+        }
+        self.of_logits(model.forward(batch), batch.classes.clone())
     }
 }

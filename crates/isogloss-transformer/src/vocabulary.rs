@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use isogloss_kernels::Either;
 
 use crate::{
-    Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier,
-    VocabularyRowsError,
+    Encoder, HasEncoder, MaskedLanguageModel, QuestionAnswerer, SequenceClassifier,
+    TokenClassifier, VocabularyRowsError,
 };
 
 /// What a model holds for each token of a vocabulary: of all its tokens, or of the new ones.
@@ -195,7 +195,7 @@ macro_rules! through_the_encoder {
     )+};
 }
 
-through_the_encoder!(SequenceClassifier, TokenClassifier);
+through_the_encoder!(SequenceClassifier, TokenClassifier, QuestionAnswerer);
 
 impl Encoder {
     /// Takes in rows that have been checked.

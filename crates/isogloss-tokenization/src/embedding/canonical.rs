@@ -12,6 +12,27 @@ pub enum TokenForm {
     WordPiece,
 }
 
+impl TokenForm {
+    /// Whether a token goes on with the word of the token before it. Special tokens, such as `<s>`, are
+    /// read as any other.
+    ///
+    /// ```
+    /// use isogloss_tokenization::embedding::TokenForm;
+    ///
+    /// // For masking whole words: of each id, whether it continues a word.
+    /// let tokens = ["▁low", "er", "▁", "est"];
+    /// let continues = tokens.map(|token| TokenForm::SentencePiece.continues_word(token));
+    /// assert_eq!(continues, [false, true, false, true]);
+    /// ```
+    pub fn continues_word(self, token: &str) -> bool {
+        match self {
+            Self::SentencePiece => !token.starts_with('▁'),
+            Self::ByteLevel => !token.starts_with('Ġ'),
+            Self::WordPiece => token.starts_with("##"),
+        }
+    }
+}
+
 /// What a token stands for, freed of how its vocabulary writes it: equal for `▁naïve`, `ĠnaÃ¯ve`
 /// and `naïve` of WordPiece.
 ///

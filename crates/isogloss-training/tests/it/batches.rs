@@ -50,8 +50,7 @@ fn stream<S: isogloss_sampling::TextSource>(sources: &[S]) -> MixtureStream {
 }
 
 fn masking(rate: f64) -> isogloss_transformer::Masking {
-    let vocabulary =
-        MaskingVocabulary { vocab_size: 40, mask_id: 4, special_ids: vec![0, 1, 2, 3] };
+    let vocabulary = MaskingVocabulary::new(40, 4, vec![0, 1, 2, 3]);
     MaskingConfig::default().with_rate(rate).try_init(&vocabulary).unwrap()
 }
 

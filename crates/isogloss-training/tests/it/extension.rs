@@ -373,11 +373,9 @@ fn an_extended_model_learns_its_new_language() {
     let special = vocabulary.special_ids();
     let layout = SequenceLayout::xlm_roberta(special.bos.unwrap(), special.eos.unwrap(), 60);
     let framing = Framing::new(encoder, layout, BucketConfig::new(128));
-    let masking = MaskingConfig::default().with_rate(0.3).try_init(&MaskingVocabulary {
-        vocab_size: vocabulary.vocab_size(),
-        mask_id: special.mask.unwrap(),
-        special_ids: special.all().collect(),
-    });
+    let (vocab_size, mask) = (vocabulary.vocab_size(), special.mask.unwrap());
+    let ids = MaskingVocabulary::new(vocab_size, mask, special.all().collect());
+    let masking = MaskingConfig::default().with_rate(0.3).try_init(&ids);
     let batches = MlmBatches::try_new(texts, stream, masking.unwrap(), framing, SEED).unwrap();
     let mlm: Box<dyn Task<MaskedLanguageModel>> =
         Box::new(ObjectiveTask::new("mlm", MlmObjective, batches));

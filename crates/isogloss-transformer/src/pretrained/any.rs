@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::read::{self, Precision, read_json};
 use super::{Family, Pretrained, PretrainedModel, SaveOptions, read_family};
 use crate::{
-    CheckpointError, DeviceBatch, Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier,
-    TokenClassifier,
+    CheckpointError, DeviceBatch, Encoder, HasEncoder, MaskedLanguageModel, QuestionAnswerer,
+    SequenceClassifier, TokenClassifier,
 };
 
 /// The model of a directory, with the head that its `architectures` names.
@@ -37,6 +37,8 @@ pub enum AnyPretrained {
     SequenceClassifier(Box<Pretrained<SequenceClassifier>>),
     /// An encoder that classifies tokens.
     TokenClassifier(Box<Pretrained<TokenClassifier>>),
+    /// An encoder that finds answers.
+    QuestionAnswerer(Box<Pretrained<QuestionAnswerer>>),
 }
 
 /// Which head a model has.
@@ -51,6 +53,8 @@ pub enum PretrainedHead {
     Sequences,
     /// One that classifies tokens.
     TokenClasses,
+    /// One that finds where answers begin and end.
+    Spans,
 }
 
 /// What a model says of a batch.
@@ -76,6 +80,8 @@ pub enum Logits {
     Tokens(Tensor<3>),
     /// Of each sequence. `[batch, n_classes]`
     Sequences(Tensor<2>),
+    /// Of each token, as the first of an answer and as the last. `[batch, seq, 2]`
+    Spans(Tensor<3>),
 }
 
 impl AnyPretrained {
@@ -123,6 +129,8 @@ impl AnyPretrained {
             read::open::<SequenceClassifier>(dir, device, precision).map(Self::from)
         } else if is_of(TokenClassifier::class_endings(family)) {
             read::open::<TokenClassifier>(dir, device, precision).map(Self::from)
+        } else if is_of(QuestionAnswerer::class_endings(family)) {
+            read::open::<QuestionAnswerer>(dir, device, precision).map(Self::from)
         } else {
             Err(CheckpointError::Unsupported {
                 path,
@@ -140,6 +148,7 @@ impl AnyPretrained {
             Self::MaskedLanguageModel(pretrained) => pretrained.family(),
             Self::SequenceClassifier(pretrained) => pretrained.family(),
             Self::TokenClassifier(pretrained) => pretrained.family(),
+            Self::QuestionAnswerer(pretrained) => pretrained.family(),
         }
     }
 
@@ -150,6 +159,7 @@ impl AnyPretrained {
             Self::MaskedLanguageModel(_) => PretrainedHead::Tokens,
             Self::SequenceClassifier(_) => PretrainedHead::Sequences,
             Self::TokenClassifier(_) => PretrainedHead::TokenClasses,
+            Self::QuestionAnswerer(_) => PretrainedHead::Spans,
         }
     }
 
@@ -172,6 +182,9 @@ impl AnyPretrained {
             Self::TokenClassifier(pretrained) => {
                 logits = Some(Logits::Tokens(pretrained.model().logits_of_all(hidden.clone())));
             }
+            Self::QuestionAnswerer(pretrained) => {
+                logits = Some(Logits::Spans(pretrained.model().logits_of(hidden.clone())));
+            }
         }
         PretrainedOutput { hidden, pooled, logits, next_sentence }
     }
@@ -183,6 +196,7 @@ impl AnyPretrained {
             Self::MaskedLanguageModel(pretrained) => pretrained.left_out(),
             Self::SequenceClassifier(pretrained) => pretrained.left_out(),
             Self::TokenClassifier(pretrained) => pretrained.left_out(),
+            Self::QuestionAnswerer(pretrained) => pretrained.left_out(),
         }
     }
 
@@ -197,6 +211,7 @@ impl AnyPretrained {
             Self::MaskedLanguageModel(pretrained) => pretrained.save(dir, options),
             Self::SequenceClassifier(pretrained) => pretrained.save(dir, options),
             Self::TokenClassifier(pretrained) => pretrained.save(dir, options),
+            Self::QuestionAnswerer(pretrained) => pretrained.save(dir, options),
         }
     }
 }
@@ -208,6 +223,7 @@ impl HasEncoder for AnyPretrained {
             Self::MaskedLanguageModel(pretrained) => pretrained.model().encoder(),
             Self::SequenceClassifier(pretrained) => pretrained.model().encoder(),
             Self::TokenClassifier(pretrained) => pretrained.model().encoder(),
+            Self::QuestionAnswerer(pretrained) => pretrained.model().encoder(),
         }
     }
 }
@@ -222,7 +238,13 @@ macro_rules! from_pretrained {
     )+};
 }
 
-from_pretrained!(Encoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier);
+from_pretrained!(
+    Encoder,
+    MaskedLanguageModel,
+    SequenceClassifier,
+    TokenClassifier,
+    QuestionAnswerer
+);
 
 /// The classes of a family that are known here.
 fn supported(family: Family) -> String {
@@ -231,6 +253,7 @@ fn supported(family: Family) -> String {
         MaskedLanguageModel::class_endings(family),
         SequenceClassifier::class_endings(family),
         TokenClassifier::class_endings(family),
+        QuestionAnswerer::class_endings(family),
     ];
     let classes = endings.concat().into_iter().map(|ending| format!("{}{ending}", family.class()));
     classes.collect::<Vec<_>>().join(", ")

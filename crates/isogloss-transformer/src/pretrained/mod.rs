@@ -3,6 +3,7 @@
 mod any;
 mod family;
 mod fields;
+mod heads;
 mod models;
 mod names;
 mod pytorch_file;
@@ -29,7 +30,8 @@ use read::Precision;
 /// A model that is kept in a directory of transformers: `config.json` and `model.safetensors`.
 ///
 /// Implemented for [`Encoder`](crate::Encoder), [`MaskedLanguageModel`](crate::MaskedLanguageModel),
-/// [`SequenceClassifier`](crate::SequenceClassifier) and [`TokenClassifier`](crate::TokenClassifier).
+/// [`SequenceClassifier`](crate::SequenceClassifier), [`TokenClassifier`](crate::TokenClassifier) and
+/// [`QuestionAnswerer`](crate::QuestionAnswerer).
 pub trait PretrainedModel: Checkpoint + private::Sealed {
     /// What the name of the model's class in transformers ends with, the usual one first.
     #[doc(hidden)]
@@ -72,6 +74,7 @@ mod private {
     impl Sealed for crate::MaskedLanguageModel {}
     impl Sealed for crate::SequenceClassifier {}
     impl Sealed for crate::TokenClassifier {}
+    impl Sealed for crate::QuestionAnswerer {}
 
     #[derive(Debug)]
     pub struct HeadFields<'a>(pub(super) Fields<'a>);

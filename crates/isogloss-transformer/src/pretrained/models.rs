@@ -8,7 +8,8 @@ use super::private::{HeadFields, HeadNames};
 use super::{Family, PretrainedModel};
 use crate::{
     ClassifierConfig, Encoder, EncoderConfig, HeadShape, MaskedLanguageModel, MlmConfig, Pooling,
-    SequenceClassifier, TokenClassifier, TokenClassifierConfig,
+    QuestionAnswerer, QuestionAnsweringConfig, SequenceClassifier, TokenClassifier,
+    TokenClassifierConfig,
 };
 
 const POOLER: &str = "pooler.dense.weight";
@@ -280,6 +281,56 @@ impl PretrainedModel for TokenClassifier {
     }
 }
 
+impl PretrainedModel for QuestionAnswerer {
+    fn class_endings(family: Family) -> &'static [&'static str] {
+        match family {
+            // The other class of XLM looks for ends by beam search.
+            Family::Xlm => &["ForQuestionAnsweringSimple"],
+            _ => &["ForQuestionAnswering"],
+        }
+    }
+
+    fn read_config(
+        family: Family,
+        encoder: EncoderConfig,
+        fields: &mut HeadFields<'_>,
+        has: &dyn Fn(&str) -> bool,
+    ) -> QuestionAnsweringConfig {
+        let dropout = match family {
+            Family::DistilBert => fields.0.number("qa_dropout", 0.1),
+            _ => 0.0,
+        };
+        QuestionAnsweringConfig::new(encoder.with_pooler(has(POOLER))).with_dropout(dropout)
+    }
+
+    fn encoder_config(config: &QuestionAnsweringConfig) -> &EncoderConfig {
+        &config.encoder
+    }
+
+    fn encoder_mut(&mut self) -> &mut Encoder {
+        &mut self.encoder
+    }
+
+    fn write_config(
+        family: Family,
+        config: &QuestionAnsweringConfig,
+        names: &mut HeadNames,
+        json: &mut Map<String, Value>,
+    ) -> Result<(), &'static str> {
+        if family == Family::DistilBert {
+            json.insert("qa_dropout".to_owned(), config.dropout.into());
+        } else if config.dropout > 0.0 {
+            return Err("dropout");
+        }
+        let names = &mut names.0;
+        push_encoder(names, family, "encoder.", &config.encoder);
+        names.push(TensorPart::Linear, "output", "qa_outputs");
+        // transformers takes the width of the head from the number of labels.
+        write_labels(2, json);
+        Ok(())
+    }
+}
+
 /// Keeps the names of the classes where there are as many, and gives them numbers where not.
 fn write_labels(n_classes: usize, json: &mut Map<String, Value>) {
     if let Some(Value::Object(labels)) = json.get("id2label")
@@ -287,9 +338,21 @@ fn write_labels(n_classes: usize, json: &mut Map<String, Value>) {
     {
         return;
     }
-    let label = |id: usize| format!("LABEL_{id}");
-    let to_label = (0..n_classes).map(|id| (id.to_string(), label(id).into()));
-    let to_id = (0..n_classes).map(|id| (label(id), id.into()));
+    number_labels(n_classes, json);
+}
+
+/// Gives the classes numbers for names.
+pub(super) fn number_labels(n_classes: usize, json: &mut Map<String, Value>) {
+    insert_labels((0..n_classes).map(|id| format!("LABEL_{id}")), json);
+}
+
+/// Gives the classes their names, in the order of the classes.
+pub(super) fn insert_labels(
+    labels: impl Iterator<Item = String> + Clone,
+    json: &mut Map<String, Value>,
+) {
+    let to_label = labels.clone().enumerate().map(|(id, label)| (id.to_string(), label.into()));
+    let to_id = labels.enumerate().map(|(id, label)| (label, id.into()));
     json.insert("id2label".to_owned(), Value::Object(to_label.collect()));
     json.insert("label2id".to_owned(), Value::Object(to_id.collect()));
 }

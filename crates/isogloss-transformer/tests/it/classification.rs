@@ -4,7 +4,7 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use isogloss_core::Seed;
 use isogloss_transformer::{
     ClassificationBatch, ClassificationObjective, ClassifierConfig, Objective, Pooling,
-    SequenceInput,
+    SequenceInput, TokenClassifierConfig,
 };
 
 use crate::tiny::{self, values};
@@ -21,11 +21,11 @@ fn it_learns_a_batch_by_heart() {
     let batch = ClassificationBatch::try_new(&config, &rows(), &[0, 1, 2, 1], &device).unwrap();
     let mut optimizer = AdamWConfig::new().init();
     for _ in 0..60 {
-        let loss = ClassificationObjective.loss(&model, &batch).mean();
+        let loss = ClassificationObjective::default().loss(&model, &batch).mean();
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(1e-2, model, gradients);
     }
-    let loss = values(ClassificationObjective.loss(&model, &batch).mean())[0];
+    let loss = values(ClassificationObjective::default().loss(&model, &batch).mean())[0];
     assert!(loss < 0.05, "loss {loss}");
     assert_eq!(model.predict(batch.input()), [0, 1, 2, 1]);
     let sums = values(model.probabilities(batch.input()).sum_dim(1));
@@ -41,7 +41,17 @@ fn classes_are_checked() {
     };
     assert_eq!(refusal(&[0, 1]), "classes: 2 rows, expected 4");
     assert_eq!(refusal(&[0, 1, 2, 3]), "sequence 3: class 3, expected less than 3");
-    let error = ClassifierConfig::new(tiny::config(), 1).try_init(&device, Seed::new(1));
+    let error = ClassifierConfig::new(tiny::config(), 0).try_init(&device, Seed::new(1));
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "encoder configuration: `n_classes` is `0`, expected at least 1"
+    );
+    let single = ClassifierConfig::new(tiny::config(), 1);
+    assert_eq!(
+        ClassificationBatch::try_new(&single, &rows(), &[0; 4], &device).unwrap_err().to_string(),
+        "1 class, expected at least 2: a model of one output is for regression"
+    );
+    let error = TokenClassifierConfig::new(tiny::config(), 1).try_init(&device, Seed::new(1));
     assert_eq!(
         error.unwrap_err().to_string(),
         "encoder configuration: `n_classes` is `1`, expected at least 2"

@@ -1,26 +1,109 @@
 //! Masking: what it leaves alone, and how often it does what.
 
 use isogloss_core::Seed;
-use isogloss_transformer::{Masking, MaskingConfig, MaskingVocabulary};
+use isogloss_transformer::{MaskedExample, Masking, MaskingConfig, MaskingUnit, MaskingVocabulary};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rand::RngExt;
 
 fn vocabulary() -> MaskingVocabulary {
-    MaskingVocabulary { vocab_size: 60, mask_id: 59, special_ids: vec![2, 0, 3, 1] }
+    MaskingVocabulary::new(60, 59, vec![2, 0, 3, 1])
+}
+
+/// Ids from 30 continue words.
+fn continues() -> Vec<bool> {
+    (0..60).map(|id| id >= 30).collect()
 }
 
 fn masking(config: MaskingConfig) -> Masking {
-    config.try_init(&vocabulary()).unwrap()
+    let vocabulary = vocabulary().with_continues(continues()).with_counts((0..60).collect());
+    config.try_init(&vocabulary).unwrap()
+}
+
+fn unit() -> impl Strategy<Value = MaskingUnit> {
+    prop_oneof![
+        Just(MaskingUnit::Token),
+        Just(MaskingUnit::WholeWord),
+        Just(MaskingUnit::Span),
+        (1_usize..4).prop_map(MaskingUnit::NGram),
+    ]
+}
+
+/// Masking as it was before there was a choice of units.
+fn token_by_token(ids: &[u32], rate: f64, seed: Seed) -> MaskedExample {
+    let mut rng = seed.rng();
+    let mut masked =
+        MaskedExample { input_ids: ids.to_vec(), positions: Vec::new(), labels: Vec::new() };
+    for (position, &id) in ids.iter().enumerate() {
+        if [0, 1, 2, 3, 59].contains(&id) || rng.random::<f64>() >= rate {
+            continue;
+        }
+        let kind = rng.random::<f64>();
+        if kind < 0.8 {
+            masked.input_ids[position] = 59;
+        } else if kind < 0.8 + 0.1 {
+            masked.input_ids[position] = 4 + rng.random_range(0..55_u32);
+        }
+        masked.positions.push(position);
+        masked.labels.push(id);
+    }
+    masked
 }
 
 proptest! {
     #[test]
-    fn masking_hides_only_what_it_says(
+    fn masks_of_single_tokens_are_those_of_earlier_releases(
         ids in vec(0_u32..60, 0..40),
         rate in 0.0..=1.0,
         seed in any::<u64>(),
     ) {
-        let masking = masking(MaskingConfig::default().with_rate(rate));
+        let config = MaskingConfig::default().with_rate(rate);
+        let expected = token_by_token(&ids, rate, Seed::new(seed));
+        prop_assert_eq!(masking(config).mask_tokens(&ids, Seed::new(seed)), expected);
+    }
+
+    #[test]
+    fn words_are_hidden_whole(ids in vec(0_u32..60, 0..40), seed in any::<u64>()) {
+        let config = MaskingConfig::default().with_rate(0.4).with_unit(MaskingUnit::WholeWord);
+        let masking = masking(config);
+        let masked = masking.mask_tokens(&ids, Seed::new(seed));
+        for position in 1..ids.len() {
+            if ids[position] >= 30 && ![ids[position - 1], ids[position]].map(|id| masking.is_special(id)).contains(&true) {
+                let [before, own] = [position - 1, position].map(|place| masked.positions.contains(&place));
+                prop_assert_eq!(before, own, "{:?}", ids);
+            }
+        }
+    }
+
+    #[test]
+    fn spans_keep_to_their_budget(
+        ids in vec(0_u32..60, 0..40),
+        rate in 0.0..=1.0,
+        words in 0_usize..4,
+        seed in any::<u64>(),
+    ) {
+        let unit = if words == 0 { MaskingUnit::Span } else { MaskingUnit::NGram(words) };
+        let masking = masking(MaskingConfig::default().with_rate(rate).with_unit(unit));
+        let chosen = masking.mask_tokens(&ids, Seed::new(seed)).positions.len();
+        let budget = rate * ids.iter().filter(|&&id| !masking.is_special(id)).count() as f64;
+        prop_assert!((chosen as f64 - budget).abs() < 1.0, "{chosen} of {budget}");
+    }
+
+    #[test]
+    fn by_frequency_the_number_is_fixed(ids in vec(4_u32..59, 0..40), rate in 0.0..=1.0) {
+        let masking = masking(MaskingConfig::default().with_rate(rate).with_alpha(0.5));
+        let chosen = masking.mask_tokens(&ids, Seed::new(1)).positions.len();
+        prop_assert_eq!(chosen as f64, (rate * ids.len() as f64).ceil());
+    }
+
+    #[test]
+    fn masking_hides_only_what_it_says(
+        ids in vec(0_u32..60, 0..40),
+        rate in 0.0..=1.0,
+        unit in unit(),
+        seed in any::<u64>(),
+    ) {
+        let masking = masking(MaskingConfig::default().with_rate(rate).with_unit(unit));
         let masked = masking.mask_tokens(&ids, Seed::new(seed));
         prop_assert_eq!(masked.input_ids.len(), ids.len());
         prop_assert_eq!(masked.positions.len(), masked.labels.len());
@@ -90,11 +173,98 @@ fn seeds_of_examples_are_independent() {
 #[test]
 fn faults_are_named() {
     let config = MaskingConfig::default().with_rate(1.5).with_replacement(0.8, 0.3);
-    let vocabulary = MaskingVocabulary { vocab_size: 4, mask_id: 4, special_ids: vec![0, 1, 2, 3] };
+    let vocabulary = MaskingVocabulary::new(4, 4, vec![0, 1, 2, 3]);
     assert_eq!(
         config.try_init(&vocabulary).unwrap_err().to_string(),
         "masking configuration: `rate` is `1.5`, expected from 0 to 1; `mask + random` is `1.1`, \
          expected at most 1; `mask_id` is `4`, expected less than `vocab_size`, 4; `vocab_size` is \
          `4`, expected more than the number of special ids"
     );
+}
+
+#[test]
+fn a_long_word_is_hidden_no_more_often_than_a_short_one() {
+    let masking = masking(MaskingConfig::default().with_unit(MaskingUnit::WholeWord));
+    let chosen = |word: &[u32]| {
+        let ids = word.repeat(200_000 / word.len());
+        masking.mask_tokens(&ids, Seed::new(1)).positions.len() as f64 / ids.len() as f64
+    };
+    // Drawing pieces and then the rest of their words would hide 0.556 of the second.
+    // Five standard errors: √(0.15 · 0.85 / 4e4) = 1.8e-3 for 40,000 words.
+    for word in [&[10][..], &[10, 40, 41, 42, 43]] {
+        assert!((chosen(word) - 0.15).abs() < 9e-3, "{word:?}: {}", chosen(word));
+    }
+}
+
+#[test]
+fn a_span_is_hidden_alike_and_ends_with_its_sentence() {
+    let config = MaskingConfig::default().with_rate(0.5).with_replacement(0.5, 0.0);
+    // Two sentences of three words of two pieces, of which the budget is half.
+    let ids = [0, 10, 40, 11, 41, 12, 42, 2, 13, 43, 14, 44, 15, 45, 2];
+    let words = masking(config.with_unit(MaskingUnit::NGram(1)));
+    let spans = masking(config.with_unit(MaskingUnit::NGram(3)));
+    let mut mixed = 0;
+    for seed in 0..400 {
+        let masked = words.mask_tokens(&ids, Seed::new(seed));
+        assert_eq!(masked.positions.len(), 6);
+        for word in masked.positions.chunks(2) {
+            assert_eq!(masked.input_ids[word[0]] == 59, masked.input_ids[word[1]] == 59);
+        }
+        let masked = spans.mask_tokens(&ids, Seed::new(seed));
+        // The last word of one sentence and the first of the next are of two spans, which differ.
+        if masked.positions == [5, 6, 8, 9, 10, 11] {
+            mixed += u32::from((masked.input_ids[5] == 59) != (masked.input_ids[8] == 59));
+        }
+    }
+    assert!(mixed > 3, "{mixed}");
+}
+
+#[test]
+fn rare_tokens_are_chosen_sooner() {
+    // One of four is chosen: XLM's weights of the counts 1000, 100, 10 and 1, at α = 0.5.
+    let mut counts = vec![0; 60];
+    counts[10..14].copy_from_slice(&[1000, 100, 10, 1]);
+    let config = MaskingConfig::default().with_rate(0.25).with_alpha(0.5);
+    let masking = config.try_init(&vocabulary().with_counts(counts)).unwrap();
+    let mut chosen = [0_u32; 4];
+    for seed in 0..20_000 {
+        let masked = masking.mask_tokens(&[0, 10, 11, 12, 13, 2], Seed::new(seed));
+        assert_eq!(masked.positions.len(), 1);
+        chosen[masked.positions[0] - 1] += 1;
+    }
+    for (chosen, weight) in chosen.into_iter().zip([0.021_841, 0.069_068, 0.218_412, 0.690_679]) {
+        // Five standard errors of a share: at most 5 · √(0.25 / 2e4) = 0.018.
+        let share = f64::from(chosen) / 2e4;
+        assert!(
+            (share - weight).abs() < 5.0 * (weight * (1.0 - weight) / 2e4_f64).sqrt(),
+            "{share}"
+        );
+    }
+}
+
+#[test]
+fn what_units_need_is_named() {
+    let refusal = |config: MaskingConfig| config.try_init(&vocabulary()).unwrap_err().to_string();
+    assert_eq!(
+        refusal(MaskingConfig::default().with_unit(MaskingUnit::WholeWord)),
+        "masking configuration: `continues` is `0 entries`, expected one for each of 60 ids"
+    );
+    assert_eq!(
+        refusal(MaskingConfig::default().with_unit(MaskingUnit::NGram(0)).with_alpha(0.5)),
+        "masking configuration: `alpha` is `0.5`, expected 0 unless `unit` is a token; `unit` is \
+         `n-gram of 0 words`, expected at least 1 word; `continues` is `0 entries`, expected one for \
+         each of 60 ids; `counts` is `0 entries`, expected one for each of 60 ids"
+    );
+    let error = refusal(MaskingConfig::default().with_alpha(f64::NAN));
+    assert!(error.contains("`alpha` is `NaN`"), "{error}");
+}
+
+#[test]
+fn a_configuration_is_written_and_read() {
+    let config = MaskingConfig::default().with_unit(MaskingUnit::NGram(3));
+    let json = serde_json::to_string(&config).unwrap();
+    assert!(json.contains(r#""unit":{"n-gram":3}"#), "{json}");
+    assert_eq!(serde_json::from_str::<MaskingConfig>(&json).unwrap(), config);
+    let old = r#"{"rate":0.15,"mask":0.8,"random":0.1}"#;
+    assert_eq!(serde_json::from_str::<MaskingConfig>(old).unwrap(), MaskingConfig::default());
 }

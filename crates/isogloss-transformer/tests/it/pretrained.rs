@@ -6,11 +6,12 @@ use std::path::Path;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::Device;
 use isogloss_transformer::{
-    AnyPretrained, CheckpointError, ClassificationBatch, ClassificationObjective, Encoder,
-    EncoderBatch, Family, HasEncoder, LabelledTokens, Logits, MaskedLanguageModel, MaskedSequence,
-    MlmBatch, MlmObjective, NormOrder, Objective, Pretrained, PretrainedModel, SaveOptions,
-    SequenceClassifier, TokenClassificationBatch, TokenClassificationObjective, TokenClassifier,
-    WeightType,
+    AnsweredSequence, AnyPretrained, CheckpointError, ClassificationBatch, ClassificationObjective,
+    Encoder, EncoderBatch, Family, HasEncoder, LabelledTokens, Logits, MaskedLanguageModel,
+    MaskedSequence, MlmBatch, MlmObjective, NormOrder, Objective, Pretrained, PretrainedModel,
+    QuestionAnswerer, QuestionAnsweringBatch, QuestionAnsweringObjective, RegressionBatch,
+    RegressionObjective, SaveOptions, SequenceClassifier, TokenClassificationBatch,
+    TokenClassifier, WeightType,
 };
 use serde_json::Value;
 
@@ -60,13 +61,19 @@ fn assert_same_numbers(case: &str) {
     let [found, last] = [output.hidden, model.encoder().forward(&input)].map(values);
     assert_close(case, &batch.at_tokens(&found), &batch.at_tokens(&last), 1e-5);
     match output.logits {
-        None => assert!(!expected.floats.contains_key("logits"), "{case}"),
+        None => assert!(!expected.floats.contains_key("loss"), "{case}"),
         Some(Logits::Sequences(logits)) => {
             assert_close(case, &values(logits), expected.floats("logits"), 1e-4);
         }
         Some(Logits::Tokens(logits)) => {
             let expected = batch.at_tokens(expected.floats("logits"));
             assert_close(case, &batch.at_tokens(&values(logits)), &expected, 1e-4);
+        }
+        Some(Logits::Spans(logits)) => {
+            let [starts, ends] = ["start_logits", "end_logits"].map(|name| expected.floats(name));
+            let pairs = starts.iter().zip(ends).flat_map(|(&start, &end)| [start, end]);
+            let pairs: Vec<f32> = pairs.collect();
+            assert_close(case, &values(logits), &pairs, 1e-4);
         }
         Some(other) => unreachable!("{other:?}"),
     }
@@ -91,7 +98,7 @@ fn hidden_states_and_scores_are_those_of_transformers() {
 fn step<M, O>(
     case: &str,
     objective: &O,
-    batch: impl FnOnce(&M, &Batch, &Device) -> O::Batch,
+    batch: impl FnOnce(&M, &Batch, &Tensors, &Device) -> O::Batch,
 ) -> (f32, Tensors)
 where
     M: PretrainedModel + HasEncoder,
@@ -107,7 +114,7 @@ where
     let pretrained = Pretrained::<M>::open(copy.path(), &device).unwrap();
     let expected = Tensors::read(&dir(case).join("expected.safetensors"));
     let reference = Batch::of(&expected, pretrained.model().encoder().config());
-    let batch = batch(pretrained.model(), &reference, &device);
+    let batch = batch(pretrained.model(), &reference, &expected, &device);
     let loss = objective.loss(pretrained.model(), &batch).mean();
     let value = values(loss.clone())[0];
     let gradients = GradientsParams::from_grads(loss.backward(), pretrained.model());
@@ -120,24 +127,55 @@ where
 
 fn step_of(case: &str) -> (f32, Tensors) {
     if case.ends_with("classes") {
-        step(case, &ClassificationObjective, |model: &SequenceClassifier, batch, device| {
+        step(
+            case,
+            &ClassificationObjective::default(),
+            |model: &SequenceClassifier, batch, _, device| {
+                let config = model.config();
+                let classes = batch.labels.as_ref().unwrap().iter();
+                let classes: Vec<_> = classes.map(|&class| u32::try_from(class).unwrap()).collect();
+                let rows = batch.rows(&config.encoder);
+                ClassificationBatch::try_new(&config, &rows, &classes, device).unwrap()
+            },
+        )
+    } else if case.ends_with("score") {
+        step(case, &RegressionObjective, |model: &SequenceClassifier, batch, expected, device| {
             let config = model.config();
-            let classes = batch.labels.as_ref().unwrap().iter();
-            let classes: Vec<_> = classes.map(|&class| u32::try_from(class).unwrap()).collect();
+            let targets: Vec<_> = expected.floats("targets").chunks(config.n_classes).collect();
             let rows = batch.rows(&config.encoder);
-            ClassificationBatch::try_new(&config, &rows, &classes, device).unwrap()
+            RegressionBatch::try_new(&config, &rows, &targets, device).unwrap()
+        })
+    } else if case.ends_with("spans") {
+        let objective = QuestionAnsweringObjective;
+        step(case, &objective, |model: &QuestionAnswerer, batch, expected, device| {
+            let [starts, ends] = ["start_positions", "end_positions"].map(|name| {
+                let places = expected.ints[name].1.iter();
+                places.map(|&place| usize::try_from(place).unwrap()).collect::<Vec<_>>()
+            });
+            let rows = batch.rows(&model.config().encoder).into_iter().zip(starts).zip(ends);
+            let rows: Vec<_> =
+                rows.map(|((input, start), end)| AnsweredSequence { input, start, end }).collect();
+            QuestionAnsweringBatch::try_new(&model.config(), &rows, device).unwrap()
         })
     } else if case.ends_with("tags") {
-        step(case, &TokenClassificationObjective, |model: &TokenClassifier, batch, device| {
-            let config = model.config();
-            let rows = batch.rows(&config.encoder).into_iter().zip(batch.labels());
-            let rows: Vec<_> = rows
-                .map(|(input, (positions, classes))| LabelledTokens { input, positions, classes })
-                .collect();
-            TokenClassificationBatch::try_new(&config, &rows, device).unwrap()
-        })
+        step(
+            case,
+            &ClassificationObjective::default(),
+            |model: &TokenClassifier, batch, _, device| {
+                let config = model.config();
+                let rows = batch.rows(&config.encoder).into_iter().zip(batch.labels());
+                let rows: Vec<_> = rows
+                    .map(|(input, (positions, classes))| LabelledTokens {
+                        input,
+                        positions,
+                        classes,
+                    })
+                    .collect();
+                TokenClassificationBatch::try_new(&config, &rows, device).unwrap()
+            },
+        )
     } else {
-        step(case, &MlmObjective, |model: &MaskedLanguageModel, batch, device| {
+        step(case, &MlmObjective, |model: &MaskedLanguageModel, batch, _, device| {
             let config = model.encoder().config();
             let rows = batch.rows(config).into_iter().zip(batch.labels());
             let rows: Vec<_> = rows

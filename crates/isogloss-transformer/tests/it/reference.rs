@@ -8,15 +8,17 @@ use isogloss_transformer::{EncoderConfig, PaddedRows, SequenceInput};
 use safetensors::{Dtype, SafeTensors};
 
 /// Each is a directory that transformers wrote.
-pub(crate) const CASES: [&str; 22] = [
+pub(crate) const CASES: [&str; 27] = [
     "bert-classes",
     "bert-encoder",
     "bert-mlm",
     "bert-next",
+    "bert-spans",
     "bert-tags",
     "distilbert-classes",
     "distilbert-encoder",
     "distilbert-mlm",
+    "distilbert-spans",
     "distilbert-tags",
     "xl-classes",
     "xl-mlm",
@@ -24,11 +26,14 @@ pub(crate) const CASES: [&str; 22] = [
     "xlm-causal",
     "xlm-classes",
     "xlm-encoder",
+    "xlm-spans",
     "xlm-tags",
     "xlm-tlm",
     "xlmr-classes",
     "xlmr-encoder",
     "xlmr-mlm",
+    "xlmr-score",
+    "xlmr-spans",
     "xlmr-tags",
     "xlmr-untied",
 ];
