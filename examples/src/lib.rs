@@ -3,10 +3,12 @@
 
 mod bars;
 mod ending;
+mod memory;
 mod sentences;
 mod weighting;
 
 pub use bars::{Bars, Stage};
 pub use ending::{Outcome, exit_code, print_written};
+pub use memory::keep_memory;
 pub use sentences::{EncoderArgs, read_lines};
 pub use weighting::{WeightingArgs, whole_number};

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod classification;
+mod entities;
 mod error;
 mod estimate;
 mod language_model;
@@ -15,6 +16,7 @@ mod retrieval;
 
 pub use bootstrap::{BootstrapConfig, PairedDifference};
 pub use classification::{ClassScore, ClassificationReport, MacroF1, Prediction};
+pub use entities::{Entity, EntityScore, entities};
 pub use error::EvaluationError;
 pub use estimate::Estimate;
 pub use isogloss_mining::EmbeddingMatrix;

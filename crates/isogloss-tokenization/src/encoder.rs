@@ -1,5 +1,7 @@
 //! From text to ids, whoever does it.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::EncodeError;
@@ -76,4 +78,41 @@ pub trait TextEncoder {
     fn is_byte(&self, _id: u32) -> bool {
         false
     }
+}
+
+/// The ids of each word of a text, as white space parts them, with where in the text it is, in bytes. A word that is
+/// no text to the vocabulary, such as a mark of direction by itself, has none.
+///
+/// Each word is encoded by itself, with the space before it, so that every id is of one word.
+///
+/// # Errors
+///
+/// [`EncodeError`] of the first word that cannot be encoded.
+///
+/// # Examples
+///
+/// ```
+/// use isogloss_tokenization::{Algorithm, VocabularyConfig, encode_words};
+///
+/// let vocabulary = VocabularyConfig::new(Algorithm::Unigram, 40).train(["ẹ káàárọ̀ o"], &())?;
+/// let words = encode_words(&vocabulary, "ẹ  káàárọ̀")?;
+/// assert_eq!((words.len(), words[1].0.clone()), (2, 5..18));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn encode_words(
+    encoder: &dyn TextEncoder,
+    text: &str,
+) -> Result<Vec<(Range<usize>, Vec<u32>)>, EncodeError> {
+    let mut words = Vec::new();
+    for word in text.split_whitespace() {
+        // A part of the text, so both are in one allocation.
+        let start = word.as_ptr().addr() - text.as_ptr().addr();
+        let ids = if words.is_empty() {
+            encoder.encode(word)?
+        } else {
+            encoder.encode(&format!(" {word}"))?
+        };
+        words.push((start..start + word.len(), ids));
+    }
+    Ok(words)
 }

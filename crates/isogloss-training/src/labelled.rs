@@ -9,7 +9,8 @@ use isogloss_sampling::{
     Draw, ExplicitWeights, LanguageSizes, LanguageWeighting, MixtureStream, SizeUnit,
 };
 use isogloss_transformer::{
-    BatchError, ClassificationBatch, ClassifierConfig, EncoderConfig, LabelledTokens,
+    AnsweredSequence, BatchError, ClassificationBatch, ClassifierConfig, EncoderConfig,
+    LabelledTokens, QuestionAnsweringBatch, QuestionAnsweringConfig, RegressionBatch,
     SequenceInput, TokenClassificationBatch, TokenClassifierConfig,
 };
 use serde_json::Value;
@@ -62,6 +63,19 @@ pub struct Tags {
     pub classes: Vec<u32>,
 }
 
+/// The numbers that a sequence has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values(pub Vec<f32>);
+
+/// Where in a question with its context the answer is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Answer {
+    /// Its first token, by its place in the sequence; 0 where there is no answer.
+    pub start: usize,
+    /// Its last token; 0 where there is no answer.
+    pub end: usize,
+}
+
 impl Label for Class {
     type Config = ClassifierConfig;
     type Batch = ClassificationBatch;
@@ -99,6 +113,45 @@ impl Label for Tags {
             classes: row.label.classes.clone(),
         });
         TokenClassificationBatch::try_new(config, &rows.collect::<Vec<_>>(), device)
+    }
+}
+
+impl Label for Values {
+    type Config = ClassifierConfig;
+    type Batch = RegressionBatch;
+
+    fn encoder(config: &ClassifierConfig) -> &EncoderConfig {
+        &config.encoder
+    }
+
+    fn batch(
+        config: &ClassifierConfig,
+        rows: &[&Labelled<Self>],
+        device: &Device,
+    ) -> Result<RegressionBatch, BatchError> {
+        let values: Vec<&[f32]> = rows.iter().map(|row| row.label.0.as_slice()).collect();
+        RegressionBatch::try_new(config, &inputs(rows), &values, device)
+    }
+}
+
+impl Label for Answer {
+    type Config = QuestionAnsweringConfig;
+    type Batch = QuestionAnsweringBatch;
+
+    fn encoder(config: &QuestionAnsweringConfig) -> &EncoderConfig {
+        &config.encoder
+    }
+
+    fn batch(
+        config: &QuestionAnsweringConfig,
+        rows: &[&Labelled<Self>],
+        device: &Device,
+    ) -> Result<QuestionAnsweringBatch, BatchError> {
+        let rows = rows.iter().map(|row| {
+            let (input, Answer { start, end }) = (row.input.clone(), row.label);
+            AnsweredSequence { input, start, end }
+        });
+        QuestionAnsweringBatch::try_new(config, &rows.collect::<Vec<_>>(), device)
     }
 }
 

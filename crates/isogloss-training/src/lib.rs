@@ -22,7 +22,9 @@ pub use bucketing::{BucketConfig, BucketState};
 pub use config::{AdamWSettings, RateFactors, TrainingConfig};
 pub use error::{ModelExtensionError, TrainingError};
 pub use extension::{ExtendedModel, ModelExtension};
-pub use labelled::{Class, Label, Labelled, LabelledBatches, Tags, batches_by_length};
+pub use labelled::{
+    Answer, Class, Label, Labelled, LabelledBatches, Tags, Values, batches_by_length,
+};
 pub use learning_rate::{Decay, LearningRateConfig};
 pub use task::{ObjectiveTask, Task, TaskLoss};
 pub use tokenized::{TokenizedPairs, TokenizedTexts};

@@ -1,5 +1,6 @@
 //! The crate as its users see it. One binary: each file beside this one is a module of it.
 
 mod bootstrap;
+mod entities;
 mod report;
 mod scores;

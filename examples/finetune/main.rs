@@ -1,0 +1,170 @@
+//! Fine-tunes a pretrained encoder on labelled text, and says what it is worth in each language it is tested in.
+//!
+//! `cargo run --release --example finetune -- --task classification --model DIR --train A.tsv --dev B.tsv --test
+//! yo=C.tsv --test ha=D.tsv --out DIR`
+//!
+//! Trained on one language and tested on others, this is zero-shot transfer; with a few rows of those in the
+//! training file, few-shot.
+#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use isogloss_examples::{Outcome, exit_code};
+use mimalloc::MiMalloc;
+
+mod classification;
+mod output;
+mod qa;
+mod ranking;
+mod rows;
+mod session;
+mod tagging;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// Fine-tunes a pretrained encoder on labelled text.
+///
+/// Files have columns between tabs, named in the first line: `text` and `label`. For tagging, a label is as many
+/// tags as the text has words, with spaces between; for ranking, it is the translation of the text; for qa, it is
+/// the answer as it stands in the text, empty where there is none, and a third column is the `question`.
+///
+/// Writes OUT/metrics.json, OUT/NAME.predictions.tsv for each --test, and OUT/model, which transformers opens too.
+#[derive(Parser)]
+#[command(name = "finetune", version)]
+pub(crate) struct Args {
+    /// What the model is to do
+    #[arg(long, value_enum)]
+    pub(crate) task: TaskArg,
+
+    /// A directory of transformers: XLM-R, BERT, DistilBERT, XLM and their kin
+    #[arg(long)]
+    pub(crate) model: PathBuf,
+
+    /// A tokenizer's directory or file [default: that of the model]
+    #[arg(long)]
+    pub(crate) tokenizer: Option<PathBuf>,
+
+    /// What is learned from
+    #[arg(long)]
+    pub(crate) train: PathBuf,
+
+    /// What says which step was best
+    #[arg(long)]
+    pub(crate) dev: PathBuf,
+
+    /// What the result is measured on: FILE or NAME=FILE, several times
+    #[arg(long, required = true)]
+    pub(crate) test: Vec<String>,
+
+    /// Where everything is written
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+
+    /// How often all of the training file is seen
+    #[arg(long, default_value_t = 3, conflicts_with = "steps", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) epochs: u64,
+
+    /// Updates, in the place of epochs
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) steps: Option<u64>,
+
+    /// The highest learning rate [default: 2e-5, with --lora 5e-4]
+    #[arg(long)]
+    pub(crate) learning_rate: Option<f64>,
+
+    /// The share of steps in which the rate rises
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) warmup: f64,
+
+    /// Tokens of a batch at most, padding included
+    #[arg(long, default_value_t = 2_048)]
+    pub(crate) batch_tokens: usize,
+
+    /// Batches that make one update
+    #[arg(long, default_value_t = 1)]
+    pub(crate) accumulation: usize,
+
+    /// Tokens of a text at most, special ones included; all that are longer are counted and reported
+    #[arg(long, default_value_t = 256)]
+    pub(crate) max_length: usize,
+
+    /// Updates between looks at the dev file [default: an epoch]
+    #[arg(long)]
+    pub(crate) validate_every: Option<u64>,
+
+    /// Looks at the dev file without a new least loss after which training ends
+    #[arg(long)]
+    pub(crate) patience: Option<u64>,
+
+    /// By what the rate is multiplied from each layer to the one below, such as 0.9
+    #[arg(long)]
+    pub(crate) layer_decay: Option<f64>,
+
+    /// Train a LoRA of this rank and the head, and freeze the rest; it is merged at the end
+    #[arg(long)]
+    pub(crate) lora: Option<usize>,
+
+    /// The alpha of the LoRA [default: twice its rank]
+    #[arg(long, requires = "lora")]
+    pub(crate) lora_alpha: Option<f64>,
+
+    /// Weigh classes so that each counts as much as the others (classification, tagging)
+    #[arg(long)]
+    pub(crate) balanced: bool,
+
+    /// The share of a label that is spread over all (classification, tagging)
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) label_smoothing: f64,
+
+    /// The seed of all that is random
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// The device: auto, flex, …
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum TaskArg {
+    /// One label for each text
+    Classification,
+    /// One label for each word
+    Tagging,
+    /// Finding translations
+    Ranking,
+    /// Answers that stand in a text
+    Qa,
+}
+
+impl TaskArg {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Classification => "classification",
+            Self::Tagging => "tagging",
+            Self::Ranking => "ranking",
+            Self::Qa => "qa",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    isogloss_examples::keep_memory();
+    exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Outcome<()> {
+    if !(0.0..1.0).contains(&args.warmup) {
+        return Err(format!("--warmup {}: expected at least 0 and less than 1", args.warmup).into());
+    }
+    let session = session::Session::open(args)?;
+    match args.task {
+        TaskArg::Classification => classification::run(&session),
+        TaskArg::Tagging => tagging::run(&session),
+        TaskArg::Ranking => ranking::run(&session),
+        TaskArg::Qa => qa::run(&session),
+    }
+}

@@ -1,0 +1,218 @@
+//! What all tasks share: the model they begin with, the training, what is written at the end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use isogloss::burn::module::ParamGroup;
+use isogloss::burn::tensor::Device;
+use isogloss::core::Seed;
+use isogloss::peft::{
+    AdapterConfig, AdapterHost, LoraConfig, attach, merge_lora, parameter_count,
+    trainable_parameter_count,
+};
+use isogloss::tokenization::{TextEncoder as _, Vocabulary};
+use isogloss::training::{
+    BucketConfig, LearningRateConfig, RateFactors, StopFlag, Task, Trainer, TrainingConfig,
+};
+use isogloss::transformer::{Encoder, Pretrained, PretrainedModel, SaveOptions};
+use isogloss_examples::{Bars, Outcome, print_written};
+use serde_json::{Map, Value, json};
+
+use crate::Args;
+use crate::output::{Tested, summary, write_metrics, write_predictions};
+use crate::rows::Framer;
+
+/// A run of the program.
+pub(crate) struct Session<'a> {
+    pub(crate) args: &'a Args,
+    pub(crate) device: Device,
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) bars: Bars,
+    pub(crate) seed: Seed,
+    /// By name.
+    pub(crate) tests: Vec<(String, PathBuf)>,
+}
+
+/// Batches to learn from, and batches to choose the best step by.
+pub(crate) struct Tasks<M> {
+    pub(crate) train: Box<dyn Task<M>>,
+    pub(crate) dev: Box<dyn Task<M>>,
+    /// How many batches there are in each.
+    pub(crate) batches: [usize; 2],
+}
+
+/// What training took, for `metrics.json`.
+pub(crate) struct Trained<M> {
+    pub(crate) pretrained: Pretrained<M>,
+    pub(crate) record: Map<String, Value>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn open(args: &'a Args) -> Outcome<Self> {
+        let device = isogloss::device(&args.device)?;
+        let vocabulary = Vocabulary::open(args.tokenizer.as_ref().unwrap_or(&args.model))?;
+        let tests = args.test.iter().map(|text| named(text)).collect::<Outcome<Vec<_>>>()?;
+        for (place, (name, _)) in tests.iter().enumerate() {
+            if tests[..place].iter().any(|(other, _)| other == name) {
+                return Err(
+                    format!("--test: two files are named `{name}`, expected NAME=FILE").into()
+                );
+            }
+        }
+        fs::create_dir_all(&args.out)
+            .map_err(|error| format!("{}: {error}", args.out.display()))?;
+        let (bars, seed) = (Bars::default(), Seed::new(args.seed));
+        Ok(Self { args, device, vocabulary, bars, seed, tests })
+    }
+
+    /// The model to begin with, ready to be trained.
+    pub(crate) fn base(&self) -> Outcome<Pretrained<Encoder>> {
+        let base = Pretrained::<Encoder>::open(&self.args.model, &self.device.clone().autodiff())?;
+        let (rows, tokens) = (base.model().config().vocab_size, self.vocabulary.vocab_size());
+        if tokens > rows {
+            let model = self.args.model.display();
+            return Err(format!(
+                "{model}: {rows} rows in the embedding, expected {tokens}, one for each token"
+            )
+            .into());
+        }
+        if !base.left_out().is_empty() {
+            println!("Not used of the model: {}", base.left_out().join(", "));
+        }
+        Ok(base)
+    }
+
+    pub(crate) fn framer(&self, base: &Pretrained<Encoder>) -> Framer<'_> {
+        Framer::new(&self.vocabulary, base.family(), base.model().config(), self.args.max_length)
+    }
+
+    pub(crate) fn buckets(&self) -> BucketConfig {
+        BucketConfig::new(self.args.batch_tokens)
+    }
+
+    pub(crate) fn train<M>(&self, pretrained: Pretrained<M>, tasks: Tasks<M>) -> Outcome<Trained<M>>
+    where
+        M: PretrainedModel + AdapterHost + 'static,
+    {
+        let (start, args) = (Instant::now(), self.args);
+        let device = self.device.clone().autodiff();
+        let [in_epoch, in_dev] = tasks.batches;
+        let in_epoch = (in_epoch as u64).div_ceil(args.accumulation as u64).max(1);
+        let steps = args.steps.unwrap_or(in_epoch * args.epochs);
+        let mut model = pretrained.model().clone();
+        if let Some(rank) = args.lora {
+            let config =
+                LoraConfig::new(rank).with_alpha(args.lora_alpha.unwrap_or(2.0 * rank as f64));
+            (model, _) =
+                attach(model, &AdapterConfig::Lora(config), self.seed.derive("lora"), &device)?;
+            // The head is new, and is trained whole.
+            let head = ParamGroup::from_regex("^(head|output)").map_err(|e| format!("{e:?}"))?;
+            model = model.unfreeze_group(head);
+        }
+        let [trainable, parameters] = [trainable_parameter_count(&model), parameter_count(&model)];
+        println!(
+            "{trainable} of {parameters} parameters are trained, in {steps} steps, {in_epoch} to an epoch"
+        );
+        let warmup = (steps as f64 * args.warmup) as u64;
+        let rate = LearningRateConfig::new(args.learning_rate.unwrap_or(if args.lora.is_some() {
+            5e-4
+        } else {
+            2e-5
+        }));
+        let mut config = TrainingConfig::new(steps)
+            .with_learning_rate(rate.with_warmup_steps(warmup))
+            .with_accumulation(args.accumulation)
+            .with_validate_every(args.validate_every.unwrap_or(in_epoch))
+            .with_record_every((steps / 20).max(1))
+            .with_seed(self.seed);
+        config.patience = args.patience;
+        config.rate_factors = RateFactors::default();
+        config.rate_factors.layer_decay = args.layer_decay;
+        let run = Trainer::try_new(config, model, vec![(tasks.train, 1.0)], &device)?
+            .with_validation(tasks.dev, in_dev)?
+            .run(&StopFlag::new(), &self.bars.stage("training"))?;
+        let best = run.best.ok_or("no held-out loss was a number: try a lower --learning-rate")?;
+        println!("best at step {} of {}, held-out loss {:.4}", best.step, run.steps, best.loss);
+        let model = if args.lora.is_some() { merge_lora(best.model)? } else { best.model };
+        let seconds = start.elapsed().as_secs_f64();
+        let history = |records: &[isogloss::training::LossRecord]| -> Vec<Value> {
+            records.iter().map(|it| json!({ "step": it.step, "loss": it.loss })).collect()
+        };
+        let record = json!({
+            "steps": run.steps, "best_step": best.step, "dev_loss": best.loss, "seconds": seconds,
+            "parameters": parameters, "trainable_parameters": trainable,
+            "train_losses": history(&run.history), "dev_losses": history(&run.validation),
+        });
+        let Value::Object(record) = record else { return Err("a record is an object".into()) };
+        Ok(Trained { pretrained: pretrained.with_model(model.valid()), record })
+    }
+
+    /// Writes the model, and what it is worth on each file.
+    pub(crate) fn finish<M: PretrainedModel>(
+        &self,
+        trained: &Trained<M>,
+        tested: Vec<(String, Tested)>,
+        about: &str,
+    ) -> Outcome<()> {
+        let (args, out) = (self.args, &self.args.out);
+        let mut written = Vec::new();
+        let mut scores = Map::new();
+        let mut card = format!(
+            "---\ntags: [isogloss]\n---\n# {} fine-tuned from {}\n\n{about}\n\nTrained on `{}`, chosen by the loss on `{}`, seed {}.\n\n",
+            args.task.name(),
+            name_of(&args.model),
+            name_of(&args.train),
+            name_of(&args.dev),
+            args.seed,
+        );
+        for (name, tested) in tested {
+            println!("{name:16} {}", summary(&tested.scores));
+            card.push_str(&format!("- `{name}`: {}\n", summary(&tested.scores)));
+            written.push(write_predictions(out, &name, &tested.rows)?);
+            scores.insert(name, json!(tested.scores));
+        }
+        let model = out.join("model");
+        trained.pretrained.save(&model, &SaveOptions::new(card))?;
+        self.vocabulary.save_dir(&model)?;
+        let metrics = json!({
+            "task": args.task.name(), "model": args.model, "train": args.train, "dev": args.dev,
+            "seed": args.seed, "training": trained.record, "test": scores,
+        });
+        written.insert(0, write_metrics(out, &metrics)?);
+        written.push(model);
+        print_written(&written);
+        Ok(())
+    }
+}
+
+/// `NAME=FILE`, or a file that is named as it is called.
+fn named(text: &str) -> Outcome<(String, PathBuf)> {
+    let (name, path) = match text.split_once('=') {
+        Some((name, path)) => (name.to_owned(), PathBuf::from(path)),
+        None => (name_of(Path::new(text)), PathBuf::from(text)),
+    };
+    let is_name = !name.is_empty() && !name.contains(['/', '\\']);
+    if is_name {
+        Ok((name, path))
+    } else {
+        Err(format!("--test {text}: expected NAME=FILE").into())
+    }
+}
+
+/// The last part of a path, without its ending.
+fn name_of(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_named_by_hand_or_by_their_files() {
+        assert_eq!(named("yo=a/b.tsv").unwrap(), ("yo".to_owned(), PathBuf::from("a/b.tsv")));
+        assert_eq!(named("a/b.tsv").unwrap(), ("b".to_owned(), PathBuf::from("a/b.tsv")));
+        assert!(named("../x=b.tsv").is_err() && named("=b.tsv").is_err());
+    }
+}
