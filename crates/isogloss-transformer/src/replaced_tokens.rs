@@ -144,7 +144,7 @@ impl ReplacedTokenHead {
 /// };
 /// let batch = MlmBatch::try_new(&config.encoder, &[row], &device)?;
 /// let loss: f32 = ReplacedTokenObjective.loss(&model, &batch).mean().into_scalar();
-/// // A tenth and a half, guessed.
+/// // Of ten tokens, and of two answers, each as likely as the others.
 /// assert!((loss - 10_f32.ln() - 50.0 * 2_f32.ln()).abs() < 1.0);
 /// let encoder = model.into_encoder();
 /// # let _ = encoder;
@@ -237,7 +237,7 @@ impl ReplacedTokenModel {
     }
 
     /// One token for each row of what the generator's head made, by inversion of the distribution: a single
-    /// random number for each, which the seed alone decides, on any device. `[n]`
+    /// random number for each, which the seed alone decides. `[n]`
     fn sample(&self, transformed: &Tensor<2>, seed: Seed) -> Tensor<1, Int> {
         let ([count, _], device) = (transformed.dims(), transformed.device());
         let (embedding, bias) =
