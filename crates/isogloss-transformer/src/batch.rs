@@ -273,6 +273,11 @@ impl DeviceBatch {
         self.causal_bias.as_ref().or(self.key_bias.as_ref())
     }
 
+    /// The same rows with other tokens. `[batch, seq]`
+    pub(crate) fn with_ids(&self, ids: Tensor<2, Int>) -> Self {
+        Self { ids, ..self.clone() }
+    }
+
     /// The token ids, padding included. `[batch, seq]`
     pub fn ids(&self) -> Tensor<2, Int> {
         self.ids.clone()
@@ -398,12 +403,16 @@ pub(crate) fn flat_labels<'a>(
         if found != expected {
             return Err(BatchError::Length { sequence, what: plural, found, expected });
         }
+        let mut is_labelled = vec![false; input.len()];
         for (&token, &id) in positions.iter().zip(labels) {
             let checks = [(place, token as u64, input.len()), (label, id.into(), limit)];
             for (what, found, limit) in checks {
                 if found >= limit as u64 {
                     return Err(BatchError::OutOfRange { sequence, token, what, found, limit });
                 }
+            }
+            if std::mem::replace(&mut is_labelled[token], true) {
+                return Err(BatchError::Repeated { sequence, token, what: place });
             }
             flat_positions.push(((sequence * seq_len + token) as u64).cast_signed());
             flat.push(to_i32(id));

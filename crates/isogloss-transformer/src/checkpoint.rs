@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::initialization::Initialization;
 use crate::{
     CheckpointError, ClassifierConfig, Encoder, EncoderConfig, EncoderConfigError,
-    MaskedLanguageModel, MlmConfig, QuestionAnswerer, QuestionAnsweringConfig, SequenceClassifier,
-    TensorFault, TokenClassifier, TokenClassifierConfig,
+    MaskedLanguageModel, MlmConfig, QuestionAnswerer, QuestionAnsweringConfig, ReplacedTokenConfig,
+    ReplacedTokenModel, SequenceClassifier, TensorFault, TokenClassifier, TokenClassifierConfig,
 };
 
 /// A model that [`save_checkpoint`] and [`load_checkpoint`] know how to keep.
@@ -261,6 +261,24 @@ impl Checkpoint for QuestionAnswerer {
 
     fn try_blank(
         config: &QuestionAnsweringConfig,
+        device: &Device,
+    ) -> Result<Self, EncoderConfigError> {
+        config.try_check()?;
+        Ok(Self::new(config, &Initialization::blank(device)))
+    }
+}
+
+impl Checkpoint for ReplacedTokenModel {
+    type Config = ReplacedTokenConfig;
+
+    const KIND: &'static str = "replaced-token-model";
+
+    fn checkpoint_config(&self) -> ReplacedTokenConfig {
+        self.config()
+    }
+
+    fn try_blank(
+        config: &ReplacedTokenConfig,
         device: &Device,
     ) -> Result<Self, EncoderConfigError> {
         config.try_check()?;

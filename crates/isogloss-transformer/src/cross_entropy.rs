@@ -148,6 +148,23 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> LossSum {
     LossSum::new(log_probabilities.sum().neg(), count)
 }
 
+/// Cross-entropy of yes and no.
+///
+/// ```text
+/// L = Σᵢ -tᵢ · log σ(zᵢ) - (1 - tᵢ) · log (1 - σ(zᵢ))
+/// ```
+///
+/// # Shapes
+///
+/// - `logits`: `[n]`
+/// - `targets`: `[n]`, 1 for yes and 0 for no
+/// - returns: the loss of each. `[n]`
+pub fn binary_cross_entropy(logits: Tensor<1>, targets: Tensor<1>) -> Tensor<1> {
+    // log(1 + exp(-|z|)) is finite for every z.
+    let rest = logits.clone().abs().neg().exp().log1p();
+    activation::relu(logits.clone()) - logits * targets + rest
+}
+
 /// [`isogloss_kernels::decoder_cross_entropy`] of any number of targets, with their number: the loss of
 /// the last layer of a language model, without its logits staying in memory.
 ///

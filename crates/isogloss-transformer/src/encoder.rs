@@ -74,7 +74,7 @@ impl Embeddings {
     /// # Shapes
     ///
     /// - returns: `[batch · seq, d_model]`
-    fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
+    pub(crate) fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
         let mut sum = self.words(batch.ids.clone()) + rows(&self.position, batch.positions.clone()); // [batch, seq, d_model]
         match (&self.token_type, &batch.token_types) {
             (Some(table), Some(types)) => sum = sum + rows(table, types.clone()),

@@ -120,6 +120,21 @@ pub enum BatchError {
         n_classes: usize,
     },
 
+    /// The model sees what it would have to predict.
+    #[error("the next token of a model with `causal` false, which sees it, expected `causal` true")]
+    NotCausal,
+
+    /// A token is to be predicted twice.
+    #[error("sequence {sequence}, token {token}: {what} twice, expected once")]
+    Repeated {
+        /// Which sequence.
+        sequence: usize,
+        /// Which token of it.
+        token: usize,
+        /// What the token is: `masked position` or `labelled position`.
+        what: &'static str,
+    },
+
     /// There is nothing to tell apart.
     #[error("{n_classes} class, expected at least 2: a model of one output is for regression")]
     Classes {

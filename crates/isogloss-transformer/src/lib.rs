@@ -20,6 +20,7 @@ mod pretrained;
 mod question_answering;
 mod ranking;
 mod regression;
+mod replaced_tokens;
 mod sequence;
 mod token_classification;
 mod vocabulary;
@@ -32,7 +33,8 @@ pub use classification::{
 };
 pub use config::{DropoutAfter, EncoderConfig, NormOrder};
 pub use cross_entropy::{
-    ClassificationObjective, CrossEntropyConfig, cross_entropy, decoder_cross_entropy,
+    ClassificationObjective, CrossEntropyConfig, binary_cross_entropy, cross_entropy,
+    decoder_cross_entropy,
 };
 pub use distillation::{DistillationBatch, DistillationConfig, DistillationObjective};
 pub use encoder::{Embeddings, Encoder, HasEncoder, Pooler};
@@ -61,6 +63,10 @@ pub use ranking::{
     translation_ranking_loss,
 };
 pub use regression::{RegressionBatch, RegressionObjective};
+pub use replaced_tokens::{
+    ReplacedTokenConfig, ReplacedTokenHead, ReplacedTokenModel, ReplacedTokenObjective,
+    ReplacedTokens,
+};
 pub use sequence::{FramedSequence, SequenceInput, SequenceLayout};
 pub use token_classification::{
     LabelledTokens, TokenClassificationBatch, TokenClassifier, TokenClassifierConfig,

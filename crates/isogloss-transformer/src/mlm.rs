@@ -171,7 +171,7 @@ impl MlmHead {
     }
 
     /// What is multiplied with the embedding. `[n, d_model]`
-    fn transform(&self, mut hidden: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn transform(&self, mut hidden: Tensor<2>) -> Tensor<2> {
         if let Some(dense) = &self.dense {
             let bias = dense.bias.as_ref().map(Param::val);
             hidden = self.activation.forward(linear(hidden, dense.weight.val(), bias));
@@ -189,7 +189,7 @@ impl MlmHead {
 }
 
 /// The hidden states at places of the flattened batch. `[n, d_model]`
-fn chosen(hidden: Tensor<3>, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
+pub(crate) fn chosen(hidden: Tensor<3>, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
     hidden.flatten::<2>(0, 1).select(0, flat_positions.clone())
 }
 
@@ -215,7 +215,8 @@ impl MaskedSequence {
     }
 }
 
-/// A batch of masked sequences on its device, of single sentences (MLM) or of pairs (TLM).
+/// A batch of masked sequences on its device, of single sentences (MLM) or of pairs (TLM), or of sequences
+/// whose [next tokens](Self::next_tokens) are to be predicted (CLM).
 #[derive(Clone, Debug)]
 pub struct MlmBatch {
     // Invariant: `flat_positions` are below `batch · seq` and `labels` below `vocab_size`; both have
@@ -250,6 +251,37 @@ impl MlmBatch {
             labels: Tensor::from_data(TensorData::new(labels, [n_masked]), device),
             masked_per_row: rows.iter().map(|row| row.positions.len()).collect(),
         })
+    }
+
+    /// A batch of causal language modelling: every token but the first of each row is predicted from those
+    /// that stand before it, nothing hidden. Delimiters are predicted, too, so that a model learns where
+    /// sentences end.
+    ///
+    /// The places of the batch are those that the predictions are made at, one before each label.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], with the row and the token; [`NotCausal`](BatchError::NotCausal) for a model that
+    /// sees what it is to predict.
+    ///
+    /// # Source
+    ///
+    /// Lample and Conneau (2019), "Cross-lingual Language Model Pretraining", section 3.1,
+    /// <https://arxiv.org/abs/1901.07291>.
+    pub fn next_tokens(
+        config: &EncoderConfig,
+        rows: &[SequenceInput],
+        device: &Device,
+    ) -> Result<Self, BatchError> {
+        if !config.causal {
+            return Err(BatchError::NotCausal);
+        }
+        let rows = rows.iter().map(|row| MaskedSequence {
+            input: row.clone(),
+            positions: (0..row.len().saturating_sub(1)).collect(),
+            labels: row.ids.iter().skip(1).copied().collect(),
+        });
+        Self::try_new(config, &rows.collect::<Vec<_>>(), device)
     }
 
     /// The sequences.
@@ -359,7 +391,7 @@ impl MaskedLanguageModel {
         &self.head
     }
 
-    /// The loss at the masked tokens; the same for MLM and TLM, which differ in what a row holds.
+    /// The loss at the masked tokens; the same for MLM, TLM and CLM, which differ in what a row holds.
     ///
     /// # Source
     ///
@@ -431,7 +463,7 @@ impl HasEncoder for MaskedLanguageModel {
     }
 }
 
-/// Masked and translation language modelling, as an [`Objective`].
+/// Masked, translation and causal language modelling, as an [`Objective`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MlmObjective;
 

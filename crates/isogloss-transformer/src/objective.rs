@@ -64,10 +64,14 @@ impl LossValue {
 
 /// What a model of type `M` is trained for.
 ///
-/// Masked and translation language modelling are [`MlmObjective`](crate::MlmObjective), on single
-/// sentences and on pairs; [`RankingObjective`](crate::RankingObjective) brings translations
-/// together; [`ClassificationObjective`](crate::ClassificationObjective) tells labels apart. A user's
-/// own objective is one more implementation.
+/// Masked, translation and causal language modelling are [`MlmObjective`](crate::MlmObjective), on
+/// single sentences, on pairs and on what comes next;
+/// [`ReplacedTokenObjective`](crate::ReplacedTokenObjective) finds replaced tokens;
+/// [`RankingObjective`](crate::RankingObjective) brings translations together;
+/// [`ClassificationObjective`](crate::ClassificationObjective) tells labels of sequences and of tokens
+/// apart, [`RegressionObjective`](crate::RegressionObjective) gives numbers, and
+/// [`QuestionAnsweringObjective`](crate::QuestionAnsweringObjective) finds answers. A user's own objective
+/// is one more implementation.
 pub trait Objective<M> {
     /// What the loss is computed on, ready on its device.
     type Batch;

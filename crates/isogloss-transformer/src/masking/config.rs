@@ -50,7 +50,7 @@ pub enum MaskingUnit {
     /// All tokens of a word: words are chosen with the probability `rate`, so that tokens are, too,
     /// however many a word has. What replaces a token is drawn for each.
     ///
-    /// As in the collator of transformers 4.57, and the models that BERT's authors released in May 2019.
+    /// As in the collator of transformers 4.57; BERT's own code goes on until so many tokens are hidden.
     WholeWord,
     /// Spans of 1 to 10 words, of a geometric distribution, 3.8 on average, until `rate` of the tokens
     /// are chosen; the last span is cut there. What replaces tokens is drawn for each span.
@@ -170,7 +170,7 @@ impl MaskingConfig {
                 } else {
                     Vec::new()
                 },
-                weights: vocabulary.counts.iter().map(|&count| self.weight(count)).collect(),
+                weights: self.weights(&vocabulary.counts),
             }),
             _ => Err(MaskingConfigError { faults }),
         }
@@ -205,8 +205,9 @@ impl MaskingConfig {
         self.unit != MaskingUnit::Token
     }
 
-    /// How readily a token is chosen that occurs so often.
-    fn weight(&self, count: u64) -> f64 {
-        libm::pow(count.max(1) as f64, -self.alpha)
+    /// How readily tokens are chosen that occur so often; nothing where all are chosen alike.
+    fn weights(&self, counts: &[u64]) -> Vec<f64> {
+        let counts = if self.alpha > 0.0 { counts } else { &[] };
+        counts.iter().map(|&count| libm::pow(count.max(1) as f64, -self.alpha)).collect()
     }
 }

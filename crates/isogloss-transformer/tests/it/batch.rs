@@ -86,3 +86,10 @@ fn masked_places_are_checked_too() {
     );
     assert_eq!(refusal(&[0, 19, 2], &[1], &[]), "sequence 0: 0 labels, expected 1");
 }
+
+#[test]
+fn a_place_is_predicted_once() {
+    let row = masked(&[0, 19, 7, 2], &[1, 1], &[5, 6]);
+    let error = MlmBatch::try_new(&tiny::config(), &[row], &crate::device()).unwrap_err();
+    assert_eq!(error.to_string(), "sequence 0, token 1: masked position twice, expected once");
+}

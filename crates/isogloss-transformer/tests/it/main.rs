@@ -4,6 +4,7 @@
 
 mod adapters;
 mod batch;
+mod causal;
 mod checkpoint;
 mod classification;
 mod config;
@@ -21,6 +22,7 @@ mod question_answering;
 mod ranking;
 mod reference;
 mod regression;
+mod replaced_tokens;
 mod sequence;
 mod tiny;
 mod training;

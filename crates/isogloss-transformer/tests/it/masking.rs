@@ -93,7 +93,8 @@ proptest! {
     fn by_frequency_the_number_is_fixed(ids in vec(4_u32..59, 0..40), rate in 0.0..=1.0) {
         let masking = masking(MaskingConfig::default().with_rate(rate).with_alpha(0.5));
         let chosen = masking.mask_tokens(&ids, Seed::new(1)).positions.len();
-        prop_assert_eq!(chosen as f64, (rate * ids.len() as f64).ceil());
+        let expected = (rate * ids.len() as f64).ceil();
+        prop_assert!((chosen as f64 - expected).abs() < 0.5, "{chosen} of {expected}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use isogloss_transformer::{
     AnswerConfig, AnsweredSequence, Objective, QuestionAnswerer, QuestionAnsweringBatch,
     QuestionAnsweringConfig, QuestionAnsweringObjective, SequenceInput, best_answer,
+    load_checkpoint, save_checkpoint,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -150,4 +151,16 @@ proptest! {
         prop_assert!((spans[0].score - best).abs() < 1e-6);
         prop_assert!(spans.is_sorted_by(|a, b| a.score >= b.score));
     }
+}
+
+#[test]
+fn it_is_kept_with_its_dropout() {
+    let (dir, device) = (tempfile::tempdir().unwrap(), crate::device());
+    let config = config().with_dropout(0.1);
+    let model = config.try_init(&device, tiny::SEED).unwrap();
+    save_checkpoint(&dir.path().join("model"), &model).unwrap();
+    let loaded: QuestionAnswerer = load_checkpoint(&dir.path().join("model"), &device).unwrap();
+    assert_eq!(loaded.config(), config);
+    let batch = QuestionAnsweringBatch::try_new(&config, &rows(), &device).unwrap();
+    assert_eq!(loaded.score(batch.input()), model.score(batch.input()));
 }
