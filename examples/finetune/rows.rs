@@ -11,8 +11,8 @@ use isogloss_examples::Outcome;
 pub(crate) fn read<const N: usize>(path: &Path, columns: [&str; N]) -> Outcome<Vec<[String; N]>> {
     let mut rows: Vec<[String; N]> = Vec::new();
     for (place, column) in columns.into_iter().enumerate() {
-        // What language it is in does not matter here.
-        let reader = open_tsv(path, "und".parse()?, [column; 2], ReadOptions::default())?;
+        // What language it is in does not matter here: a tag that is nobody's.
+        let reader = open_tsv(path, "qaa".parse()?, [column; 2], ReadOptions::default())?;
         for (row, record) in reader.enumerate() {
             if row == rows.len() {
                 rows.push([const { String::new() }; N]);

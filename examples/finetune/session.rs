@@ -80,7 +80,10 @@ impl<'a> Session<'a> {
         if !base.left_out().is_empty() {
             println!("Not used of the model: {}", base.left_out().join(", "));
         }
-        Ok(base)
+        // Some files name another padding than their tokenizer has.
+        let pad = self.vocabulary.special_ids().pad.unwrap_or(base.model().config().pad_id);
+        let encoder = base.model().clone().with_pad_id(pad)?;
+        Ok(base.with_model(encoder))
     }
 
     pub(crate) fn framer(&self, base: &Pretrained<Encoder>) -> Framer<'_> {

@@ -10,4 +10,4 @@ mod tolerance;
 pub use device::{device, is_flex};
 pub use sizes::language_sizes;
 pub use texts::GREETINGS;
-pub use tolerance::assert_close;
+pub use tolerance::{assert_close, slack};

@@ -196,8 +196,8 @@ impl<L: Label> LabelledBatches<L> {
 
 /// A stream of all of `count` examples in each epoch; `None` where there are none.
 fn shuffled(count: usize, seed: Seed) -> Option<MixtureStream> {
-    // Languages do not matter: there is one place to draw from.
-    let tag: LanguageTag = "und".parse().ok()?;
+    // Languages do not matter, there is one place to draw from: a tag that is nobody's.
+    let tag: LanguageTag = "qaa".parse().ok()?;
     let source = [(tag.clone(), count as u64)];
     let sizes = LanguageSizes::try_new(SizeUnit::Sentences, source.clone()).ok()?;
     let all = ExplicitWeights::try_new([(tag, 1.0)]).ok()?.distribution(&sizes).ok()?;

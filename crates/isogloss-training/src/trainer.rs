@@ -285,7 +285,10 @@ impl<M: Module> Trainer<M> {
                     .to_owned(),
             });
         }
-        self.optimizer = checkpoint::read_optimizer(&dir, self.optimizer)?;
+        // The model has the ids of the checkpoint now.
+        self.rules = groups::rules(&self.model, &self.config.rate_factors);
+        let optimizer = groups::optimizer(self.config.optimizer, &self.rules);
+        self.optimizer = checkpoint::read_optimizer(&dir, optimizer)?;
         self.tables = checkpoint::read_tables(&dir, &self.model, state.whole_tables)?;
         for (weighted, record) in self.tasks.iter_mut().zip(state.tasks) {
             let other_run = |fault| TrainingError::Checkpoint {

@@ -31,7 +31,7 @@ fn leaf<const D: usize>(shape: [usize; D], seed: usize, device: &Device) -> Tens
 fn assert_close<const D: usize>(ours: Tensor<D>, theirs: Tensor<D>, tolerance: f32) {
     assert_eq!(ours.dims(), theirs.dims());
     for (at, (a, b)) in values(ours).iter().zip(values(theirs)).enumerate() {
-        let allowed = tolerance * b.abs().max(1.0);
+        let allowed = tolerance * isogloss_testing::slack() * b.abs().max(1.0);
         assert!((a - b).abs() <= allowed, "number {at}: {a}, expected {b}");
     }
 }

@@ -9,10 +9,14 @@ use isogloss_sampling::{
 use isogloss_testing::device;
 use isogloss_tokenization::{EncodeError, SpecialIds, TextEncoder};
 use isogloss_training::{
-    Batches, BucketConfig, DistillationBatches, Framing, MlmBatches, RankingBatches, TlmBatches,
-    TokenizedPairs, TokenizedTexts, TrainingError,
+    Batches, BucketConfig, Class, DistillationBatches, Framing, Labelled, LabelledBatches,
+    MlmBatches, RankingBatches, TlmBatches, TokenizedPairs, TokenizedTexts, TrainingError,
+    batches_by_length,
 };
-use isogloss_transformer::{EncoderConfig, MaskingConfig, MaskingVocabulary, SequenceLayout};
+use isogloss_transformer::{
+    ClassifierConfig, EncoderConfig, MaskingConfig, MaskingVocabulary, SequenceInput,
+    SequenceLayout,
+};
 
 /// Every letter is a token.
 struct Letters;
@@ -201,4 +205,45 @@ fn sides_of_unequal_length_are_refused() {
     let error = TokenizedPairs::try_new(texts("en", 3), texts("yo", 2)).unwrap_err();
     assert!(matches!(error, TrainingError::Config { field: "pairs", .. }));
     assert!(error.to_string().contains("3 texts of `en-Latn` and 2 of `yo-Latn`"));
+}
+
+#[test]
+fn labelled_examples_come_once_in_an_epoch_and_none_is_too_long() {
+    let device = device();
+    let encoder = framing().encoder;
+    let config = ClassifierConfig::new(encoder.clone(), 3);
+    let example = |n: u32| Labelled {
+        input: SequenceInput::new([vec![0], vec![5; 1 + n as usize % 4], vec![2]].concat()),
+        label: Class(n % 3),
+    };
+    let examples: Vec<_> = (0..40).map(example).collect();
+    let tokens: usize = examples.iter().map(|example| example.input.len()).sum();
+    let batches = |examples: Vec<Labelled<Class>>| {
+        LabelledBatches::try_new(
+            Arc::new(examples),
+            config.clone(),
+            BucketConfig::new(30),
+            Seed::new(1),
+        )
+    };
+    let mut drawn = batches(examples.clone()).unwrap();
+    let (mut seen, mut count) = (0, 0);
+    while seen < tokens {
+        let batch = drawn.next_batch(&device).unwrap();
+        let lengths = batch.input().lengths();
+        assert!(lengths.len() * lengths.iter().max().unwrap() <= 30);
+        seen += lengths.iter().sum::<usize>();
+        count += 1;
+    }
+    // A window is filled beyond the epoch's end.
+    assert!(count < 60, "{count} batches");
+    let long = SequenceInput::new(vec![5; encoder.max_positions + 1]);
+    let long = batches(vec![example(1), Labelled { input: long, label: Class(0) }]).unwrap_err();
+    assert!(long.to_string().contains("example 1 with"), "{long}");
+    let none = batches(Vec::new()).unwrap_err();
+    assert!(none.to_string().contains("0 examples"), "{none}");
+
+    let lengths = [3, 9, 3, 5, 12];
+    assert_eq!(batches_by_length(&lengths, 10), [vec![0, 2], vec![3], vec![1], vec![4]]);
+    assert!(batches_by_length(&[], 10).is_empty());
 }

@@ -10,16 +10,19 @@ use isogloss_training::{
     LearningRateConfig, Outcome, StopFlag, Task, TrainedRun, Trainer, TrainingConfig, TrainingError,
 };
 use proptest::prelude::*;
+use rand::RngExt;
 
 use crate::regression::{Regression, Sums, bits, turn};
 
 const STEPS: u64 = 12;
-/// Where the child process of a test puts its checkpoints.
-const CHILD_DIR: &str = "ISOGLOSS_TEST_CHILD_DIR";
+/// Where the child process of a test puts its checkpoints, and at which batch it is gone.
+const CHILD: [&str; 2] = ["ISOGLOSS_TEST_CHILD_DIR", "ISOGLOSS_TEST_CHILD_BATCH"];
+/// How often a run is killed.
+const KILLS: u64 = 20;
 
-fn config() -> TrainingConfig {
+fn config(steps: u64) -> TrainingConfig {
     let rate = LearningRateConfig::new(1e-2).with_warmup_steps(4);
-    TrainingConfig::new(STEPS)
+    TrainingConfig::new(steps)
         .with_learning_rate(rate)
         .with_accumulation(2)
         .with_checkpoint_every(5)
@@ -29,10 +32,18 @@ fn config() -> TrainingConfig {
 }
 
 fn trainer(dir: &Path, second: Sums) -> Result<(Trainer<Regression>, u64), TrainingError> {
+    trainer_of(STEPS, dir, second)
+}
+
+fn trainer_of(
+    steps: u64,
+    dir: &Path,
+    second: Sums,
+) -> Result<(Trainer<Regression>, u64), TrainingError> {
     let device = device().autodiff();
     let tasks: Vec<(Box<dyn Task<Regression>>, f64)> =
         vec![(Box::new(Sums::new("first", 4)), 2.0), (Box::new(second), 1.0)];
-    Trainer::try_new(config(), Regression::new(0.3, &device), tasks, &device)?
+    Trainer::try_new(config(steps), Regression::new(0.3, &device), tasks, &device)?
         .with_validation(Box::new(Sums::new("held-out", 4)), 2)?
         .with_checkpoints(dir)
         .resume()
@@ -62,6 +73,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
     #[test]
     fn a_run_stopped_at_any_step_resumes_to_the_same_bits(cut in 1..STEPS) {
+        if isogloss_testing::slack() > 1.0 {
+            // On CUDA, sums depend on timing.
+            return Ok(());
+        }
         let _turn = turn();
         let whole = uninterrupted();
         let dir = tempfile::tempdir()?;
@@ -82,32 +97,42 @@ proptest! {
     }
 }
 
-/// The child of the test below: it is gone in the middle of step 8. Run by itself it does nothing.
+/// The child of the test below: it is gone amid a step. Run by itself it does nothing.
 #[test]
 fn child_that_is_killed() {
-    let Ok(dir) = std::env::var(CHILD_DIR) else { return };
+    let [Ok(dir), Ok(batch)] = CHILD.map(std::env::var) else { return };
     let mut second = Sums::new("second", 3);
-    // Two batches a step, every third step: the sixth batch is in step 8 or 9.
-    second.aborts_at = Some(6);
-    let (trainer, _) = trainer(Path::new(&dir), second).unwrap();
+    second.aborts_at = Some(batch.parse().unwrap());
+    let (trainer, _) = trainer_of(6 * KILLS, Path::new(&dir), second).unwrap();
     trainer.run(&StopFlag::new(), &()).unwrap();
 }
 
 #[test]
-fn a_killed_run_resumes_from_its_last_checkpoint_to_the_same_bits() {
+fn a_run_that_is_killed_twenty_times_comes_to_the_same_bits() {
+    if isogloss_testing::slack() > 1.0 {
+        // On CUDA, sums depend on timing.
+        return;
+    }
     let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "resume::child_that_is_killed", "--test-threads=1"])
-        .env(CHILD_DIR, dir.path())
-        .output()
-        .unwrap()
-        .status;
-    assert!(!status.success(), "the child was to be killed");
-    let (trainer, from) = trainer(dir.path(), Sums::new("second", 3)).unwrap();
-    assert!((5..8).contains(&from), "{from}");
+    let mut rng = Seed::new(7).rng();
+    for kill in 0..KILLS {
+        // Of every six steps two are of the second task, with two batches each.
+        let batch = 4 * kill + rng.random_range(1..=4);
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "resume::child_that_is_killed", "--test-threads=1"])
+            .envs([(CHILD[0], dir.path().as_os_str()), (CHILD[1], batch.to_string().as_ref())])
+            .output()
+            .unwrap()
+            .status;
+        assert!(!status.success(), "the child was to be killed at batch {batch}");
+    }
+    let (trainer, from) = trainer_of(6 * KILLS, dir.path(), Sums::new("second", 3)).unwrap();
+    assert!((6 * KILLS - 12..6 * KILLS).contains(&from), "{from}");
     let resumed = trainer.run(&StopFlag::new(), &()).unwrap();
-    let whole = uninterrupted();
+    let whole = tempfile::tempdir().unwrap();
+    let (trainer, _) = trainer_of(6 * KILLS, whole.path(), Sums::new("second", 3)).unwrap();
+    let whole = trainer.run(&StopFlag::new(), &()).unwrap();
     assert_eq!(bits(&resumed.model), bits(&whole.model));
     assert_eq!(resumed.history, whole.history);
 }
@@ -133,13 +158,15 @@ fn a_checkpoint_of_another_run_is_refused_by_the_field_that_differs() {
     };
     let state = dir.path().join("step-0000000012/state.json");
     assert_eq!(
-        other(config().with_seed(Seed::new(4)), "second"),
+        other(config(STEPS).with_seed(Seed::new(4)), "second"),
         format!(
             "{}: `config.seed` is 3 there and 4 here (a resumed run keeps its configuration)",
             state.display()
         ),
     );
-    assert!(other(config(), "third").contains("`tasks` is first (0.6667), second (0.3333) there"));
+    assert!(
+        other(config(STEPS), "third").contains("`tasks` is first (0.6667), second (0.3333) there")
+    );
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn a_row_is_read_alike_alone_and_beside_longer_rows() {
         for (row, together) in rows().into_iter().zip(&together) {
             let alone = states(&[row], autodiff);
             // f32 sums of at most 16 terms, in another order.
-            assert!(largest_difference(&alone[0], together) < 1e-5);
+            assert!(largest_difference(&alone[0], together) < 1e-5 * isogloss_testing::slack());
         }
     }
 }
@@ -47,7 +47,7 @@ fn the_order_of_rows_does_not_matter() {
     reversed.reverse();
     let backwards = states(&reversed, false);
     for (a, b) in forwards.iter().zip(backwards.iter().rev()) {
-        assert!(largest_difference(a, b) < 1e-5);
+        assert!(largest_difference(a, b) < 1e-5 * isogloss_testing::slack());
     }
 }
 
@@ -55,7 +55,7 @@ fn the_order_of_rows_does_not_matter() {
 fn training_and_inference_compute_the_same() {
     for (training, inference) in states(&rows(), true).iter().zip(states(&rows(), false)) {
         // The fused kernel orders its sums otherwise.
-        assert!(largest_difference(training, &inference) < 1e-5);
+        assert!(largest_difference(training, &inference) < 1e-5 * isogloss_testing::slack());
     }
 }
 

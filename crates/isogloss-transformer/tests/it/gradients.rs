@@ -54,6 +54,10 @@ fn loss_with(device: &Device, cell: [usize; 2], step: f32) -> f64 {
 
 #[test]
 fn the_gradient_of_the_tied_embedding_is_the_slope_of_the_loss() {
+    if isogloss_testing::slack() > 1.0 {
+        // A slope of losses that are rounded so much says nothing.
+        return;
+    }
     let device = crate::device();
     let training = device.clone().autodiff();
     let model = tiny::model(&training);

@@ -114,5 +114,8 @@ fn a_lora_learns_on_it_and_is_merged_into_32_bits() {
     let after = values(model.loss(&batch).mean())[0];
     assert!(after < 0.75 * before, "{before} before, {after} after");
     let merged = values(merge_lora(model).unwrap().loss(&batch).mean())[0];
-    assert!((merged - after).abs() < 1e-4, "{after} before, {merged} merged");
+    assert!(
+        (merged - after).abs() < 1e-4 * isogloss_testing::slack(),
+        "{after} before, {merged} merged"
+    );
 }

@@ -32,7 +32,10 @@ fn padding_and_prompts_have_no_part_in_a_sentence_vector() {
     ] {
         let pooled = values(pooling.forward(hidden.clone(), &batch()));
         // Thirds in f32.
-        assert!(largest_difference(&pooled, &expected) < 1e-5, "{pooling:?}: {pooled:?}");
+        assert!(
+            largest_difference(&pooled, &expected) < 1e-5 * isogloss_testing::slack(),
+            "{pooling:?}: {pooled:?}"
+        );
     }
     // Without the first token, as if it were a prompt.
     let batch = rows().without_pooling(1).unwrap().to_device(&crate::device());
@@ -42,7 +45,10 @@ fn padding_and_prompts_have_no_part_in_a_sentence_vector() {
         (Pooling::MeanSqrtLen, [5.656_854, -9.899_495, 3.0, -2.0]),
     ] {
         let pooled = values(pooling.forward(hidden.clone(), &batch));
-        assert!(largest_difference(&pooled, &expected) < 1e-5, "{pooling:?}: {pooled:?}");
+        assert!(
+            largest_difference(&pooled, &expected) < 1e-5 * isogloss_testing::slack(),
+            "{pooling:?}: {pooled:?}"
+        );
     }
     let error = rows().without_pooling(2).unwrap_err().to_string();
     assert_eq!(error, "sequence 1: 2 tokens, expected more than 2, those of the prompt");

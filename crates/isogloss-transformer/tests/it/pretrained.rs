@@ -21,6 +21,7 @@ use crate::tiny::{largest_difference, values};
 /// Asserts that numbers are those of transformers.
 fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     let difference = largest_difference(found, expected);
+    let tolerance = tolerance * isogloss_testing::slack();
     assert!(difference <= tolerance, "{what}: off by {difference}");
 }
 
