@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::Args;
 use crate::output::{Predicted, Tested, interval};
-use crate::rows::{Framer, cut_note, read};
+use crate::rows::{Framer, cut_note, print_note, read};
 use crate::session::{Session, Tasks};
 
 pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
@@ -25,7 +25,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let examples = |path: &Path| -> Outcome<_> {
         let rows = read(path, ["text", "label"])?;
         let (inputs, note) = inputs(&framer, &rows)?;
-        note.iter().for_each(|note| println!("{}: {note}", path.display()));
+        print_note(path, note.as_deref());
         let classes = classes(path, &rows, &labels)?;
         Ok((rows, inputs, classes))
     };
@@ -37,7 +37,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let counts = counts(&train_classes, labels.len());
     let objective = loss(session.args, &counts).try_init(labels.len())?;
     let seed = session.seed.derive("batches");
-    let task = |name, inputs: Vec<SequenceInput>, classes: Vec<usize>| -> Outcome<_> {
+    let task = |name: &str, inputs: Vec<SequenceInput>, classes: Vec<usize>| -> Outcome<_> {
         let lengths: Vec<usize> = inputs.iter().map(SequenceInput::len).collect();
         let count = batches_by_length(&lengths, session.args.batch_tokens).len();
         let examples = inputs
@@ -45,7 +45,12 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
             .zip(classes)
             .map(|(input, class)| Ok(Labelled { input, label: Class(u32::try_from(class)?) }));
         let examples = Arc::new(examples.collect::<Outcome<Vec<_>>>()?);
-        let batches = LabelledBatches::try_new(examples, config.clone(), session.buckets(), seed)?;
+        let batches = LabelledBatches::try_new(
+            examples,
+            config.clone(),
+            session.buckets(name == "train"),
+            seed,
+        )?;
         Ok((Box::new(ObjectiveTask::new(name, objective.clone(), batches)), count))
     };
     let ((train, in_epoch), (dev, in_dev)) =
@@ -73,13 +78,15 @@ pub(crate) fn loss(args: &Args, counts: &[usize]) -> CrossEntropyConfig {
         return config;
     }
     let all: usize = counts.iter().sum();
-    let weight = |count: &usize| (all as f64 / (counts.len() * (*count).max(1)) as f64) as f32;
+    let weight = |count: &usize| all as f32 / (counts.len() * (*count).max(1)) as f32;
     config.with_class_weights(counts.iter().map(weight).collect())
 }
 
 pub(crate) fn counts(classes: &[usize], n_classes: usize) -> Vec<usize> {
     let mut counts = vec![0; n_classes];
-    classes.iter().for_each(|&class| counts[class] += 1);
+    for &class in classes {
+        counts[class] += 1;
+    }
     counts
 }
 
@@ -159,7 +166,7 @@ fn test(
         ("classes", json!(by_class)),
     ]);
     let rows = rows.into_iter().zip(said).map(|([text, gold], &(predicted, probability))| {
-        Predicted { text, gold, predicted: labels[predicted].to_owned(), probability }
+        Predicted { text, gold, said: labels[predicted].to_owned(), probability }
     });
     Ok(Tested { rows: rows.collect(), scores })
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(crate) struct Predicted {
     pub(crate) text: String,
     pub(crate) gold: String,
-    pub(crate) predicted: String,
+    pub(crate) said: String,
     /// Of what was predicted.
     pub(crate) probability: f64,
 }
@@ -28,7 +28,7 @@ pub(crate) fn write_predictions(dir: &Path, name: &str, rows: &[Predicted]) -> O
     let field = |text: &str| text.replace(['\t', '\n', '\r'], " ");
     let mut lines = vec!["text\tgold\tpredicted\tprobability".to_owned()];
     lines.extend(rows.iter().map(|row| {
-        let [text, gold, predicted] = [&row.text, &row.gold, &row.predicted].map(|it| field(it));
+        let [text, gold, predicted] = [&row.text, &row.gold, &row.said].map(|it| field(it));
         format!("{text}\t{gold}\t{predicted}\t{:.6}", row.probability)
     }));
     let content = lines.join("\n") + "\n";

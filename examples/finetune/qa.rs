@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use isogloss::tokenization::{TextEncoder as _, encode_words};
+use isogloss::tokenization::{EncodedWord, TextEncoder as _, encode_words};
 use isogloss::training::{Answer, Labelled, LabelledBatches, ObjectiveTask, batches_by_length};
 use isogloss::transformer::{
     AnswerConfig, EncoderBatch, QuestionAnswerer, QuestionAnsweringObjective, SequenceInput,
@@ -19,12 +19,9 @@ use crate::output::{Predicted, Tested};
 use crate::rows::{Framer, read};
 use crate::session::{Session, Tasks};
 
-/// Of the room for a context, the share by which one window goes on after the one before.
-const STRIDE: f64 = 0.5;
-
 /// A question with its text.
 struct Question {
-    question: String,
+    asked: String,
     text: String,
     answer: String,
     windows: Vec<Window>,
@@ -49,14 +46,18 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let model = base.into_question_answerer(session.seed, &device)?;
     let config = model.model().config();
     let seed = session.seed.derive("batches");
-    let task = |name, questions: &[Question]| -> Outcome<_> {
+    let task = |name: &str, questions: &[Question]| -> Outcome<_> {
         let windows = questions.iter().flat_map(|it| &it.windows);
         let lengths: Vec<usize> = windows.clone().map(|window| window.input.len()).collect();
         let count = batches_by_length(&lengths, session.args.batch_tokens).len();
         let examples =
             windows.map(|it| Labelled { input: it.input.clone(), label: it.answer }).collect();
-        let batches =
-            LabelledBatches::try_new(Arc::new(examples), config.clone(), session.buckets(), seed)?;
+        let batches = LabelledBatches::try_new(
+            Arc::new(examples),
+            config.clone(),
+            session.buckets(name == "train"),
+            seed,
+        )?;
         Ok((Box::new(ObjectiveTask::new(name, QuestionAnsweringObjective, batches)), count))
     };
     let ((train, in_epoch), (dev, in_dev)) = (task("train", &train)?, task("dev", &dev)?);
@@ -65,7 +66,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let mut tested = Vec::new();
     for (name, path) in &session.tests {
         let questions = questions(&framer, path)?;
-        tested.push((name.clone(), test(session, trained.pretrained.model(), questions)?));
+        tested.push((name.clone(), test(session, trained.pretrained.model(), &questions)?));
     }
     let about = "Answers are whole words, as white space parts them.";
     session.finish(&trained, tested, about)
@@ -76,7 +77,7 @@ fn questions(framer: &Framer<'_>, path: &Path) -> Outcome<Vec<Question>> {
     let rows = rows.into_iter().enumerate().map(|(row, [question, text, answer])| {
         let fault = |fault: String| format!("{}, line {}: {fault}", path.display(), row + 2);
         let windows = windows(framer, &question, &text, &answer).map_err(fault)?;
-        Ok(Question { question, text, answer, windows })
+        Ok(Question { asked: question, text, answer, windows })
     });
     rows.collect()
 }
@@ -93,9 +94,9 @@ fn windows(
     // A question is to leave half of the room to its text.
     asked.truncate(room / 2);
     let room = room - asked.len();
-    let ids: Vec<u32> = words.iter().flat_map(|(_, ids)| ids).copied().collect();
+    let ids: Vec<u32> = words.iter().flat_map(|word| &word.ids).copied().collect();
     let word_of: Vec<usize> =
-        words.iter().enumerate().flat_map(|(word, (_, ids))| vec![word; ids.len()]).collect();
+        words.iter().enumerate().flat_map(|(place, word)| vec![place; word.ids.len()]).collect();
     if ids.is_empty() || room == 0 {
         return Err("the text has no token, or --max-length has no room for it".to_owned());
     }
@@ -107,12 +108,13 @@ fn windows(
         let start = found.ok_or_else(|| format!("answer `{answer}` does not stand in the text"))?;
         let end = start + answer.trim().len();
         let touched =
-            |(_, (place, _)): &(usize, &(Range<usize>, _))| place.start < end && start < place.end;
+            |(_, word): &(usize, &EncodedWord)| word.place.start < end && start < word.place.end;
         let mut touched = words.iter().enumerate().filter(touched).map(|(word, _)| word);
         let first = touched.next().ok_or("the answer is no word of the text")?;
-        Some(first..=touched.last().unwrap_or(first))
+        Some(first..=touched.next_back().unwrap_or(first))
     };
-    let stride = ((room as f64 * STRIDE) as usize).max(1);
+    // A window goes on amid the one before.
+    let stride = (room / 2).max(1);
     let mut windows = Vec::new();
     let mut start = 0;
     loop {
@@ -143,7 +145,7 @@ fn windows(
 fn test(
     session: &Session<'_>,
     model: &QuestionAnswerer,
-    questions: Vec<Question>,
+    questions: &[Question],
 ) -> Outcome<Tested> {
     let config = model.config();
     let finder = AnswerConfig::default().try_init()?;
@@ -162,7 +164,7 @@ fn test(
         if questions.iter().all(|it| !it.answer.trim().is_empty()) { f32::INFINITY } else { 0.0 };
     let mut found = found.into_iter().flatten();
     let (mut rows, mut exact, mut overlap) = (Vec::new(), 0.0, 0.0);
-    for it in &questions {
+    for it in questions {
         let answers: Vec<_> = found.by_ref().take(it.windows.len()).collect();
         let all = answers.iter().flat_map(|window| window.spans.iter().map(|span| span.score));
         let none = answers.iter().map(|window| window.null_score).fold(f32::INFINITY, f32::min);
@@ -179,9 +181,9 @@ fn test(
         exact += f64::from(u8::from(gold == said));
         overlap += f1(&gold, &said);
         rows.push(Predicted {
-            text: format!("{} | {}", it.question, it.text),
+            text: format!("{} | {}", it.asked, it.text),
             gold: it.answer.clone(),
-            predicted,
+            said: predicted,
             probability: 1.0 / sum,
         });
     }

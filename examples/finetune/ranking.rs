@@ -18,7 +18,7 @@ use isogloss_examples::Outcome;
 use serde_json::json;
 
 use crate::output::{Predicted, Tested, interval};
-use crate::rows::{Framer, cut_note, read};
+use crate::rows::{Framer, cut_note, print_note, read};
 use crate::session::{Session, Tasks};
 
 /// Cosines are this many times as large in a softmax, as in sentence-transformers.
@@ -32,11 +32,11 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     };
     let limit = framer.max_length.saturating_sub(framer.around());
     let layout = SequenceLayout::xlm_roberta(bos.unwrap_or(close), close, limit);
-    let framing = Framing::new(base.model().config().clone(), layout, session.buckets());
+    let encoder = base.model().config().clone();
     let objective =
         RankingConfig::default().with_scale(SCALE).with_pooling(Pooling::Mean).try_init()?;
     let seed = session.seed.derive("batches");
-    let task = |name, path: &Path| -> Outcome<_> {
+    let task = |name: &str, path: &Path| -> Outcome<_> {
         let rows = read(path, ["text", "label"])?;
         // What languages they are in, nobody said: a tag that is nobody's.
         let tag: LanguageTag = "qaa".parse()?;
@@ -57,7 +57,9 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
         let all = ExplicitWeights::try_new([(tag, 1.0)])?.distribution(&sizes)?;
         let pairs = Arc::new(vec![pairs]);
         let stream = MixtureStream::try_new(&all, &pairs, seed)?;
-        let batches = RankingBatches::try_new(pairs, stream, framing.clone(), seed)?;
+        let buckets = session.buckets(name == "train");
+        let framing = Framing::new(encoder.clone(), layout, buckets);
+        let batches = RankingBatches::try_new(pairs, stream, framing, seed)?;
         Ok((Box::new(ObjectiveTask::new(name, objective, batches)), count))
     };
     let ((train, in_epoch), (dev, in_dev)) =
@@ -68,7 +70,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     for (name, path) in &session.tests {
         let rows = read(path, ["text", "label"])?;
         tested
-            .push((name.clone(), test(session, &framer, trained.pretrained.model(), path, rows)?));
+            .push((name.clone(), test(session, &framer, trained.pretrained.model(), path, &rows)?));
     }
     session.finish(&trained, tested, "A text's vector is the mean of its tokens' hidden states.")
 }
@@ -87,7 +89,7 @@ fn embed(
         inputs.push(input);
     }
     let note = cut_note(cut, texts.len(), framer.max_length);
-    note.iter().for_each(|note| println!("{}: {note}", path.display()));
+    print_note(path, note.as_deref());
     let lengths: Vec<usize> =
         inputs.iter().map(isogloss::transformer::SequenceInput::len).collect();
     let (config, width) = (encoder.config(), encoder.config().d_model);
@@ -109,7 +111,7 @@ fn test(
     framer: &Framer<'_>,
     encoder: &Encoder,
     path: &Path,
-    rows: Vec<[String; 2]>,
+    rows: &[[String; 2]],
 ) -> Outcome<Tested> {
     let side = |side: usize| {
         let texts: Vec<&str> = rows.iter().map(|row| row[side].as_str()).collect();
@@ -132,7 +134,7 @@ fn test(
         rows.iter().zip(nearest).map(|([text, gold], (place, probability))| Predicted {
             text: text.clone(),
             gold: gold.clone(),
-            predicted: rows[place][1].clone(),
+            said: rows[place][1].clone(),
             probability,
         });
     Ok(Tested { rows: predicted.collect(), scores })

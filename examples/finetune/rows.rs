@@ -108,3 +108,10 @@ pub(crate) fn cut_note(count: usize, of: usize, max_length: usize) -> Option<Str
         )
     })
 }
+
+/// Says something of a file, if there is something to say.
+pub(crate) fn print_note(path: &Path, note: Option<&str>) {
+    if let Some(note) = note {
+        println!("{}: {note}", path.display());
+    }
+}

@@ -1,5 +1,6 @@
 //! What all tasks share: the model they begin with, the training, what is written at the end.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,7 +17,7 @@ use isogloss::training::{
     BucketConfig, LearningRateConfig, RateFactors, StopFlag, Task, Trainer, TrainingConfig,
 };
 use isogloss::transformer::{Encoder, Pretrained, PretrainedModel, SaveOptions};
-use isogloss_examples::{Bars, Outcome, print_written};
+use isogloss_examples::{Bars, Outcome, print_written, share_of};
 use serde_json::{Map, Value, json};
 
 use crate::Args;
@@ -90,8 +91,14 @@ impl<'a> Session<'a> {
         Framer::new(&self.vocabulary, base.family(), base.model().config(), self.args.max_length)
     }
 
-    pub(crate) fn buckets(&self) -> BucketConfig {
-        BucketConfig::new(self.args.batch_tokens)
+    /// The batches of a set that is learned from, or of one that is looked at, whose examples come as they are: sorted
+    /// by length, few of them drawn often would be batches of one.
+    pub(crate) fn buckets(&self, is_learned: bool) -> BucketConfig {
+        let mut buckets = BucketConfig::new(self.args.batch_tokens);
+        if !is_learned {
+            buckets.window = 1;
+        }
+        buckets
     }
 
     pub(crate) fn train<M>(&self, pretrained: Pretrained<M>, tasks: Tasks<M>) -> Outcome<Trained<M>>
@@ -117,7 +124,7 @@ impl<'a> Session<'a> {
         println!(
             "{trainable} of {parameters} parameters are trained, in {steps} steps, {in_epoch} to an epoch"
         );
-        let warmup = (steps as f64 * args.warmup) as u64;
+        let warmup = share_of(steps, args.warmup);
         let rate = LearningRateConfig::new(args.learning_rate.unwrap_or(if args.lora.is_some() {
             5e-4
         } else {
@@ -171,7 +178,7 @@ impl<'a> Session<'a> {
         );
         for (name, tested) in tested {
             println!("{name:16} {}", summary(&tested.scores));
-            card.push_str(&format!("- `{name}`: {}\n", summary(&tested.scores)));
+            writeln!(card, "- `{name}`: {}", summary(&tested.scores))?;
             written.push(write_predictions(out, &name, &tested.rows)?);
             scores.insert(name, json!(tested.scores));
         }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::classification::{both, counts, loss, most_probable};
 use crate::output::{Predicted, Tested};
-use crate::rows::{Framer, cut_note, read};
+use crate::rows::{Framer, cut_note, print_note, read};
 use crate::session::{Session, Tasks};
 
 /// A sentence, with the places of the first pieces of its words.
@@ -44,7 +44,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let counts = counts(&classes.collect::<Vec<_>>(), labels.len());
     let objective = loss(session.args, &counts).try_init(labels.len())?;
     let seed = session.seed.derive("batches");
-    let task = |name, path: &Path, sentences: &[Sentence]| -> Outcome<_> {
+    let task = |name: &str, path: &Path, sentences: &[Sentence]| -> Outcome<_> {
         let lengths: Vec<usize> = sentences.iter().map(|it| it.input.len()).collect();
         let count = batches_by_length(&lengths, session.args.batch_tokens).len();
         let examples = sentences.iter().enumerate().map(|(row, it)| {
@@ -54,7 +54,12 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
             Ok(Labelled { input: it.input.clone(), label })
         });
         let examples = Arc::new(examples.collect::<Outcome<Vec<_>>>()?);
-        let batches = LabelledBatches::try_new(examples, config.clone(), session.buckets(), seed)?;
+        let batches = LabelledBatches::try_new(
+            examples,
+            config.clone(),
+            session.buckets(name == "train"),
+            seed,
+        )?;
         Ok((Box::new(ObjectiveTask::new(name, objective.clone(), batches)), count))
     };
     let ((train, in_epoch), (dev, in_dev)) =
@@ -83,15 +88,15 @@ fn sentences(framer: &Framer<'_>, path: &Path) -> Outcome<Vec<Sentence>> {
                 fault(format!("{found} tags, expected {expected}, one for each word")).into()
             );
         }
-        if let Some((place, _)) = words.iter().find(|(_, ids)| ids.is_empty()) {
-            let word = &text[place.clone()];
+        if let Some(word) = words.iter().find(|word| word.ids.is_empty()) {
+            let word = &text[word.place.clone()];
             return Err(fault(format!("word `{word}` is no text to the vocabulary")).into());
         }
         let mut first_pieces = Vec::with_capacity(words.len());
         let mut ids = Vec::new();
-        for (_, word) in &words {
+        for word in &words {
             first_pieces.push(framer.before() + ids.len());
-            ids.extend(word);
+            ids.extend(&word.ids);
         }
         let (input, is_cut) = framer.single(&ids);
         cut += usize::from(is_cut);
@@ -100,8 +105,8 @@ fn sentences(framer: &Framer<'_>, path: &Path) -> Outcome<Vec<Sentence>> {
         sentences.push(Sentence { text, tags, input, first_pieces });
     }
     let note = cut_note(cut, sentences.len(), framer.max_length);
-    note.iter()
-        .for_each(|note| println!("{}: {note}; words behind are taken for O", path.display()));
+    let note = note.map(|note| note + "; words behind are taken for O");
+    print_note(path, note.as_deref());
     Ok(sentences)
 }
 
@@ -174,7 +179,7 @@ fn test(labels: &[String], sentences: Vec<Sentence>, said: Vec<Said>) -> Outcome
     let rows = sentences.into_iter().zip(said).map(|(sentence, (tags, probability))| Predicted {
         text: sentence.text,
         gold: sentence.tags.join(" "),
-        predicted: tags.join(" "),
+        said: tags.join(" "),
         probability,
     });
     Ok(Tested { rows: rows.collect(), scores })

@@ -11,4 +11,4 @@ pub use bars::{Bars, Stage};
 pub use ending::{Outcome, exit_code, print_written};
 pub use memory::keep_memory;
 pub use sentences::{EncoderArgs, read_lines};
-pub use weighting::{WeightingArgs, whole_number};
+pub use weighting::{WeightingArgs, share_of, whole_number};

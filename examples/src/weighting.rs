@@ -190,3 +190,9 @@ pub fn whole_number(text: &str) -> Result<u64, String> {
     let number = number as u64;
     Ok(number)
 }
+
+/// A share of some steps, rounded down.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u64")]
+pub fn share_of(steps: u64, share: f64) -> u64 {
+    (steps as f64 * share.clamp(0.0, 1.0)) as u64
+}

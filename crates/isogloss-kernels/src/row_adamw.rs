@@ -168,7 +168,9 @@ impl RowAdamW {
 
 fn decay(row: &mut [f32], factors: &[f32]) {
     for factor in factors {
-        row.iter_mut().for_each(|number| *number *= factor);
+        for number in &mut *row {
+            *number *= factor;
+        }
     }
 }
 

@@ -80,8 +80,16 @@ pub trait TextEncoder {
     }
 }
 
-/// The ids of each word of a text, as white space parts them, with where in the text it is, in bytes. A word that is
-/// no text to the vocabulary, such as a mark of direction by itself, has none.
+/// A word of a text, and its ids.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EncodedWord {
+    /// Where in the text it is, in bytes.
+    pub place: Range<usize>,
+    /// Its ids; none for what is no text to the vocabulary, such as a mark of direction by itself.
+    pub ids: Vec<u32>,
+}
+
+/// The words of a text, as white space parts them.
 ///
 /// Each word is encoded by itself, with the space before it, so that every id is of one word.
 ///
@@ -96,13 +104,13 @@ pub trait TextEncoder {
 ///
 /// let vocabulary = VocabularyConfig::new(Algorithm::Unigram, 40).train(["ẹ káàárọ̀ o"], &())?;
 /// let words = encode_words(&vocabulary, "ẹ  káàárọ̀")?;
-/// assert_eq!((words.len(), words[1].0.clone()), (2, 5..18));
+/// assert_eq!((words.len(), words[1].place.clone()), (2, 5..18));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn encode_words(
     encoder: &dyn TextEncoder,
     text: &str,
-) -> Result<Vec<(Range<usize>, Vec<u32>)>, EncodeError> {
+) -> Result<Vec<EncodedWord>, EncodeError> {
     let mut words = Vec::new();
     for word in text.split_whitespace() {
         // A part of the text, so both are in one allocation.
@@ -112,7 +120,7 @@ pub fn encode_words(
         } else {
             encoder.encode(&format!(" {word}"))?
         };
-        words.push((start..start + word.len(), ids));
+        words.push(EncodedWord { place: start..start + word.len(), ids });
     }
     Ok(words)
 }

@@ -25,7 +25,7 @@ mod vocabulary;
 mod words;
 
 pub use config::{Algorithm, NormalForm, Normalization, VocabularyConfig};
-pub use encoder::{SpecialIds, TextEncoder, encode_words};
+pub use encoder::{EncodedWord, SpecialIds, TextEncoder, encode_words};
 pub use error::{EncodeError, ExtendError, FairnessError, TokenizerFileError, TrainError};
 pub use extension::{Extension, ExtensionConfig, NewToken};
 pub use fairness::{FairnessGate, FairnessReport, FairnessRow, GateFailure};

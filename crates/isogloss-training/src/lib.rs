@@ -11,6 +11,7 @@ mod gradients;
 mod groups;
 mod labelled;
 mod learning_rate;
+mod run_plan;
 mod tables;
 mod task;
 mod tokenized;
@@ -26,6 +27,7 @@ pub use labelled::{
     Answer, Class, Label, Labelled, LabelledBatches, Tags, Values, batches_by_length,
 };
 pub use learning_rate::{Decay, LearningRateConfig};
+pub use run_plan::{Footprint, RunPlan, RunShape};
 pub use task::{ObjectiveTask, Task, TaskLoss};
 pub use tokenized::{TokenizedPairs, TokenizedTexts};
 pub use trainer::{LossRecord, Outcome, StopFlag, TrainedRun, Trainer};

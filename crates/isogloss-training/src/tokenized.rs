@@ -26,18 +26,28 @@ impl TokenizedTexts {
         texts: impl IntoIterator<Item = S>,
         encoder: &dyn TextEncoder,
     ) -> Result<Self, TrainingError> {
-        let (mut ids, mut ends) = (Vec::new(), vec![0]);
+        let mut this = Self::new(language);
         for (index, text) in texts.into_iter().enumerate() {
             let encoded =
                 encoder.encode(text.as_ref()).map_err(|source| TrainingError::Encode {
-                    language: language.clone(),
+                    language: this.language.clone(),
                     index,
                     source: Box::new(source),
                 })?;
-            ids.extend(encoded);
-            ends.push(ids.len());
+            this.push(&encoded);
         }
-        Ok(Self { language, ids, ends })
+        Ok(this)
+    }
+
+    /// No text yet.
+    pub fn new(language: LanguageTag) -> Self {
+        Self { language, ids: Vec::new(), ends: vec![0] }
+    }
+
+    /// Adds a text that was encoded elsewhere, such as on all cores.
+    pub fn push(&mut self, ids: &[u32]) {
+        self.ids.extend_from_slice(ids);
+        self.ends.push(self.ids.len());
     }
 
     /// Cuts every text that has more than `limit` tokens, which is at least 1, into pieces of that
@@ -86,12 +96,9 @@ impl TokenizedTexts {
 
     /// The texts for which `keep` holds.
     fn retain(self, keep: &[bool]) -> Self {
-        let (mut ids, mut ends) = (Vec::new(), vec![0]);
-        for (text, _) in self.iter().zip(keep).filter(|(_, keep)| **keep) {
-            ids.extend_from_slice(text);
-            ends.push(ids.len());
-        }
-        Self { language: self.language, ids, ends }
+        let mut kept = Self::new(self.language.clone());
+        self.iter().zip(keep).filter(|(_, keep)| **keep).for_each(|(text, _)| kept.push(text));
+        kept
     }
 
     /// All texts in their order.

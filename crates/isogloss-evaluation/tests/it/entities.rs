@@ -6,6 +6,7 @@ fn tags(tags: &str) -> Vec<&str> {
     tags.split(' ').collect()
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper states what it expects, too")]
 fn score(sentences: &[[&str; 2]]) -> EntityScore {
     let sentences: Vec<_> = sentences.iter().map(|both| both.map(tags)).collect();
     EntityScore::try_new(&sentences).unwrap()

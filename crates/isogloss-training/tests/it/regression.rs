@@ -28,7 +28,7 @@ impl Regression {
     pub(crate) fn new(dropout: f64, device: &Device) -> Self {
         device.seed(11);
         Self {
-            table: EmbeddingConfig::new(TABLE, 4).init(device),
+            table: EmbeddingConfig::new(TABLE as usize, 4).init(device),
             up: LinearConfig::new(4, 8).init(device),
             norm: LayerNormConfig::new(8).init(device),
             dropout: DropoutConfig::new(dropout).init(),
@@ -48,7 +48,7 @@ impl Regression {
 }
 
 /// The rows of the table.
-pub(crate) const TABLE: usize = 40;
+const TABLE: u32 = 40;
 
 /// Rows drawn by a counter; the target is the sum of a row.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Task<Regression> for Sums {
         let rows: Vec<f32> = (0..self.rows * 4).map(|_| rng.random_range(-1.0..1.0)).collect();
         let x = Tensor::<1>::from_floats(rows.as_slice(), device).reshape([self.rows, 4]);
         let target = x.clone().sum_dim(1);
-        let ids: Vec<i32> = (0..self.rows).map(|_| rng.random_range(0..TABLE as i32)).collect();
+        let ids: Vec<u32> = (0..self.rows).map(|_| rng.random_range(0..TABLE)).collect();
         let ids = Tensor::<1, Int>::from_data(ids.as_slice(), device);
         let mut sum = (model.forward(x, ids, self.by_rows) - target).square().sum();
         if self.breaks_at == Some(self.drawn) {

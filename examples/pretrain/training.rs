@@ -1,0 +1,408 @@
+//! The run from end to end.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use isogloss::burn::module::Module;
+use isogloss::burn::tensor::Device;
+use isogloss::core::{LanguageTag, Seed, write_file_atomically};
+use isogloss::corpus::Manifest;
+use isogloss::evaluation::{
+    BarSeries, Bars as BarPlot, Block, Cell, Estimate, Plot, Report, Section, Table,
+};
+use isogloss::governance::Policy;
+use isogloss::peft::{parameter_count, trainable_parameter_count};
+use isogloss::sampling::{LanguageSizes, MixtureStream, SizeUnit, TextSource};
+use isogloss::tokenization::Vocabulary;
+use isogloss::training::{
+    AdamWSettings, BucketConfig, Framing, LearningRateConfig, LossRecord, MlmBatches,
+    ObjectiveTask, RankingBatches, RunPlan, RunShape, StopFlag, Task, TlmBatches, TokenizedPairs,
+    TokenizedTexts, TrainedRun, Trainer, TrainingConfig, batches_by_length,
+};
+use isogloss::transformer::{
+    HasEncoder as _, MaskedLanguageModel, Masking, MlmObjective, Pretrained, RankingConfig,
+    SaveOptions,
+};
+use isogloss_examples::{Bars, Outcome, print_written, share_of};
+use serde_json::json;
+
+use crate::Args;
+use crate::cost::{Cost, Trial};
+use crate::data::{Data, Wanted};
+use crate::model::{self, Marks};
+use crate::objectives::{self, Objective};
+
+/// Batches that are measured of each language, at most.
+const MEASURED: usize = 16;
+
+/// What batches are made with.
+struct Making<'a> {
+    args: &'a Args,
+    framing: Framing,
+    masking: Masking,
+    /// Tokens that are seen, at most.
+    budget: u64,
+    seed: Seed,
+}
+
+type BoxedTask = Box<dyn Task<MaskedLanguageModel>>;
+
+pub(crate) fn run(args: &Args) -> Outcome<()> {
+    let (device, bars) = (isogloss::device(&args.device)?, Bars::default());
+    let wanted = objectives::parse(&args.objective)?;
+    let checkpoints = args.out.join("checkpoints");
+    if checkpoints.exists() && !args.resume && !args.plan {
+        return Err(format!(
+            "{}: a run was begun here, expected --resume, or another --out",
+            checkpoints.display()
+        )
+        .into());
+    }
+    let vocabulary = Vocabulary::open(&args.tokenizer)?;
+    let marks = Marks::of(&vocabulary, &args.tokenizer)?;
+    let manifest = Manifest::open(&args.manifest)?;
+    let policy = Policy::today().with_require_terms(!args.allow_unstated_terms);
+    let of = |pairs: bool| wanted.iter().any(|(objective, _)| objective.reads_pairs() == pairs);
+    let read = Wanted { texts: of(false), pairs: of(true), max_length: args.max_length };
+    let data = Data::read(&manifest, policy, &vocabulary, &read, &bars.stage("corpus"))?;
+    for warning in data.provenance.warnings() {
+        println!("note: {warning}");
+    }
+    for (what, is_read, is_empty) in [
+        ("texts", read.texts, data.texts.is_empty()),
+        ("bitexts", read.pairs, data.pairs.is_empty()),
+    ] {
+        if is_read && is_empty {
+            return Err(format!(
+                "{}: no {what} to learn from, which an --objective needs",
+                args.manifest.display()
+            )
+            .into());
+        }
+    }
+    let trained_on = device.clone().autodiff();
+    let pretrained = model::open(args, &vocabulary, marks, &trained_on)?;
+    let encoder = pretrained.model().encoder().config().clone();
+    let layout = model::layout(args, marks);
+    let needed = if read.pairs { layout.max_positions() } else { args.max_length + 2 };
+    if needed > encoder.max_positions {
+        return Err(format!("--max-length {}: {needed} positions are needed, expected at most {}, those of the model", args.max_length, encoder.max_positions).into());
+    }
+    let framing = Framing::new(encoder.clone(), layout, BucketConfig::new(args.batch_tokens));
+    let masking = model::masking(args, &vocabulary, marks)?;
+
+    let tokens_of_update = args.batch_tokens * args.accumulation;
+    let steps = args
+        .steps
+        .or(args.tokens.map(|tokens| tokens.div_ceil(tokens_of_update as u64)))
+        .unwrap_or(1)
+        .max(1);
+
+    let budget = steps.saturating_mul(tokens_of_update as u64);
+    let making = Making { args, framing, masking, budget, seed: Seed::new(args.seed) };
+    let config = config(args, steps);
+    let plan = RunPlan::new(&RunShape {
+        encoder: &encoder,
+        parameters: [
+            parameter_count(pretrained.model()),
+            trainable_parameter_count(pretrained.model()),
+        ],
+        tokens: tokens_of_update,
+        length: args.max_length / 2,
+        predicted: args.mask_rate,
+        accumulation: args.accumulation,
+    });
+    let seconds_per_step =
+        try_steps(&making, &wanted, &data, pretrained.model(), &config, &trained_on)?;
+    let watts = args.watts.unwrap_or(if isogloss::is_cpu(&device) { 65.0 } else { 300.0 });
+    let cost = Cost { plan, steps, seconds_per_step, watts, grams_per_kwh: args.grams_per_kwh };
+    println!("{}", args.weighting.name());
+    for (what, much) in sizes(&data) {
+        println!("   {what:24} {much}");
+    }
+    for [what, much] in cost.rows() {
+        println!("   {what:24} {much}");
+    }
+    if args.plan {
+        return Ok(());
+    }
+
+    let start = Instant::now();
+    let mut trainer = Trainer::try_new(
+        config,
+        pretrained.model().clone(),
+        tasks(&making, &wanted, &data)?,
+        &trained_on,
+    )?;
+    for (task, batches) in held_out(&making, &wanted, &data)? {
+        trainer = trainer.with_validation(task, batches)?;
+    }
+    let (trainer, from) = trainer.with_checkpoints(&checkpoints).resume()?;
+    if from > 0 {
+        println!("going on from update {from}");
+    }
+    let run = trainer.run(&StopFlag::new(), &bars.stage("training"))?;
+    println!("{:24} {:20} it took, checkpoints and held-out losses included", "", "planned");
+    for [what, planned, took] in cost.compared(run.steps - from, start.elapsed().as_secs_f64()) {
+        println!("{what:24} {planned:20} {took}");
+    }
+    finish(args, pretrained, &run, &vocabulary, &data)
+}
+
+fn config(args: &Args, steps: u64) -> TrainingConfig {
+    let warmup = share_of(steps, args.warmup);
+    let rate = LearningRateConfig::new(args.learning_rate)
+        .with_warmup_steps(warmup)
+        .with_decay(args.decay.into());
+    let mut config = TrainingConfig::new(steps)
+        .with_learning_rate(rate)
+        .with_optimizer(AdamWSettings::default().with_weight_decay(args.weight_decay))
+        .with_accumulation(args.accumulation)
+        .with_checkpoint_every(args.checkpoint_every)
+        .with_validate_every(args.validate_every)
+        .with_record_every((steps / 50).max(1))
+        .with_seed(Seed::new(args.seed));
+    config.patience = args.patience;
+    config
+}
+
+impl Making<'_> {
+    fn stream<S: TextSource>(
+        &self,
+        sources: &[S],
+        tokens: impl Fn(&S) -> usize,
+        seed: Seed,
+    ) -> Outcome<MixtureStream> {
+        let sizes = sources.iter().map(|source| (source.language().clone(), tokens(source) as u64));
+        let sizes = LanguageSizes::try_new(SizeUnit::Tokens, sizes)?;
+        let distribution = self.args.weighting.weighting(self.budget)?.distribution(&sizes)?;
+        Ok(MixtureStream::try_new(&distribution, sources, seed)?)
+    }
+
+    fn mlm(&self, name: String, texts: Arc<Vec<TokenizedTexts>>) -> Outcome<BoxedTask> {
+        let seed = self.seed.derive(&name);
+        let stream = self.stream(&texts, TokenizedTexts::tokens, seed)?;
+        let batches =
+            MlmBatches::try_new(texts, stream, self.masking.clone(), self.framing.clone(), seed)?;
+        Ok(Box::new(ObjectiveTask::new(name, MlmObjective, batches)))
+    }
+
+    fn of_pairs(
+        &self,
+        objective: Objective,
+        name: String,
+        pairs: Arc<Vec<TokenizedPairs>>,
+    ) -> Outcome<BoxedTask> {
+        let seed = self.seed.derive(&name);
+        let tokens =
+            |pairs: &TokenizedPairs| pairs.sides().iter().map(TokenizedTexts::tokens).sum();
+        let stream = self.stream(&pairs, tokens, seed)?;
+        let framing = self.framing.clone();
+        Ok(if objective == Objective::Ranking {
+            let batches = RankingBatches::try_new(pairs, stream, framing, seed)?;
+            Box::new(ObjectiveTask::new(name, RankingConfig::default().try_init()?, batches))
+        } else {
+            let batches = TlmBatches::try_new(pairs, stream, self.masking.clone(), framing, seed)?;
+            Box::new(ObjectiveTask::new(name, MlmObjective, batches))
+        })
+    }
+}
+
+fn tasks(
+    making: &Making<'_>,
+    wanted: &[(Objective, f64)],
+    data: &Data,
+) -> Outcome<Vec<(BoxedTask, f64)>> {
+    let task = |&(objective, weight): &(Objective, f64)| {
+        let name = objective.name().to_owned();
+        let task = match objective {
+            Objective::Mlm => making.mlm(name, Arc::clone(&data.texts))?,
+            _ => making.of_pairs(objective, name, Arc::clone(&data.pairs))?,
+        };
+        Ok((task, weight))
+    };
+    wanted.iter().map(task).collect()
+}
+
+/// A task for each objective and language, and of how many batches.
+fn held_out(
+    making: &Making<'_>,
+    wanted: &[(Objective, f64)],
+    data: &Data,
+) -> Outcome<Vec<(BoxedTask, usize)>> {
+    let count = |lengths: Vec<usize>| {
+        batches_by_length(&lengths, making.args.batch_tokens).len().min(MEASURED)
+    };
+    // As they come: sorted by length, few texts drawn often would be batches of one text.
+    let mut framing = making.framing.clone();
+    framing.buckets.window = 1;
+    let making = &Making { framing, masking: making.masking.clone(), ..*making };
+    let mut tasks = Vec::new();
+    for (objective, _) in wanted {
+        let name = |language: &LanguageTag| format!("{} {language}", objective.name());
+        if !objective.reads_pairs() {
+            for texts in &data.held_texts {
+                let batches = count(texts.iter().map(|text| text.len() + 2).collect());
+                tasks.push((
+                    making.mlm(name(texts.language()), Arc::new(vec![texts.clone()]))?,
+                    batches,
+                ));
+            }
+            continue;
+        }
+        let mut seen: Vec<LanguageTag> = Vec::new();
+        for pairs in &data.held_pairs {
+            let [x, y] = pairs.sides();
+            let lengths = x.iter().zip(y.iter()).map(|(x, y)| x.len() + y.len() + 4).collect();
+            let language = pairs.language().clone();
+            let name = if seen.contains(&language) {
+                format!("{} {}-{language}", objective.name(), x.language())
+            } else {
+                name(&language)
+            };
+            seen.push(language);
+            tasks.push((
+                making.of_pairs(*objective, name, Arc::new(vec![pairs.clone()]))?,
+                count(lengths),
+            ));
+        }
+    }
+    Ok(tasks)
+}
+
+/// The seconds of an update, by taking some on a copy of everything.
+fn try_steps(
+    making: &Making<'_>,
+    wanted: &[(Objective, f64)],
+    data: &Data,
+    model: &MaskedLanguageModel,
+    config: &TrainingConfig,
+    device: &Device,
+) -> Outcome<f64> {
+    let stop = StopFlag::new();
+    let trial = Trial::new(&stop);
+    let mut config = config.clone();
+    config.checkpoint_every = None;
+    config.validate_every = None;
+    Trainer::try_new(config, model.clone(), tasks(making, wanted, data)?, device)?
+        .run(&stop, &trial)?;
+    Ok(trial.seconds_per_step())
+}
+
+fn sizes(data: &Data) -> Vec<(String, String)> {
+    let texts = data.texts.iter().map(|texts| {
+        (
+            format!("texts of {}", texts.language()),
+            format!("{}, {} tokens", texts.len(), texts.tokens()),
+        )
+    });
+    let pairs = data.pairs.iter().map(|pairs| {
+        let [x, y] = pairs.sides();
+        (
+            format!("pairs of {} and {}", x.language(), y.language()),
+            format!("{}, {} tokens", pairs.len(), x.tokens() + y.tokens()),
+        )
+    });
+    texts.chain(pairs).collect()
+}
+
+fn finish(
+    args: &Args,
+    pretrained: Pretrained<MaskedLanguageModel>,
+    run: &TrainedRun<MaskedLanguageModel>,
+    vocabulary: &Vocabulary,
+    data: &Data,
+) -> Outcome<()> {
+    let mut written: Vec<PathBuf> = vec![args.out.join("model"), args.out.join("metrics.jsonl")];
+    let last = |records: &[LossRecord]| -> Vec<LossRecord> {
+        let step = records.last().map_or(0, |record| record.step);
+        records.iter().filter(|record| record.step == step).cloned().collect()
+    };
+    let held = last(&run.validation);
+    let mut card = format!(
+        "---\ntags: [isogloss]\n---\n# An encoder for {} languages\n\nPre-trained by {} for {} updates of {} tokens at most, seed {}. \
+         Texts, their sources and terms are in `provenance.toml`.\n\n| held out | loss, nats for each token |\n|---|---|\n",
+        data.texts.len().max(data.pairs.len()),
+        args.objective.join(", "),
+        run.steps,
+        args.batch_tokens * args.accumulation,
+        args.seed,
+    );
+    for record in &held {
+        writeln!(card, "| {} | {:.4} |", record.task, record.loss)?;
+        println!("held-out {:20} {:.4}", record.task, record.loss);
+    }
+    let model = pretrained.with_model(run.model.valid());
+    model.save(&written[0], &SaveOptions::new(card))?;
+    vocabulary.save_dir(&written[0])?;
+    data.provenance.to_toml_file(&written[0].join("provenance.toml"))?;
+
+    let line = |split: &str, it: &LossRecord| {
+        json!({ "step": it.step, "task": it.task, "split": split, "loss": it.loss, "targets": it.targets }).to_string() + "\n"
+    };
+    let lines: Vec<String> = run
+        .history
+        .iter()
+        .map(|it| line("train", it))
+        .chain(run.validation.iter().map(|it| line("dev", it)))
+        .collect();
+    write_file_atomically(&written[1], |out| out.write_all(lines.concat().as_bytes()))?;
+    written.extend(report(args, &run.history, &run.validation).write(&args.out)?);
+    // A finished run is not gone on with; what it was, the model says.
+    if run.outcome != isogloss::training::Outcome::Interrupted
+        && fs::exists(args.out.join("checkpoints"))?
+    {
+        written.push(args.out.join("checkpoints"));
+    }
+    print_written(&written);
+    Ok(())
+}
+
+fn report(args: &Args, history: &[LossRecord], held: &[LossRecord]) -> Report {
+    let mut section = Section::new("Losses");
+    let steps = |records: &[LossRecord]| {
+        [records.first().map_or(0, |it| it.step), records.last().map_or(0, |it| it.step)]
+    };
+    let [first, last] = steps(held);
+    if !held.is_empty() {
+        let labels: Vec<String> =
+            held.iter().filter(|it| it.step == last).map(|it| it.task.clone()).collect();
+        let series = |step: u64| BarSeries {
+            name: format!("after update {step}"),
+            values: labels
+                .iter()
+                .map(|task| {
+                    let record = held.iter().find(|it| it.step == step && it.task == *task)?;
+                    Some(Estimate::new(
+                        record.loss,
+                        [record.loss; 2],
+                        usize::try_from(record.targets).ok()?,
+                    ))
+                })
+                .collect(),
+        };
+        let both =
+            if first == last { vec![series(last)] } else { vec![series(first), series(last)] };
+        section = section.with_block(Block::Plot(Plot::Bars(BarPlot::new(
+            "Held-out losses",
+            "nats for each target",
+            labels,
+            both,
+        ))));
+    }
+    let mut table = Table::new("Losses while learning", &["update", "task", "loss", "targets"]);
+    for it in history {
+        table = table.with_row([
+            Cell::Count(it.step),
+            Cell::Text(it.task.clone()),
+            Cell::Number(it.loss),
+            Cell::Count(it.targets),
+        ]);
+    }
+    section = section.with_block(Block::Table(table));
+    Report::new("Pre-training", format!("{}; seed {}", args.objective.join(", "), args.seed))
+        .with_section(section)
+}
