@@ -1,7 +1,6 @@
 //! The run from end to end.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -351,12 +350,7 @@ fn finish(
         .collect();
     write_file_atomically(&written[1], |out| out.write_all(lines.concat().as_bytes()))?;
     written.extend(report(args, &run.history, &run.validation).write(&args.out)?);
-    // A finished run is not gone on with; what it was, the model says.
-    if run.outcome != isogloss::training::Outcome::Interrupted
-        && fs::exists(args.out.join("checkpoints"))?
-    {
-        written.push(args.out.join("checkpoints"));
-    }
+    written.push(args.out.join("checkpoints"));
     print_written(&written);
     Ok(())
 }

@@ -75,7 +75,7 @@ pub fn compiled_in() -> Vec<&'static str> {
 /// | `ndarray` | the CPU, through `ndarray` |
 /// | `wgpu`, `wgpu:1`, `wgpu:cpu` | a graphics processor, by WebGPU's shaders; the discrete one of that number; a software adapter |
 /// | `vulkan`, `vulkan:1`, `vulkan:cpu` | the same, by Vulkan's |
-/// | `cuda`, `cuda:1` | an NVIDIA processor, the first or that of a number |
+/// | `cuda`, `cuda:1` | an NVIDIA processor, the first or that of a number; products of matrices are in TF32, good to three digits |
 /// | `auto` | the first of [`compiled_in`] that opens and computes rightly |
 ///
 /// # Errors
@@ -120,8 +120,9 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
             .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
             .unwrap_or_else(|| "its driver failed without a reason".to_owned()),
     })?;
-    // Sums of 33 products of numbers below 1, in any order.
-    let tolerance = 1e-4;
+    // Sums of 33 products of numbers below 1, in any order: of 32 bits, but on CUDA, where Burn rounds the numbers of
+    // a product to TF32 first, to 11 bits each. A driver that multiplies wrongly is off by 1 and more.
+    let tolerance = if kind == "cuda" { 2e-2 } else { 1e-4 };
     if difference <= tolerance {
         Ok(device)
     } else {
