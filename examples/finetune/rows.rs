@@ -35,7 +35,6 @@ pub(crate) struct Framer<'a> {
     has_types: bool,
     /// The most tokens of a sequence, special ones included.
     pub(crate) max_length: usize,
-    pad: Option<u32>,
 }
 
 impl<'a> Framer<'a> {
@@ -47,7 +46,7 @@ impl<'a> Framer<'a> {
     ) -> Self {
         let has_types = encoder.n_token_types > 1;
         let max_length = max_length.min(encoder.max_positions);
-        Self { vocabulary, family, has_types, max_length, pad: Some(encoder.pad_id) }
+        Self { vocabulary, family, has_types, max_length }
     }
 
     /// How many special tokens are around a text.
@@ -64,7 +63,7 @@ impl<'a> Framer<'a> {
     pub(crate) fn single(&self, ids: &[u32]) -> (SequenceInput, bool) {
         let [before, after] = self.vocabulary.frame();
         let room = self.max_length.saturating_sub(before.len() + after.len());
-        let kept = &self.known(ids)[..ids.len().min(room)];
+        let kept = &ids[..ids.len().min(room)];
         (SequenceInput::new([before.as_slice(), kept, &after].concat()), kept.len() < ids.len())
     }
 
@@ -76,27 +75,16 @@ impl<'a> Framer<'a> {
     /// Two texts that fit, and the place of the first token of the second.
     pub(crate) fn pair(&self, first: &[u32], second: &[u32]) -> (SequenceInput, usize) {
         let [before, after] = self.vocabulary.frame();
-        let mut ids = [before.as_slice(), &self.known(first), &after].concat();
+        let mut ids = [before.as_slice(), first, &after].concat();
         if matches!(self.family, Family::XlmRoberta | Family::XlmRobertaXl) {
             ids.extend(&after);
         }
         let start = ids.len();
-        ids.extend(self.known(second));
+        ids.extend(second);
         ids.extend(&after);
         let types = (0..ids.len()).map(|place| u32::from(place >= start)).collect();
         let input = SequenceInput::new(ids);
         (if self.has_types { input.with_token_types(types) } else { input }, start)
-    }
-
-    /// A text may not hold what fills short rows.
-    fn known(&self, ids: &[u32]) -> Vec<u32> {
-        let unknown = self.special_unknown();
-        ids.iter().map(|&id| if Some(id) == self.pad { unknown } else { id }).collect()
-    }
-
-    fn special_unknown(&self) -> u32 {
-        use isogloss::tokenization::TextEncoder as _;
-        self.vocabulary.special_ids().unk.unwrap_or_default()
     }
 }
 

@@ -110,7 +110,9 @@ impl<'a> Session<'a> {
         let [in_epoch, in_dev] = tasks.batches;
         let in_epoch = (in_epoch as u64).div_ceil(args.accumulation as u64).max(1);
         let steps = args.steps.unwrap_or(in_epoch * args.epochs);
+        // Held by nobody else: a model that somebody looks at is copied before it is trained.
         let mut model = pretrained.model().clone();
+        let pretrained = pretrained.with_model(());
         if let Some(rank) = args.lora {
             let config =
                 LoraConfig::new(rank).with_alpha(args.lora_alpha.unwrap_or(2.0 * rank as f64));
@@ -137,8 +139,9 @@ impl<'a> Session<'a> {
             .with_record_every((steps / 20).max(1))
             .with_seed(self.seed);
         config.patience = args.patience;
-        config.rate_factors = RateFactors::default();
-        config.rate_factors.layer_decay = args.layer_decay;
+        if let Some(decay) = args.layer_decay {
+            config = config.with_rate_factors(RateFactors::default().with_layer_decay(decay));
+        }
         let run = Trainer::try_new(config, model, vec![(tasks.train, 1.0)], &device)?
             .with_validation(tasks.dev, in_dev)?
             .run(&StopFlag::new(), &self.bars.stage("training"))?;

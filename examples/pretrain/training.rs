@@ -129,10 +129,13 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
         return Ok(());
     }
 
+    // Held by nobody else: a model that somebody looks at is copied before it is trained.
+    let model = pretrained.model().clone();
+    let pretrained = pretrained.with_model(());
     let start = Instant::now();
     let mut trainer = Trainer::try_new(
         config,
-        pretrained.model().clone(),
+        model,
         tasks(&making, &wanted, &data)?,
         &trained_on,
     )?;
@@ -310,7 +313,7 @@ fn sizes(data: &Data) -> Vec<(String, String)> {
 
 fn finish(
     args: &Args,
-    pretrained: Pretrained<MaskedLanguageModel>,
+    pretrained: Pretrained<()>,
     run: &TrainedRun<MaskedLanguageModel>,
     vocabulary: &Vocabulary,
     data: &Data,
