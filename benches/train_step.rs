@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
-use isogloss::evaluation::{Estimate, Plot, Point, Scatter};
+use isogloss::evaluation::{BarSeries, Bars, Estimate, Plot};
 use isogloss::training::{
     Decay, LearningRateConfig, StopFlag, Task, TaskLoss, Trainer, TrainingConfig, TrainingError,
 };
@@ -114,7 +114,8 @@ fn steps((model, batch, device): &Made, count: u64) -> Result<Duration, Box<dyn 
 }
 
 fn growth() -> Result<(), Box<dyn Error>> {
-    let (mut speeds, mut memories) = (Vec::new(), Vec::new());
+    let (mut labels, mut speeds, mut memories) = (Vec::new(), Vec::new(), Vec::new());
+    let bar = |value: f64| Some(Estimate::new(value, [value; 2], 4));
     for (what, how_far, shape) in shapes() {
         MEMORY.reset_peak_usage();
         let made = made(shape)?;
@@ -123,35 +124,21 @@ fn growth() -> Result<(), Box<dyn Error>> {
         let speed = (shape.rows * shape.tokens) as f64 / seconds;
         let mebibytes = f64::from(MEMORY.peak_usage_as_mb());
         println!("{what:18} {how_far:8} {speed:9.0} tokens/s {mebibytes:8.0} MiB");
-        let times = how_far as f64 / base(what) as f64;
-        let point = |y: f64| Point {
-            name: format!("{how_far} {what}"),
-            x: times,
-            y: Estimate::new(y, [y; 2], 4),
-        };
-        speeds.push(point(speed));
-        memories.push(point(mebibytes));
+        labels.push(format!("{how_far} {what}"));
+        speeds.push(bar(speed));
+        memories.push(bar(mebibytes));
     }
     let images = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/images");
-    for (name, axis, points) in
+    for (name, axis, values) in
         [("speed", "tokens in a second", speeds), ("memory", "MiB at most", memories)]
     {
         let title = format!("A step of MLM, one dimension at a time: {axis}");
-        let scatter = Scatter::log_x(title, "times as much as in the first shape", axis, points);
-        let path = format!("{images}/growth-{name}.svg");
-        fs::write(&path, Plot::Scatter(scatter).to_svg()?)?;
+        let series = vec![BarSeries { name: axis.to_owned(), values }];
+        let plot = Plot::Bars(Bars::new(title, axis, labels.clone(), series));
+        fs::write(format!("{images}/growth-{name}.svg"), plot.to_svg()?)?;
         println!("written: docs/images/growth-{name}.svg");
     }
     Ok(())
-}
-
-fn base(what: &str) -> usize {
-    match what {
-        "rows" => BASE.rows,
-        "layers" => BASE.layers,
-        "words" => BASE.vocabulary,
-        _ => BASE.tokens,
-    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

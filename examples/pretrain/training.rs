@@ -133,12 +133,8 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
     let model = pretrained.model().clone();
     let pretrained = pretrained.with_model(());
     let start = Instant::now();
-    let mut trainer = Trainer::try_new(
-        config,
-        model,
-        tasks(&making, &wanted, &data)?,
-        &trained_on,
-    )?;
+    let mut trainer =
+        Trainer::try_new(config, model, tasks(&making, &wanted, &data)?, &trained_on)?;
     for (task, batches) in held_out(&making, &wanted, &data)? {
         trainer = trainer.with_validation(task, batches)?;
     }

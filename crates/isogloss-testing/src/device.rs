@@ -36,6 +36,5 @@ pub fn device() -> Device {
 
 /// Whether it is Flex, for which there are kernels that others do without.
 pub fn is_flex(device: &Device) -> bool {
-    let name = format!("{:?}", device.clone().inner());
-    name.to_lowercase().contains("flex")
+    device.clone().inner() == Device::flex()
 }
