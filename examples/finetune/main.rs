@@ -119,6 +119,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0.0)]
     pub(crate) label_smoothing: f64,
 
+    /// The licence of the model, an SPDX expression, for its card
+    #[arg(long, default_value = "unstated")]
+    pub(crate) licence: String,
+
     /// The seed of all that is random
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -159,6 +163,9 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Outcome<()> {
     if !(0.0..1.0).contains(&args.warmup) {
         return Err(format!("--warmup {}: expected at least 0 and less than 1", args.warmup).into());
+    }
+    if args.accumulation == 0 {
+        return Err("--accumulation 0: expected at least 1".into());
     }
     let session = session::Session::open(args)?;
     match args.task {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use isogloss::burn::module::ParamGroup;
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
+use isogloss::governance::ModelCard;
 use isogloss::peft::{
     AdapterConfig, AdapterHost, LoraConfig, attach, merge_lora, parameter_count,
     trainable_parameter_count,
@@ -171,22 +172,23 @@ impl<'a> Session<'a> {
         let (args, out) = (self.args, &self.args.out);
         let mut written = Vec::new();
         let mut scores = Map::new();
-        let mut card = format!(
-            "---\ntags: [isogloss]\n---\n# {} fine-tuned from {}\n\n{about}\n\nTrained on `{}`, chosen by the loss on `{}`, seed {}.\n\n",
-            args.task.name(),
-            name_of(&args.model),
+        let mut summary_of = format!(
+            "{about}\n\nTrained on `{}`, chosen by the loss on `{}`, seed {}.\n\n",
             name_of(&args.train),
             name_of(&args.dev),
             args.seed,
         );
         for (name, tested) in tested {
             println!("{name:16} {}", summary(&tested.scores));
-            writeln!(card, "- `{name}`: {}", summary(&tested.scores))?;
+            writeln!(summary_of, "- `{name}`: {}", summary(&tested.scores))?;
             written.push(write_predictions(out, &name, &tested.rows)?);
             scores.insert(name, json!(tested.scores));
         }
+        let base = name_of(&args.model);
+        let title = format!("{base}, fine-tuned for {}", args.task.name());
+        let card = ModelCard::new(title, &args.licence).with_base(base).with_summary(summary_of);
         let model = out.join("model");
-        trained.pretrained.save(&model, &SaveOptions::new(card))?;
+        trained.pretrained.save(&model, &SaveOptions::new(card.to_markdown()))?;
         self.vocabulary.save_dir(&model)?;
         let metrics = json!({
             "task": args.task.name(), "model": args.model, "train": args.train, "dev": args.dev,

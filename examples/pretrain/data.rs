@@ -81,6 +81,15 @@ impl<const SIDES: usize> Both<SIDES> {
     }
 }
 
+/// The language that most bitexts have: pairs are drawn by their other side, which tells them apart.
+fn pivot(manifest: &Manifest) -> Option<LanguageTag> {
+    let mut counts: BTreeMap<&LanguageTag, usize> = BTreeMap::new();
+    for language in manifest.bitexts().iter().flat_map(|part| &part.languages) {
+        *counts.entry(language).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(language, _)| language.clone())
+}
+
 /// Every hundredth, spread over all of them where that would be too many, and one of few.
 fn is_held_out(place: usize, count: usize) -> bool {
     let every = ONE_OF.max(count.div_ceil(MOST)).min(count.max(2));
@@ -127,22 +136,31 @@ impl Data {
             both.push(&mut block, split, vocabulary)?;
             data.provenance.push(reader.provenance());
         }
+        let pivot = pivot(manifest);
         let mut pairs: BTreeMap<[LanguageTag; 2], Both<2>> = BTreeMap::new();
         for (place, part) in manifest.bitexts().iter().enumerate().filter(|_| wanted.pairs) {
             let Some((split, purpose)) = part_of(part.split) else { continue };
-            let both =
-                pairs.entry(part.languages.clone()).or_insert_with(|| Both::new(&part.languages));
+            let mut languages = part.languages.clone();
+            let turned = Some(&languages[1]) == pivot.as_ref();
+            if turned {
+                languages.reverse();
+            }
+            let both = pairs.entry(languages.clone()).or_insert_with(|| Both::new(&languages));
             both.has_dev |= split == 1;
             let mut reader = manifest.open_bitext(place, purpose, policy)?;
             let mut block = Vec::new();
             for pair in reader.by_ref() {
-                block.push(pair?.texts);
+                let mut texts = pair?.texts;
+                if turned {
+                    texts.reverse();
+                }
+                block.push(texts);
                 if block.len() == BLOCK {
-                    advance(block.len(), part.languages[1].name());
+                    advance(block.len(), languages[1].name());
                     both.push(&mut block, split, vocabulary)?;
                 }
             }
-            advance(block.len(), part.languages[1].name());
+            advance(block.len(), languages[1].name());
             both.push(&mut block, split, vocabulary)?;
             data.provenance.push(reader.provenance());
         }

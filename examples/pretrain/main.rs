@@ -113,6 +113,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0.1)]
     pub(crate) dropout: f64,
 
+    /// The licence of the model, an SPDX expression, for its card
+    #[arg(long, default_value = "unstated")]
+    pub(crate) licence: String,
+
     /// Updates between checkpoints
     #[arg(long, default_value_t = 500)]
     pub(crate) checkpoint_every: u64,
@@ -133,7 +137,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) watts: Option<f64>,
 
-    /// What a kilowatt-hour makes of CO2e, in grams, for the plan; 480 is about the mean of the world
+    /// What a kilowatt-hour makes of CO2e, in grams, for the plan; 480 is the mean of the world in
+    /// 2023 by Ember's Global Electricity Review 2024
     #[arg(long, default_value_t = 480.0)]
     pub(crate) grams_per_kwh: f64,
 
@@ -187,6 +192,13 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Outcome<()> {
     if !(0.0..1.0).contains(&args.warmup) {
         return Err(format!("--warmup {}: expected at least 0 and less than 1", args.warmup).into());
+    }
+    for (name, value) in
+        [("--batch-tokens", args.batch_tokens), ("--accumulation", args.accumulation)]
+    {
+        if value == 0 {
+            return Err(format!("{name} 0: expected at least 1").into());
+        }
     }
     training::run(args)
 }

@@ -76,6 +76,15 @@ pub(crate) fn open(
         )
         .into());
     }
+    let found = pretrained.model().encoder().config().pad_id;
+    if found != marks.pad {
+        return Err(format!(
+            "{}: its padding is token {found}, expected {}, that of the tokenizer",
+            dir.display(),
+            marks.pad,
+        )
+        .into());
+    }
     Ok(pretrained)
 }
 

@@ -12,9 +12,9 @@ use isogloss::corpus::Manifest;
 use isogloss::evaluation::{
     BarSeries, Bars as BarPlot, Block, Cell, Estimate, Plot, Report, Section, Table,
 };
-use isogloss::governance::Policy;
+use isogloss::governance::{ModelCard, Policy};
 use isogloss::peft::{parameter_count, trainable_parameter_count};
-use isogloss::sampling::{LanguageSizes, MixtureStream, SizeUnit, TextSource};
+use isogloss::sampling::{ExponentConfig, LanguageSizes, MixtureStream, SizeUnit, TextSource};
 use isogloss::tokenization::Vocabulary;
 use isogloss::training::{
     AdamWSettings, BucketConfig, Framing, LearningRateConfig, LossRecord, MlmBatches,
@@ -44,6 +44,7 @@ struct Making<'a> {
     masking: Masking,
     /// Tokens that are seen, at most.
     budget: u64,
+    is_held_out: bool,
     seed: Seed,
 }
 
@@ -101,7 +102,8 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
         .max(1);
 
     let budget = steps.saturating_mul(tokens_of_update as u64);
-    let making = Making { args, framing, masking, budget, seed: Seed::new(args.seed) };
+    let making =
+        Making { args, framing, masking, budget, is_held_out: false, seed: Seed::new(args.seed) };
     let config = config(args, steps);
     let plan = RunPlan::new(&RunShape {
         encoder: &encoder,
@@ -176,7 +178,13 @@ impl Making<'_> {
     ) -> Outcome<MixtureStream> {
         let sizes = sources.iter().map(|source| (source.language().clone(), tokens(source) as u64));
         let sizes = LanguageSizes::try_new(SizeUnit::Tokens, sizes)?;
-        let distribution = self.args.weighting.weighting(self.budget)?.distribution(&sizes)?;
+        let weighting = if self.is_held_out {
+            // One language by itself, however the others are drawn.
+            Box::new(ExponentConfig::uniform())
+        } else {
+            self.args.weighting.weighting(self.budget)?
+        };
+        let distribution = weighting.distribution(&sizes)?;
         Ok(MixtureStream::try_new(&distribution, sources, seed)?)
     }
 
@@ -237,7 +245,7 @@ fn held_out(
     // As they come: sorted by length, few texts drawn often would be batches of one text.
     let mut framing = making.framing.clone();
     framing.buckets.window = 1;
-    let making = &Making { framing, masking: making.masking.clone(), ..*making };
+    let making = &Making { framing, masking: making.masking.clone(), is_held_out: true, ..*making };
     let mut tasks = Vec::new();
     for (objective, _) in wanted {
         let name = |language: &LanguageTag| format!("{} {language}", objective.name());
@@ -320,21 +328,26 @@ fn finish(
         records.iter().filter(|record| record.step == step).cloned().collect()
     };
     let held = last(&run.validation);
-    let mut card = format!(
-        "---\ntags: [isogloss]\n---\n# An encoder for {} languages\n\nPre-trained by {} for {} updates of {} tokens at most, seed {}. \
-         Texts, their sources and terms are in `provenance.toml`.\n\n| held out | loss, nats for each token |\n|---|---|\n",
-        data.texts.len().max(data.pairs.len()),
+    let mut summary = format!(
+        "Pre-trained by {} for {} updates of {} tokens at most, seed {}.\n\n\
+         | held out | loss, nats for each target |\n|---|---|\n",
         args.objective.join(", "),
         run.steps,
         args.batch_tokens * args.accumulation,
         args.seed,
     );
     for record in &held {
-        writeln!(card, "| {} | {:.4} |", record.task, record.loss)?;
+        writeln!(summary, "| {} | {:.4} |", record.task, record.loss)?;
         println!("held-out {:20} {:.4}", record.task, record.loss);
     }
     let model = pretrained.with_model(run.model.valid());
-    model.save(&written[0], &SaveOptions::new(card))?;
+    let mut card = ModelCard::new("An encoder for several languages", &args.licence)
+        .with_summary(summary)
+        .with_provenance(data.provenance.clone());
+    if let Some(base) = &args.init {
+        card = card.with_base(base.display().to_string());
+    }
+    model.save(&written[0], &SaveOptions::new(card.to_markdown()))?;
     vocabulary.save_dir(&written[0])?;
     data.provenance.to_toml_file(&written[0].join("provenance.toml"))?;
 
