@@ -14,7 +14,10 @@ use isogloss::evaluation::{
 };
 use isogloss::governance::{ModelCard, Policy};
 use isogloss::peft::{parameter_count, trainable_parameter_count};
-use isogloss::sampling::{ExponentConfig, LanguageSizes, MixtureStream, SizeUnit, TextSource};
+use isogloss::sampling::{
+    ExponentConfig, LanguageDistribution, LanguageSizes, MixtureStream, PlanRow, SamplingPlan,
+    SizeUnit, TextSource,
+};
 use isogloss::tokenization::Vocabulary;
 use isogloss::training::{
     AdamWSettings, BucketConfig, Framing, LearningRateConfig, LossRecord, MlmBatches,
@@ -121,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
     let watts = args.watts.unwrap_or(if isogloss::is_cpu(&device) { 65.0 } else { 300.0 });
     let cost = Cost { plan, steps, seconds_per_step, watts, grams_per_kwh: args.grams_per_kwh };
     println!("{}", args.weighting.name());
-    for (what, much) in sizes(&data) {
+    for [what, much] in making.repeated(&wanted, &data)? {
         println!("   {what:24} {much}");
     }
     for [what, much] in cost.rows() {
@@ -170,12 +173,12 @@ fn config(args: &Args, steps: u64) -> TrainingConfig {
 }
 
 impl Making<'_> {
-    fn stream<S: TextSource>(
+    /// How languages are drawn, by how many tokens there are of each.
+    fn distribution<S: TextSource>(
         &self,
         sources: &[S],
         tokens: impl Fn(&S) -> usize,
-        seed: Seed,
-    ) -> Outcome<MixtureStream> {
+    ) -> Outcome<(LanguageSizes, LanguageDistribution)> {
         let sizes = sources.iter().map(|source| (source.language().clone(), tokens(source) as u64));
         let sizes = LanguageSizes::try_new(SizeUnit::Tokens, sizes)?;
         let weighting = if self.is_held_out {
@@ -185,7 +188,46 @@ impl Making<'_> {
             self.args.weighting.weighting(self.budget)?
         };
         let distribution = weighting.distribution(&sizes)?;
+        Ok((sizes, distribution))
+    }
+
+    fn stream<S: TextSource>(
+        &self,
+        sources: &[S],
+        tokens: impl Fn(&S) -> usize,
+        seed: Seed,
+    ) -> Outcome<MixtureStream> {
+        let (_, distribution) = self.distribution(sources, tokens)?;
         Ok(MixtureStream::try_new(&distribution, sources, seed)?)
+    }
+
+    /// What there is of each language, and how often the run will see it.
+    fn repeated(&self, wanted: &[(Objective, f64)], data: &Data) -> Outcome<Vec<[String; 2]>> {
+        let all: f64 = wanted.iter().map(|(_, weight)| weight).sum();
+        let share = |pairs: bool| {
+            let wanted = wanted.iter().filter(|(objective, _)| objective.reads_pairs() == pairs);
+            wanted.map(|(_, weight)| weight).sum::<f64>() / all
+        };
+        let row = |what: String, count: usize, row: &PlanRow| {
+            [what, format!("{count}, {} tokens, seen {:.1} times", row.size, row.epochs)]
+        };
+        let mut rows = Vec::new();
+        if !data.texts.is_empty() {
+            let (sizes, drawn) = self.distribution(&data.texts, TokenizedTexts::tokens)?;
+            let plan = SamplingPlan::try_new(&sizes, &drawn, share_of(self.budget, share(false)))?;
+            for (texts, plan) in data.texts.iter().zip(&plan.rows) {
+                rows.push(row(format!("texts of {}", texts.language()), texts.len(), plan));
+            }
+        }
+        if !data.pairs.is_empty() {
+            let (sizes, drawn) = self.distribution(&data.pairs, pair_tokens)?;
+            let plan = SamplingPlan::try_new(&sizes, &drawn, share_of(self.budget, share(true)))?;
+            for (pairs, plan) in data.pairs.iter().zip(&plan.rows) {
+                let [x, y] = pairs.sides().each_ref().map(TokenizedTexts::language);
+                rows.push(row(format!("pairs of {x} and {y}"), pairs.len(), plan));
+            }
+        }
+        Ok(rows)
     }
 
     fn mlm(&self, name: String, texts: Arc<Vec<TokenizedTexts>>) -> Outcome<BoxedTask> {
@@ -203,9 +245,7 @@ impl Making<'_> {
         pairs: Arc<Vec<TokenizedPairs>>,
     ) -> Outcome<BoxedTask> {
         let seed = self.seed.derive(&name);
-        let tokens =
-            |pairs: &TokenizedPairs| pairs.sides().iter().map(TokenizedTexts::tokens).sum();
-        let stream = self.stream(&pairs, tokens, seed)?;
+        let stream = self.stream(&pairs, pair_tokens, seed)?;
         let framing = self.framing.clone();
         Ok(if objective == Objective::Ranking {
             let batches = RankingBatches::try_new(pairs, stream, framing, seed)?;
@@ -298,21 +338,8 @@ fn try_steps(
     Ok(trial.seconds_per_step())
 }
 
-fn sizes(data: &Data) -> Vec<(String, String)> {
-    let texts = data.texts.iter().map(|texts| {
-        (
-            format!("texts of {}", texts.language()),
-            format!("{}, {} tokens", texts.len(), texts.tokens()),
-        )
-    });
-    let pairs = data.pairs.iter().map(|pairs| {
-        let [x, y] = pairs.sides();
-        (
-            format!("pairs of {} and {}", x.language(), y.language()),
-            format!("{}, {} tokens", pairs.len(), x.tokens() + y.tokens()),
-        )
-    });
-    texts.chain(pairs).collect()
+fn pair_tokens(pairs: &TokenizedPairs) -> usize {
+    pairs.sides().iter().map(TokenizedTexts::tokens).sum()
 }
 
 fn finish(
