@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use isogloss::evaluation::{BootstrapConfig, ClassificationReport, MacroF1, Prediction};
 use isogloss::tokenization::TextEncoder as _;
-use isogloss::training::{Class, Labelled, LabelledBatches, ObjectiveTask, batches_by_length};
+use isogloss::training::{Class, Labelled, batches_by_length};
 use isogloss::transformer::{CrossEntropyConfig, EncoderBatch, SequenceClassifier, SequenceInput};
 use isogloss_examples::Outcome;
 use serde_json::json;
@@ -14,7 +13,7 @@ use serde_json::json;
 use crate::Args;
 use crate::output::{Predicted, Tested, interval};
 use crate::rows::{Framer, cut_note, print_note, read};
-use crate::session::{Session, Tasks};
+use crate::session::Session;
 
 pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let base = session.base()?;
@@ -36,26 +35,14 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let config = model.model().config();
     let counts = counts(&train_classes, labels.len());
     let objective = loss(session.args, &counts).try_init(labels.len())?;
-    let seed = session.seed.derive("batches");
-    let task = |name: &str, inputs: Vec<SequenceInput>, classes: Vec<usize>| -> Outcome<_> {
-        let lengths: Vec<usize> = inputs.iter().map(SequenceInput::len).collect();
-        let count = batches_by_length(&lengths, session.args.batch_tokens).len();
-        let examples = inputs
-            .into_iter()
-            .zip(classes)
-            .map(|(input, class)| Ok(Labelled { input, label: Class(u32::try_from(class)?) }));
-        let examples = Arc::new(examples.collect::<Outcome<Vec<_>>>()?);
-        let batches = LabelledBatches::try_new(
-            examples,
-            config.clone(),
-            session.buckets(name == "train"),
-            seed,
-        )?;
-        Ok((Box::new(ObjectiveTask::new(name, objective.clone(), batches)), count))
+    let labelled = |inputs: Vec<SequenceInput>, classes: Vec<usize>| {
+        let pairs = inputs.into_iter().zip(classes);
+        pairs
+            .map(|(input, class)| Ok(Labelled { input, label: Class(u32::try_from(class)?) }))
+            .collect::<Outcome<Vec<_>>>()
     };
-    let ((train, in_epoch), (dev, in_dev)) =
-        (task("train", train, train_classes)?, task("dev", dev, dev_classes)?);
-    let tasks = Tasks { train, dev, batches: [in_epoch, in_dev] };
+    let sets = [labelled(train, train_classes)?, labelled(dev, dev_classes)?];
+    let tasks = session.tasks(&objective, &config, sets)?;
     let trained = session.train(model, tasks)?;
     let mut tested = Vec::new();
     for (name, path) in &session.tests {

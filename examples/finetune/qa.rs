@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use isogloss::tokenization::{EncodedWord, TextEncoder as _, encode_words};
-use isogloss::training::{Answer, Labelled, LabelledBatches, ObjectiveTask, batches_by_length};
+use isogloss::training::{Answer, Labelled, batches_by_length};
 use isogloss::transformer::{
     AnswerConfig, EncoderBatch, QuestionAnswerer, QuestionAnsweringObjective, SequenceInput,
     best_answer,
@@ -17,7 +16,7 @@ use serde_json::json;
 use crate::classification::both;
 use crate::output::{Predicted, Tested};
 use crate::rows::{Framer, read};
-use crate::session::{Session, Tasks};
+use crate::session::Session;
 
 /// A question with its text.
 struct Question {
@@ -45,23 +44,11 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let device = session.device.clone().autodiff();
     let model = base.into_question_answerer(session.seed, &device)?;
     let config = model.model().config();
-    let seed = session.seed.derive("batches");
-    let task = |name: &str, questions: &[Question]| -> Outcome<_> {
-        let windows = questions.iter().flat_map(|it| &it.windows);
-        let lengths: Vec<usize> = windows.clone().map(|window| window.input.len()).collect();
-        let count = batches_by_length(&lengths, session.args.batch_tokens).len();
-        let examples =
-            windows.map(|it| Labelled { input: it.input.clone(), label: it.answer }).collect();
-        let batches = LabelledBatches::try_new(
-            Arc::new(examples),
-            config.clone(),
-            session.buckets(name == "train"),
-            seed,
-        )?;
-        Ok((Box::new(ObjectiveTask::new(name, QuestionAnsweringObjective, batches)), count))
-    };
-    let ((train, in_epoch), (dev, in_dev)) = (task("train", &train)?, task("dev", &dev)?);
-    let tasks = Tasks { train, dev, batches: [in_epoch, in_dev] };
+    let sets = [train, dev].map(|questions| {
+        let windows = questions.into_iter().flat_map(|it| it.windows);
+        windows.map(|it| Labelled { input: it.input, label: it.answer }).collect()
+    });
+    let tasks = session.tasks(&QuestionAnsweringObjective, &config, sets)?;
     let trained = session.train(model, tasks)?;
     let mut tested = Vec::new();
     for (name, path) in &session.tests {

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use isogloss::burn::module::ParamGroup;
+use isogloss::burn::module::{Module, ParamGroup};
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
 use isogloss::governance::ModelCard;
@@ -15,9 +16,10 @@ use isogloss::peft::{
 };
 use isogloss::tokenization::{TextEncoder as _, Vocabulary};
 use isogloss::training::{
-    BucketConfig, LearningRateConfig, RateFactors, StopFlag, Task, Trainer, TrainingConfig,
+    BucketConfig, Label, Labelled, LabelledBatches, LearningRateConfig, ObjectiveTask, RateFactors,
+    StopFlag, Task, Trainer, TrainingConfig, batches_by_length,
 };
-use isogloss::transformer::{Encoder, Pretrained, PretrainedModel, SaveOptions};
+use isogloss::transformer::{Encoder, Objective, Pretrained, PretrainedModel, SaveOptions};
 use isogloss_examples::{Bars, Outcome, print_written, share_of};
 use serde_json::{Map, Value, json};
 
@@ -90,6 +92,30 @@ impl<'a> Session<'a> {
 
     pub(crate) fn framer(&self, base: &Pretrained<Encoder>) -> Framer<'_> {
         Framer::new(&self.vocabulary, base.family(), base.model().config(), self.args.max_length)
+    }
+
+    /// Batches of labelled examples to learn from, and to choose the best step by.
+    pub(crate) fn tasks<M, L, O>(
+        &self,
+        objective: &O,
+        config: &L::Config,
+        [train, dev]: [Vec<Labelled<L>>; 2],
+    ) -> Outcome<Tasks<M>>
+    where
+        M: Module + 'static,
+        L: Label + 'static,
+        O: Objective<M, Batch = L::Batch> + Clone + 'static,
+    {
+        let task = |name: &str, examples: Vec<Labelled<L>>| -> Outcome<(Box<dyn Task<M>>, usize)> {
+            let lengths: Vec<usize> = examples.iter().map(|it| it.input.len()).collect();
+            let count = batches_by_length(&lengths, self.args.batch_tokens).len();
+            let (buckets, seed) = (self.buckets(name == "train"), self.seed.derive("batches"));
+            let batches =
+                LabelledBatches::try_new(Arc::new(examples), config.clone(), buckets, seed)?;
+            Ok((Box::new(ObjectiveTask::new(name, objective.clone(), batches)), count))
+        };
+        let ((train, in_epoch), (dev, in_dev)) = (task("train", train)?, task("dev", dev)?);
+        Ok(Tasks { train, dev, batches: [in_epoch, in_dev] })
     }
 
     /// The batches of a set that is learned from, or of one that is looked at, whose examples come as they are: sorted

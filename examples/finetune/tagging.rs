@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use isogloss::burn::tensor::activation::softmax;
 use isogloss::evaluation::EntityScore;
 use isogloss::tokenization::encode_words;
-use isogloss::training::{Labelled, LabelledBatches, ObjectiveTask, Tags, batches_by_length};
+use isogloss::training::{Labelled, Tags, batches_by_length};
 use isogloss::transformer::{EncoderBatch, SequenceInput, TokenClassifier};
 use isogloss_examples::Outcome;
 use serde_json::json;
@@ -15,7 +14,7 @@ use serde_json::json;
 use crate::classification::{both, counts, loss, most_probable};
 use crate::output::{Predicted, Tested};
 use crate::rows::{Framer, cut_note, print_note, read};
-use crate::session::{Session, Tasks};
+use crate::session::Session;
 
 /// A sentence, with the places of the first pieces of its words.
 struct Sentence {
@@ -43,28 +42,17 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
         train.iter().flat_map(|it| &it.tags).filter_map(|tag| labels.binary_search(tag).ok());
     let counts = counts(&classes.collect::<Vec<_>>(), labels.len());
     let objective = loss(session.args, &counts).try_init(labels.len())?;
-    let seed = session.seed.derive("batches");
-    let task = |name: &str, path: &Path, sentences: &[Sentence]| -> Outcome<_> {
-        let lengths: Vec<usize> = sentences.iter().map(|it| it.input.len()).collect();
-        let count = batches_by_length(&lengths, session.args.batch_tokens).len();
+    let labelled = |path: &Path, sentences: &[Sentence]| {
         let examples = sentences.iter().enumerate().map(|(row, it)| {
             let read = it.tags.iter().take(it.first_pieces.len());
             let classes = read.map(|tag| class(path, row, tag, &labels)).collect::<Outcome<_>>()?;
             let label = Tags { positions: it.first_pieces.clone(), classes };
             Ok(Labelled { input: it.input.clone(), label })
         });
-        let examples = Arc::new(examples.collect::<Outcome<Vec<_>>>()?);
-        let batches = LabelledBatches::try_new(
-            examples,
-            config.clone(),
-            session.buckets(name == "train"),
-            seed,
-        )?;
-        Ok((Box::new(ObjectiveTask::new(name, objective.clone(), batches)), count))
+        examples.collect::<Outcome<Vec<_>>>()
     };
-    let ((train, in_epoch), (dev, in_dev)) =
-        (task("train", &session.args.train, &train)?, task("dev", &session.args.dev, &dev)?);
-    let tasks = Tasks { train, dev, batches: [in_epoch, in_dev] };
+    let sets = [labelled(&session.args.train, &train)?, labelled(&session.args.dev, &dev)?];
+    let tasks = session.tasks(&objective, &config, sets)?;
     let trained = session.train(model, tasks)?;
     let outside = labels.binary_search_by(|label| label.as_str().cmp("O")).unwrap_or(0);
     let mut tested = Vec::new();

@@ -11,6 +11,7 @@ mod gradients;
 mod groups;
 mod labelled;
 mod learning_rate;
+mod run;
 mod run_plan;
 mod tables;
 mod task;
@@ -27,8 +28,9 @@ pub use labelled::{
     Answer, Class, Label, Labelled, LabelledBatches, Tags, Values, batches_by_length,
 };
 pub use learning_rate::{Decay, LearningRateConfig};
+pub use run::{LossRecord, Outcome, StopFlag, TrainedRun};
 pub use run_plan::{Footprint, RunPlan, RunShape};
 pub use task::{ObjectiveTask, Task, TaskLoss};
 pub use tokenized::{TokenizedPairs, TokenizedTexts};
-pub use trainer::{LossRecord, Outcome, StopFlag, TrainedRun, Trainer};
+pub use trainer::Trainer;
 pub use validation::Best;

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -19,7 +17,7 @@ use crate::gradients::{Accumulated, clipped};
 use crate::groups::{self, Rule};
 use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
-use crate::{Task, TrainingConfig, TrainingError};
+use crate::{LossRecord, Outcome, StopFlag, Task, TrainedRun, TrainingConfig, TrainingError};
 
 /// Trains a model on a weighted mixture of tasks, and writes checkpoints it can resume from.
 ///
@@ -72,70 +70,6 @@ pub(crate) struct Window {
 impl Window {
     fn add(&mut self, sum: f64) {
         self.sum_bits = (f64::from_bits(self.sum_bits) + sum).to_bits();
-    }
-}
-
-/// The mean loss of a task over some steps.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct LossRecord {
-    /// The last of the steps, counted from 1.
-    pub step: u64,
-    /// The task.
-    pub task: String,
-    /// The loss for each target, in nats for cross-entropies.
-    pub loss: f64,
-    /// Over how many targets.
-    pub targets: u64,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// All steps were taken.
-    Finished,
-    /// The held-out loss had not become less for as long as [`patience`](TrainingConfig::patience) says.
-    Converged,
-    /// Somebody asked it to stop; it can be resumed if it has a place for checkpoints.
-    Interrupted,
-}
-
-/// What a run leaves.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TrainedRun<M> {
-    /// The model after the last step, on the training device.
-    pub model: M,
-    /// Whether it got to the end.
-    pub outcome: Outcome,
-    /// Steps taken, those before a resumption included.
-    pub steps: u64,
-    /// Mean losses, in the order of the steps.
-    pub history: Vec<LossRecord>,
-    /// Held-out losses, in the order of the steps; see [`Trainer::with_validation`].
-    pub validation: Vec<LossRecord>,
-    /// The model at the step of the least of them.
-    pub best: Option<Best<M>>,
-}
-
-/// A request to stop after the current step, from a signal handler or another thread.
-#[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
-
-impl StopFlag {
-    /// A flag that nobody has raised.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Asks the run to stop.
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }
 
