@@ -3,9 +3,12 @@
 #[cfg(feature = "flex")]
 mod flex;
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use burn::nn::Dropout;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Tensor, module};
+use burn::tensor::{Device, Tensor, TensorData, module};
 
 /// Which rows of a batch look at each other, and with how many heads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,6 +19,97 @@ pub struct AttentionShape {
     pub seq: usize,
     /// Heads, a divisor of the width.
     pub n_heads: usize,
+}
+
+/// What is added to the score of a hidden key: finite, so that no row of scores turns into NaN, and so low
+/// that its exponential is zero.
+pub const HIDDEN: f32 = -1e9;
+
+/// Which tokens of a batch see which.
+#[derive(Clone, Debug, Default)]
+pub struct Visibility {
+    // `[batch or 1, 1, seq or 1, seq]`; where there are segments, of one of them, from its first token on.
+    bias: Option<Tensor<4>>,
+    // The tokens of each sequence, ascending, none of them empty.
+    segments: Option<Arc<[Range<usize>]>>,
+}
+
+impl Visibility {
+    /// Adds a bias to scores, [`HIDDEN`] to those of keys that a query does not see.
+    ///
+    /// # Shapes
+    ///
+    /// - `bias`: `[batch or 1, 1, seq or 1, seq]`
+    pub fn biased(bias: Tensor<4>) -> Self {
+        Self { bias: Some(bias), segments: None }
+    }
+
+    /// Packs several sequences into each row: tokens of a sequence see each other, in a causal model those
+    /// before them, and none of another. On Flex each sequence is computed by itself; elsewhere scores are
+    /// of whole rows, and those of other sequences are hidden.
+    ///
+    /// - `rows`: for each row, the lengths of its sequences from its first token on
+    /// - `seq`: the length of a row
+    ///
+    /// # Panics
+    ///
+    /// Where the sequences of a row are longer than it is.
+    ///
+    /// # Source
+    ///
+    /// Krell et al. (2021), "Efficient Sequence Packing without Cross-contamination",
+    /// <https://arxiv.org/abs/2107.02027>.
+    pub fn packed(rows: &[Vec<usize>], seq: usize, causal: bool, device: &Device) -> Self {
+        let mut segments = Vec::new();
+        for (row, lengths) in rows.iter().enumerate() {
+            assert!(lengths.iter().sum::<usize>() <= seq, "sequences that fit a row of {seq}");
+            let mut start = row * seq;
+            for &length in lengths.iter().filter(|&&length| length > 0) {
+                segments.push(start..start + length);
+                start += length;
+            }
+        }
+        #[cfg(feature = "flex")]
+        if crate::flex::is(device) {
+            let longest = segments.iter().map(Range::len).max().unwrap_or(1);
+            let bias = causal.then(|| causal_bias(longest, device));
+            return Self { bias, segments: Some(segments.into()) };
+        }
+        let bias = block_diagonal(&segments, [rows.len(), seq], causal);
+        Self::biased(Tensor::from_data(bias, device))
+    }
+
+    /// As it is added to the scores of whole rows. `[batch or 1, 1, seq or 1, seq]`
+    fn of_rows(&self, [batch, seq]: [usize; 2], device: &Device) -> Option<Tensor<4>> {
+        match (&self.segments, &self.bias) {
+            // On Flex, but with numbers that its kernel does not take.
+            (Some(segments), bias) => {
+                let blocks = block_diagonal(segments, [batch, seq], bias.is_some());
+                Some(Tensor::from_data(blocks, device))
+            }
+            (None, bias) => bias.clone(),
+        }
+    }
+}
+
+/// Hides the tokens of other sequences, and later ones of the same in a causal model. `[rows, 1, seq, seq]`
+fn block_diagonal(segments: &[Range<usize>], [rows, seq]: [usize; 2], causal: bool) -> TensorData {
+    let mut bias = vec![HIDDEN; rows * seq * seq];
+    for segment in segments {
+        let from = segment.start % seq;
+        for query in segment.clone() {
+            let count = if causal { query + 1 - segment.start } else { segment.len() };
+            bias[query * seq + from..][..count].fill(0.0);
+        }
+    }
+    TensorData::new(bias, [rows, 1, seq, seq])
+}
+
+/// Hides what comes later. `[1, 1, seq, seq]`
+pub fn causal_bias(seq: usize, device: &Device) -> Tensor<4> {
+    let cell = |place: usize| if place % seq > place / seq { HIDDEN } else { 0.0 };
+    let bias = (0..seq * seq).map(cell).collect::<Vec<_>>();
+    Tensor::from_data(TensorData::new(bias, [1, 1, seq, seq]), device)
 }
 
 /// `softmax(q kᵀ / √d_head + bias) v`, head by head.
@@ -36,7 +130,7 @@ pub struct AttentionShape {
 ///
 /// - `q`, `k`, `v`: `[batch · seq, d_model]`, the rows of `[batch, seq]` one after the other, heads side by
 ///   side
-/// - `bias`: `[batch or 1, 1, seq or 1, seq]`, added to the scores; takes no gradient
+/// - `visibility`: of the same batch; its bias takes no gradient
 /// - returns: as `q`
 ///
 /// # Panics
@@ -50,16 +144,17 @@ pub struct AttentionShape {
 /// <https://arxiv.org/abs/2205.14135>.
 pub fn attention(
     [q, k, v]: [Tensor<2>; 3],
-    bias: Option<Tensor<4>>,
+    visibility: &Visibility,
     shape: AttentionShape,
     dropout: &Dropout,
 ) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if crate::flex::serves(&q) {
         let mask = crate::mask::Mask::draw(dropout, &q.device());
-        return flex::attention([q, k, v], bias, shape, mask);
+        return flex::attention([q, k, v], visibility, shape, mask);
     }
     let AttentionShape { batch, seq, n_heads } = shape;
+    let bias = visibility.of_rows([batch, seq], &q.device());
     let [tokens, d_model] = q.dims();
     let d_head = d_model / n_heads.max(1);
     let heads = |x: Tensor<2>| x.reshape([batch, seq, n_heads, d_head]).swap_dims(1, 2);

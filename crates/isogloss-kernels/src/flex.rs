@@ -4,15 +4,19 @@ use burn::backend::DispatchDevice;
 use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::{DType, Int, Shape, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
 
 /// Numbers that one thread takes at a time; their count does not depend on that of the threads.
 pub(crate) const CHUNK: usize = 16_384;
 
 /// Whether there are kernels for the tensor.
 pub(crate) fn serves<const D: usize>(x: &Tensor<D>) -> bool {
-    let is_flex = matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_));
-    is_flex && x.dtype() == DType::F32
+    is(&x.device()) && x.dtype() == DType::F32
+}
+
+/// Whether it is Flex, with autodiff or without.
+pub(crate) fn is(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 /// The numbers of a contiguous tensor.

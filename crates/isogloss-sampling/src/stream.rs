@@ -1,6 +1,7 @@
 //! An endless, reproducible, resumable order of texts in many languages.
 
 use isogloss_core::{LanguageTag, Seed};
+use serde::{Deserialize, Serialize};
 
 use crate::choice::LanguageDraws;
 use crate::permutation::{BlockPermutation, BlockShuffle, Permutation};
@@ -33,7 +34,8 @@ impl TextSource for (LanguageTag, u64) {
 }
 
 /// One draw: which text of which language.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Draw {
     /// The language, by its place in the distribution.

@@ -58,6 +58,17 @@ impl Framing {
     pub fn new(encoder: EncoderConfig, layout: SequenceLayout, buckets: BucketConfig) -> Self {
         Self { encoder, layout, buckets }
     }
+
+    fn masked_batch(
+        &self,
+        rows: &[MaskedSequence],
+        device: &Device,
+    ) -> Result<MlmBatch, BatchFault> {
+        Ok(match self.buckets.packing {
+            Some(row) => MlmBatch::try_packed(&self.encoder, rows, row, device)?,
+            None => MlmBatch::try_new(&self.encoder, rows, device)?,
+        })
+    }
 }
 
 /// A stream's place as JSON and back.
@@ -160,7 +171,7 @@ impl Batches for MlmBatches {
                 masked(framed, masking, example_seed(*seed, draw))
             })
             .collect();
-        Ok(MlmBatch::try_new(&framing.encoder, &rows, device)?)
+        framing.masked_batch(&rows, device)
     }
 
     bucket_state!(|texts: &Arc<Vec<TokenizedTexts>>, draw| text_length(texts, draw));
@@ -205,7 +216,7 @@ impl Batches for TlmBatches {
                 masked(framed.input, masking, seed)
             })
             .collect();
-        Ok(MlmBatch::try_new(&framing.encoder, &rows, device)?)
+        framing.masked_batch(&rows, device)
     }
 
     bucket_state!(|texts: &Arc<Vec<TokenizedPairs>>, draw| pair_length(texts, draw));
@@ -224,7 +235,8 @@ impl RankingBatches {
         seed: Seed,
     ) -> Result<Self, TrainingError> {
         check_pairs(&texts, &framing)?;
-        let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
+        let buckets =
+            Buckets::try_new(framing.buckets.unpacked()?, stream, seed.derive("buckets"))?;
         Ok(Self { texts, buckets, framing, chunk_rows: usize::MAX })
     }
 
@@ -280,7 +292,8 @@ impl DistillationBatches {
                 return Err(TrainingError::Teacher { language, found, expected, width });
             }
         }
-        let buckets = Buckets::try_new(framing.buckets, stream, seed.derive("buckets"))?;
+        let buckets =
+            Buckets::try_new(framing.buckets.unpacked()?, stream, seed.derive("buckets"))?;
         Ok(Self { texts, teacher, buckets, framing })
     }
 }

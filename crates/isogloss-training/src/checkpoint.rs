@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -15,13 +16,16 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::groups::Rule;
 use crate::tables::Tables;
 use crate::trainer::Window;
 use crate::{LossRecord, TrainingConfig, TrainingError};
 
 pub(crate) const STATE_FILE: &str = "state.json";
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 const MODEL_FILE: &str = "model.bpk";
+/// The moving average of the model.
+const AVERAGE_FILE: &str = "average.bpk";
 const OPTIMIZER_FILE: &str = "optimizer.bpk";
 /// The moments of tables that are updated row by row.
 const ROWS_FILE: &str = "rows.safetensors";
@@ -41,6 +45,8 @@ pub(crate) struct RunState {
     /// The held-out batches, by name.
     pub(crate) held_out: Vec<String>,
     pub(crate) validation: Vec<StoredLoss>,
+    /// How many times the moving average was brought up to date, where there is one.
+    pub(crate) averaged: Option<u64>,
     /// The ids of matrices that are updated as a whole, whether rows of them are read or not.
     pub(crate) whole_tables: Vec<u64>,
 }
@@ -91,6 +97,7 @@ pub(crate) fn write<M: Module>(
     dir: &Path,
     state: &RunState,
     model: &M,
+    average: Option<&M>,
     optimizer: &ModuleOptimizer,
     tables: &Tables,
 ) -> Result<(), TrainingError> {
@@ -102,7 +109,10 @@ pub(crate) fn write<M: Module>(
     write_dir_atomically(&path, |tmp| {
         let fail = |source| WriteError::new(&path, "write", source);
         // Burnpack, because it keeps parameter ids, by which the optimizer knows its moments.
-        model.clone().save_file(tmp.join(MODEL_FILE)).map_err(|e| fail(io::Error::other(e)))?;
+        let average = average.map(|average| (average, AVERAGE_FILE));
+        for (model, file) in iter::once((model, MODEL_FILE)).chain(average) {
+            model.clone().save_file(tmp.join(file)).map_err(|e| fail(io::Error::other(e)))?;
+        }
         optimizer.save(tmp.join(OPTIMIZER_FILE)).map_err(|e| fail(io::Error::other(e)))?;
         write_tables(&tmp.join(ROWS_FILE), tables).map_err(fail)?;
         let json = serde_json::to_vec(state).map_err(|e| fail(e.into()))?;
@@ -224,7 +234,14 @@ fn first_difference(
 }
 
 pub(crate) fn read_model<M: Module>(dir: &Path, model: M) -> Result<M, TrainingError> {
-    let path = dir.join(MODEL_FILE);
+    read_parameters(dir.join(MODEL_FILE), model)
+}
+
+pub(crate) fn read_average<M: Module>(dir: &Path, model: M) -> Result<M, TrainingError> {
+    read_parameters(dir.join(AVERAGE_FILE), model)
+}
+
+fn read_parameters<M: Module>(path: PathBuf, model: M) -> Result<M, TrainingError> {
     model.try_load_file(&path).map_err(|error| TrainingError::Checkpoint {
         path,
         fault: format!("{error}, expected the parameters of this model"),
@@ -294,19 +311,20 @@ pub(crate) fn read_tables<M: Module>(
     })
 }
 
-/// Ids and paths of the trainable parameters, as 16 hexadecimal digits.
-pub(crate) fn parameter_fingerprint<M: Module>(model: &M) -> String {
-    let mut hash = Fingerprint { path: Vec::new(), hash: 0xcbf2_9ce4_8422_2325 };
+/// Ids and paths of the parameters that are trained, now or later, as 16 hexadecimal digits.
+pub(crate) fn parameter_fingerprint<M: Module>(model: &M, rules: &BTreeMap<u64, Rule>) -> String {
+    let mut hash = Fingerprint { rules, path: Vec::new(), hash: 0xcbf2_9ce4_8422_2325 };
     model.visit(&mut hash);
     format!("{:016x}", hash.hash)
 }
 
-struct Fingerprint {
+struct Fingerprint<'a> {
+    rules: &'a BTreeMap<u64, Rule>,
     path: Vec<String>,
     hash: u64,
 }
 
-impl ModuleVisitor for Fingerprint {
+impl ModuleVisitor for Fingerprint<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -316,7 +334,7 @@ impl ModuleVisitor for Fingerprint {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !param.is_require_grad() {
+        if !self.rules.contains_key(&param.id.val()) {
             return;
         }
         let line = format!("{} {}\n", param.id.val(), self.path.join("."));

@@ -3,7 +3,7 @@
 use isogloss_core::Seed;
 use serde::{Deserialize, Serialize};
 
-use crate::{LearningRateConfig, TrainingError};
+use crate::{AveragingConfig, LearningRateConfig, TrainingError};
 
 /// The hyperparameters of a run that do not depend on what it trains on.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -35,6 +35,14 @@ pub struct TrainingConfig {
     /// Validations in a row without a new least loss after which the run ends. `None` takes all steps.
     /// Default: `None`.
     pub patience: Option<u64>,
+    /// Gradual unfreezing: heads learn from the first step on, the highest layer this many steps later, and so on
+    /// down to the embeddings; what does not learn yet costs no gradient. Default: `None`, where all learn from
+    /// the first step on.
+    ///
+    /// Howard and Ruder (2018), "ULMFiT", section 3.3, <https://arxiv.org/abs/1801.06146>.
+    pub unfreeze_every: Option<u64>,
+    /// A moving average of the parameters, which held-out losses are then of. Default: `None`.
+    pub averaging: Option<AveragingConfig>,
     /// Steps over which a loss is averaged before it enters the history. Default: 20.
     pub record_every: u64,
     /// The seed of dropout; data has its own. Default: 0.
@@ -157,6 +165,20 @@ impl TrainingConfig {
         self
     }
 
+    /// Lets one layer more learn every so many steps, from the top down.
+    #[must_use]
+    pub fn with_unfreeze_every(mut self, steps: u64) -> Self {
+        self.unfreeze_every = Some(steps);
+        self
+    }
+
+    /// Averages the parameters.
+    #[must_use]
+    pub fn with_averaging(mut self, averaging: AveragingConfig) -> Self {
+        self.averaging = Some(averaging);
+        self
+    }
+
     /// Sets the seed of dropout.
     #[must_use]
     pub fn with_seed(mut self, seed: Seed) -> Self {
@@ -179,6 +201,12 @@ impl TrainingConfig {
         }
         if self.patience == Some(0) {
             return fault("patience", "0".into(), "at least 1");
+        }
+        if self.unfreeze_every == Some(0) {
+            return fault("unfreeze_every", "0".into(), "at least 1");
+        }
+        if let Some(averaging) = self.averaging {
+            averaging.check()?;
         }
         let RateFactors { layer_decay, lora_up } = self.rate_factors;
         if let Some(decay) = layer_decay.filter(|decay| !(*decay > 0.0 && *decay <= 1.0)) {
@@ -227,6 +255,8 @@ impl Default for TrainingConfig {
             keep_checkpoints: 2,
             validate_every: None,
             patience: None,
+            unfreeze_every: None,
+            averaging: None,
             record_every: 20,
             seed: Seed::new(0),
         }

@@ -135,6 +135,15 @@ pub enum TrainingError {
         fault: String,
     },
 
+    /// A file of texts as ids does not hold what it should.
+    #[error("{}: {fault}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what was expected.
+        fault: String,
+    },
+
     /// The checkpoint is of another run.
     #[error("{}: `{field}` is {found} there and {expected} here (a resumed run keeps its configuration)", path.display())]
     OtherRun {

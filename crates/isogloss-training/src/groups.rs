@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 
@@ -15,11 +15,13 @@ pub(crate) struct Rule {
     /// By what the learning rate is multiplied.
     factor: f64,
     decays: bool,
+    /// How far below the heads its layer is.
+    below: u32,
 }
 
 impl Default for Rule {
     fn default() -> Self {
-        Self { factor: 1.0, decays: true }
+        Self { factor: 1.0, decays: true, below: 0 }
     }
 }
 
@@ -27,6 +29,36 @@ impl Rule {
     pub(crate) fn of(self, settings: AdamWSettings, rate: f64) -> (AdamWSettings, f64) {
         let settings = if self.decays { settings } else { settings.with_weight_decay(0.0) };
         (settings, rate * self.factor)
+    }
+
+    /// Whether it learns at a step, counted from 1, where one layer more does every so many steps.
+    fn learns(self, step: u64, unfreeze_every: u64) -> bool {
+        u64::from(self.below).saturating_mul(unfreeze_every) < step
+    }
+}
+
+/// Freezes what does not learn yet at a step, and thaws what does.
+pub(crate) fn thawed<M: Module>(
+    model: M,
+    rules: &BTreeMap<u64, Rule>,
+    step: u64,
+    unfreeze_every: u64,
+) -> M {
+    model.map(&mut Thaw { rules, step, unfreeze_every })
+}
+
+struct Thaw<'a> {
+    rules: &'a BTreeMap<u64, Rule>,
+    step: u64,
+    unfreeze_every: u64,
+}
+
+impl ModuleMapper for Thaw<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.rules.get(&param.id.val()) {
+            Some(rule) => param.set_require_grad(rule.learns(self.step, self.unfreeze_every)),
+            None => param,
+        }
     }
 }
 
@@ -45,10 +77,11 @@ pub(crate) fn rules<M: Module>(model: &M, factors: &RateFactors) -> BTreeMap<u64
         } else {
             layer(path).map_or(layers + 1, |layer| layer + 1)
         };
-        let below = i32::try_from(layers + 1 - depth).unwrap_or(i32::MAX);
+        let below = u32::try_from(layers + 1 - depth).unwrap_or(u32::MAX);
         let is_up = path.ends_with(".lora.b");
         let lora = if is_up { factors.lora_up.unwrap_or(1.0) } else { 1.0 };
-        Rule { factor: factors.layer_decay.unwrap_or(1.0).powi(below) * lora, decays }
+        let factor = factors.layer_decay.unwrap_or(1.0).powf(f64::from(below)) * lora;
+        Rule { factor, decays, below }
     };
     paths.all.iter().map(|(id, path)| (id.val(), rule(path))).collect()
 }

@@ -189,7 +189,7 @@ impl<L: Label> LabelledBatches<L> {
         }
         let stream = shuffled(examples.len(), seed)
             .ok_or_else(|| fault("0 examples".to_owned(), "at least 1"))?;
-        let buckets = Buckets::try_new(buckets, stream, seed.derive("buckets"))?;
+        let buckets = Buckets::try_new(buckets.unpacked()?, stream, seed.derive("buckets"))?;
         Ok(Self { texts: examples, buckets, config })
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adamw;
+mod averaging;
 mod batches;
 mod bucketing;
 mod checkpoint;
@@ -15,10 +16,12 @@ mod run;
 mod run_plan;
 mod tables;
 mod task;
+mod token_files;
 mod tokenized;
 mod trainer;
 mod validation;
 
+pub use averaging::AveragingConfig;
 pub use batches::{Batches, DistillationBatches, Framing, MlmBatches, RankingBatches, TlmBatches};
 pub use bucketing::{BucketConfig, BucketState};
 pub use config::{AdamWSettings, RateFactors, TrainingConfig};
@@ -31,6 +34,7 @@ pub use learning_rate::{Decay, LearningRateConfig};
 pub use run::{LossRecord, Outcome, StopFlag, TrainedRun};
 pub use run_plan::{Footprint, RunPlan, RunShape};
 pub use task::{ObjectiveTask, Task, TaskLoss};
+pub use token_files::TokenizedWriter;
 pub use tokenized::{TokenizedPairs, TokenizedTexts};
 pub use trainer::Trainer;
 pub use validation::Best;

@@ -39,6 +39,8 @@ pub enum Outcome {
 pub struct TrainedRun<M> {
     /// The model after the last step, on the training device.
     pub model: M,
+    /// The moving average of its parameters, where there is one; what held-out losses are of.
+    pub averaged: Option<M>,
     /// Whether it got to the end.
     pub outcome: Outcome,
     /// Steps taken, those before a resumption included.

@@ -5,14 +5,16 @@ use isogloss_sampling::TextSource;
 use isogloss_tokenization::TextEncoder;
 
 use crate::TrainingError;
+use crate::token_files::Numbers;
 
-/// The texts of one language as ids without special tokens, back to back in one allocation.
+/// The texts of one language as ids without special tokens, back to back, in memory or in
+/// [a file](crate::TokenizedWriter).
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenizedTexts {
     language: LanguageTag,
-    ids: Vec<u32>,
+    ids: Numbers<u32>,
     // Invariant: begins with 0, ascends, ends with the length of `ids`.
-    ends: Vec<usize>,
+    ends: Numbers<u64>,
 }
 
 impl TokenizedTexts {
@@ -41,20 +43,28 @@ impl TokenizedTexts {
 
     /// No text yet.
     pub fn new(language: LanguageTag) -> Self {
-        Self { language, ids: Vec::new(), ends: vec![0] }
+        Self::of_parts(language, Numbers::Held(Vec::new()), Numbers::Held(vec![0]))
+    }
+
+    /// Ids and where each text ends among them.
+    pub(crate) fn of_parts(language: LanguageTag, ids: Numbers<u32>, ends: Numbers<u64>) -> Self {
+        Self { language, ids, ends }
     }
 
     /// Adds a text that was encoded elsewhere, such as on all cores.
     pub fn push(&mut self, ids: &[u32]) {
-        self.ids.extend_from_slice(ids);
-        self.ends.push(self.ids.len());
+        self.ids.to_mut().extend_from_slice(ids);
+        self.ends.to_mut().push(self.ids.len() as u64);
     }
 
     /// Cuts every text that has more than `limit` tokens, which is at least 1, into pieces of that
     /// many and a rest, so that none is lost.
     #[must_use]
     pub fn split_long(mut self, limit: usize) -> Self {
-        let limit = limit.max(1);
+        let limit = limit.max(1) as u64;
+        if self.ends.windows(2).all(|bounds| bounds[1] - bounds[0] <= limit) {
+            return self;
+        }
         let mut ends = vec![0];
         for bounds in self.ends.windows(2) {
             let mut start = bounds[0];
@@ -64,7 +74,7 @@ impl TokenizedTexts {
             }
             ends.push(bounds[1]);
         }
-        self.ends = ends;
+        self.ends = Numbers::Held(ends);
         self
     }
 
@@ -90,8 +100,14 @@ impl TokenizedTexts {
 
     /// The ids of the `index`-th text, or `None` past the end.
     pub fn get(&self, index: usize) -> Option<&[u32]> {
-        let (start, end) = (*self.ends.get(index)?, *self.ends.get(index + 1)?);
-        Some(&self.ids[start..end])
+        let bounds = [*self.ends.get(index)?, *self.ends.get(index + 1)?];
+        Some(self.between(bounds))
+    }
+
+    fn between(&self, bounds: [u64; 2]) -> &[u32] {
+        // Below the length of a list, so that they fit.
+        let [start, end] = bounds.map(|bound| usize::try_from(bound).unwrap_or(usize::MAX));
+        self.ids.get(start..end).unwrap_or_default()
     }
 
     /// The texts for which `keep` holds.
@@ -103,7 +119,7 @@ impl TokenizedTexts {
 
     /// All texts in their order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u32]> {
-        self.ends.windows(2).map(|ends| &self.ids[ends[0]..ends[1]])
+        self.ends.windows(2).map(|ends| self.between([ends[0], ends[1]]))
     }
 }
 

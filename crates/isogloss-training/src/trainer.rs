@@ -12,6 +12,7 @@ use isogloss_kernels::RowTape;
 use isogloss_tokenization::{FairnessGate, FairnessReport};
 use serde::{Deserialize, Serialize};
 
+use crate::averaging::Averaged;
 use crate::checkpoint::{self, RunState, TaskRecord};
 use crate::gradients::{Accumulated, clipped};
 use crate::groups::{self, Rule};
@@ -39,6 +40,7 @@ pub struct Trainer<M> {
     model: M,
     optimizer: ModuleOptimizer,
     tables: Tables,
+    averaged: Option<Averaged<M>>,
     /// How each parameter is updated, by its id.
     rules: BTreeMap<u64, Rule>,
     tasks: Vec<WeightedTask<M>>,
@@ -113,6 +115,7 @@ impl<M: Module> Trainer<M> {
         Ok(Self {
             optimizer: groups::optimizer(config.optimizer, &rules),
             tables: Tables::default(),
+            averaged: config.averaging.map(|averaging| Averaged::new(averaging, &model)),
             rules,
             config,
             model,
@@ -205,13 +208,23 @@ impl<M: Module> Trainer<M> {
         self.best = match best(&self.validation) {
             Some((step, loss)) => {
                 let at = checkpoint::at_step(dir.parent().unwrap_or(&dir), step);
-                let model = checkpoint::read_model(&at, self.model.clone())?;
+                let model = if self.averaged.is_some() {
+                    checkpoint::read_average(&at, self.model.valid())?.train()
+                } else {
+                    checkpoint::read_model(&at, self.model.clone())?
+                };
                 Some(Best { step, loss, model })
             }
             None => None,
         };
+        if let Some(averaged) = &mut self.averaged {
+            averaged.model = checkpoint::read_average(&dir, self.model.valid())?;
+            averaged.times = state.averaged.unwrap_or_default();
+        }
         self.model = checkpoint::read_model(&dir, self.model)?;
-        if state.parameters != checkpoint::parameter_fingerprint(&self.model) {
+        // The model has the ids of the checkpoint now.
+        self.rules = groups::rules(&self.model, &self.config.rate_factors);
+        if state.parameters != checkpoint::parameter_fingerprint(&self.model, &self.rules) {
             return Err(TrainingError::Checkpoint {
                 path: state_file,
                 fault: "trainable parameters differ from those of the model, expected the same \
@@ -219,8 +232,6 @@ impl<M: Module> Trainer<M> {
                     .to_owned(),
             });
         }
-        // The model has the ids of the checkpoint now.
-        self.rules = groups::rules(&self.model, &self.config.rate_factors);
         let optimizer = groups::optimizer(self.config.optimizer, &self.rules);
         self.optimizer = checkpoint::read_optimizer(&dir, optimizer)?;
         self.tables = checkpoint::read_tables(&dir, &self.model, state.whole_tables)?;
@@ -254,6 +265,7 @@ impl<M: Module> Trainer<M> {
         let total = Some(self.config.steps);
         progress.report(ProgressEvent::Started { task: TASK, total, unit: "steps" });
         let mut outcome = Outcome::Finished;
+        self = self.thaw();
         while self.step < self.config.steps {
             if stop.is_raised() {
                 outcome = Outcome::Interrupted;
@@ -266,11 +278,19 @@ impl<M: Module> Trainer<M> {
             let (next, mut note) = self.take_step()?;
             self = next;
             let is_last = self.step == self.config.steps;
-            let is_due = |every: Option<u64>| every.is_some_and(|e| self.step.is_multiple_of(e));
+            let step = self.step;
+            let is_due = |every: Option<u64>| every.is_some_and(|every| step.is_multiple_of(every));
             let (validates, saves) =
                 (is_due(self.config.validate_every), is_due(self.config.checkpoint_every));
-            if validates || saves || is_last {
+            let averages = is_due(self.config.averaging.map(|averaging| averaging.every));
+            if validates || saves || is_last || averages {
                 self = self.catch_up();
+            }
+            if averages {
+                self = self.average();
+            }
+            if is_due(self.config.unfreeze_every) {
+                self = self.thaw();
             }
             let is_best = (validates || is_last) && self.validate(&mut note)?;
             if (saves || is_best) && !is_last {
@@ -281,8 +301,25 @@ impl<M: Module> Trainer<M> {
         self = self.catch_up();
         self.write_checkpoint()?;
         progress.report(ProgressEvent::Finished { task: TASK });
-        let Self { model, step: steps, history, validation, best, .. } = self;
-        Ok(TrainedRun { model, outcome, steps, history, validation, best })
+        let Self { model, averaged, rules, step: steps, history, validation, best, .. } = self;
+        let averaged = averaged.map(|averaged| averaged.model.train());
+        let model = groups::thawed(model, &rules, 1, 0);
+        Ok(TrainedRun { model, averaged, outcome, steps, history, validation, best })
+    }
+
+    /// Lets learn what learns at the next step.
+    fn thaw(mut self) -> Self {
+        if let Some(every) = self.config.unfreeze_every {
+            self.model = groups::thawed(self.model, &self.rules, self.step + 1, every);
+        }
+        self
+    }
+
+    /// Takes the parameters into their moving average.
+    fn average(mut self) -> Self {
+        let is_trained = |id| self.rules.contains_key(&id);
+        self.averaged = self.averaged.map(|averaged| averaged.update(&self.model, is_trained));
+        self
     }
 
     /// Makes the model what it is: rows that no batch has read wait for their weight decay.
@@ -296,7 +333,9 @@ impl<M: Module> Trainer<M> {
         if self.held_out.is_empty() {
             return Ok(false);
         }
-        let (model, device) = (self.model.valid(), self.device.clone().inner());
+        let averaged = self.averaged.as_ref().map(|averaged| averaged.model.clone());
+        let (model, device) = (averaged, self.device.clone().inner());
+        let model = model.unwrap_or_else(|| self.model.valid());
         let mut notes = vec![std::mem::take(note)];
         for held_out in &mut self.held_out {
             let record = held_out.measure(self.step, &model, &device)?;
@@ -306,7 +345,11 @@ impl<M: Module> Trainer<M> {
         *note = notes.join("  ");
         match best(&self.validation) {
             Some((step, loss)) if step == self.step => {
-                self.best = Some(Best { step, loss, model: self.model.clone() });
+                let model = match &self.averaged {
+                    Some(_) => model.train(),
+                    None => groups::thawed(self.model.clone(), &self.rules, 1, 0),
+                };
+                self.best = Some(Best { step, loss, model });
                 Ok(true)
             }
             _ => Ok(false),
@@ -423,13 +466,15 @@ impl<M: Module> Trainer<M> {
             step: self.step,
             config: self.config.clone(),
             tasks: self.task_records(),
-            parameters: checkpoint::parameter_fingerprint(&self.model),
+            parameters: checkpoint::parameter_fingerprint(&self.model, &self.rules),
             history: self.history.iter().map(Into::into).collect(),
             held_out: self.held_out_names(),
             validation: self.validation.iter().map(Into::into).collect(),
+            averaged: self.averaged.as_ref().map(|averaged| averaged.times),
             whole_tables: self.tables.whole(),
         };
-        checkpoint::write(dir, &state, &self.model, &self.optimizer, &self.tables)?;
+        let average = self.averaged.as_ref().map(|averaged| &averaged.model);
+        checkpoint::write(dir, &state, &self.model, average, &self.optimizer, &self.tables)?;
         let best = self.best.as_ref().map(|best| best.step);
         checkpoint::remove_old(dir, self.config.keep_checkpoints, best)
     }

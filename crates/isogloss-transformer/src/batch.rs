@@ -2,6 +2,9 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
+use isogloss_kernels::{HIDDEN, Visibility, causal_bias};
+
+use crate::packing::{Packed, PackedRows};
 use crate::{BatchError, EncoderConfig, SequenceInput};
 
 /// A padded batch on the host. Everything a model could refuse has been checked.
@@ -37,6 +40,7 @@ pub struct EncoderBatch {
     causal: bool,
     // Less than the shortest row.
     pooled_from: usize,
+    packing: Option<usize>,
 }
 
 /// Rows that somebody else has padded, on any side, in row-major order. Each column is
@@ -101,6 +105,7 @@ impl EncoderBatch {
             seq_len,
             causal: config.causal,
             pooled_from: 0,
+            packing: None,
         })
     }
 
@@ -159,6 +164,7 @@ impl EncoderBatch {
             seq_len,
             causal: config.causal,
             pooled_from: 0,
+            packing: None,
         })
     }
 
@@ -173,6 +179,22 @@ impl EncoderBatch {
             return Err(BatchError::Prompt { sequence, length: self.lengths[sequence], count });
         }
         Ok(Self { pooled_from: count, ..self })
+    }
+
+    /// Lets layers read several sequences in one row of up to `row` tokens, so that they compute nothing for
+    /// padding; a longer sequence has a row by itself. Nothing else changes: tokens see those of their
+    /// sequence only, and hidden states come back row by row as without.
+    ///
+    /// On Flex each sequence is computed by itself, however long rows are; elsewhere attention takes time by
+    /// the length of rows.
+    ///
+    /// # Source
+    ///
+    /// Krell et al. (2021), "Efficient Sequence Packing without Cross-contamination",
+    /// <https://arxiv.org/abs/2107.02027>; sequences are placed longest first, each where it first fits.
+    #[must_use]
+    pub fn packed(self, row: usize) -> Self {
+        Self { packing: Some(row), ..self }
     }
 
     /// The number of rows.
@@ -190,10 +212,17 @@ impl EncoderBatch {
         &self.lengths
     }
 
-    /// The share of the batch that is padding.
+    /// The share of what layers read that is padding.
     pub fn padding_share(&self) -> f64 {
         let real: usize = self.lengths.iter().sum();
-        1.0 - real as f64 / self.ids.len() as f64
+        let read = match self.packing {
+            Some(row) => {
+                let [rows, seq] = PackedRows::new(&self.lengths, row).dims();
+                rows * seq
+            }
+            None => self.ids.len(),
+        };
+        1.0 - real as f64 / read as f64
     }
 
     /// Moves the batch to a device; the masks that every layer reads are built here, once.
@@ -211,12 +240,24 @@ impl EncoderBatch {
             let bias = self.is_token.iter().map(|is_token| hidden(!is_token)).collect();
             floats(bias, [batch, 1, 1, seq])
         });
-        let causal_bias = self.causal.then(|| {
-            let bias = (0..seq).flat_map(|query| (0..seq).map(move |key| hidden(key > query)));
-            let bias = floats(bias.collect(), [1, 1, seq, seq]);
-            // Both at once are as far out of reach as one.
-            key_bias.clone().map_or(bias.clone(), |key_bias| (key_bias + bias).clamp_min(HIDDEN))
+        let packed = self.packing.map(|row| {
+            let rows = PackedRows::new(&self.lengths, row);
+            let visibility =
+                Visibility::packed(&rows.lengths(&self.lengths), rows.seq, self.causal, device);
+            (rows.to_device(&self.is_token, seq, device), visibility)
         });
+        let (packed, visibility) = match packed {
+            Some((packed, visibility)) => (Some(packed), visibility),
+            None => {
+                let causal = self.causal.then(|| causal_bias(seq, device));
+                let bias = match (key_bias.clone(), causal) {
+                    // Both at once are as far out of reach as one.
+                    (Some(key), Some(causal)) => Some((key + causal).clamp_min(HIDDEN)),
+                    (key, causal) => key.or(causal),
+                };
+                (None, bias.map(Visibility::biased).unwrap_or_default())
+            }
+        };
         let rows = self.is_token.chunks_exact(seq).zip(&self.lengths);
         let weights = rows.flat_map(|(row, &length)| {
             let mut before = 0;
@@ -233,17 +274,14 @@ impl EncoderBatch {
             languages: self.languages.as_ref().map(ints),
             token_types: self.token_types.as_ref().map(ints),
             key_bias,
-            causal_bias,
+            visibility,
+            packed,
             mean_weights: Tensor::from_data(mean_weights, device),
             pools_everything: !is_padded && self.pooled_from == 0,
             lengths: self.lengths.clone(),
         }
     }
 }
-
-/// What is added to the score of a hidden key: finite, so that no row of scores turns into NaN, and
-/// so low that its exponential is zero.
-pub(crate) const HIDDEN: f32 = -1e9;
 
 /// A batch on a device, as [`Encoder::forward`](crate::Encoder::forward) takes it.
 #[derive(Clone, Debug)]
@@ -258,8 +296,8 @@ pub struct DeviceBatch {
     pub(crate) token_types: Option<Tensor<2, Int>>,
     /// `[batch, 1, 1, seq]`, absent where no row is padded.
     key_bias: Option<Tensor<4>>,
-    /// `[batch or 1, 1, seq, seq]` for a model that sees what was before only, padding included.
-    causal_bias: Option<Tensor<4>>,
+    visibility: Visibility,
+    packed: Option<Packed>,
     /// `[batch, 1, seq]`: one over the number of pooled tokens of the row at these, 0 elsewhere.
     pub(crate) mean_weights: Tensor<3>,
     /// Whether no weight is 0.
@@ -268,9 +306,33 @@ pub struct DeviceBatch {
 }
 
 impl DeviceBatch {
-    /// What is added to the scores of attention. `[batch or 1, 1, seq or 1, seq]`
-    pub(crate) fn bias(&self) -> Option<&Tensor<4>> {
-        self.causal_bias.as_ref().or(self.key_bias.as_ref())
+    /// Which tokens of the rows that layers read see which.
+    pub(crate) fn visibility(&self) -> &Visibility {
+        &self.visibility
+    }
+
+    /// The rows that layers read, and their length; those of the batch, unless it is packed.
+    pub fn layer_dims(&self) -> [usize; 2] {
+        self.packed.as_ref().map_or_else(|| self.dims(), |packed| packed.dims)
+    }
+
+    /// A column as layers read it. `[batch, seq]` to `[rows · row]`
+    pub(crate) fn layer_rows(&self, column: &Tensor<2, Int>) -> Tensor<1, Int> {
+        let flat = column.clone().flatten(0, 1);
+        match &self.packed {
+            Some(packed) => flat.select(0, packed.places.clone()),
+            None => flat,
+        }
+    }
+
+    /// What layers made of their rows. `[rows · row, d_model]` to `[batch, seq, d_model]`
+    pub(crate) fn hidden(&self, rows: Tensor<2>) -> Tensor<3> {
+        let ([batch, seq], [_, d_model]) = (self.dims(), rows.dims());
+        let rows = match &self.packed {
+            Some(packed) => rows.select(0, packed.slots.clone()),
+            None => rows,
+        };
+        rows.reshape([batch, seq, d_model])
     }
 
     /// The same rows with other tokens. `[batch, seq]`

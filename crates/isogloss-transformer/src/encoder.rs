@@ -57,47 +57,36 @@ impl Embeddings {
         self.norm.as_ref().map(|norm| norm.gamma.val())
     }
 
-    /// # Shapes
-    ///
-    /// - `ids`: `[batch, seq]`
-    /// - returns: `[batch, seq, d_model]`
-    fn words(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+    /// The rows of the word embedding. `[n]` to `[n, d_model]`
+    fn words(&self, ids: Tensor<1, Int>) -> Tensor<2> {
         match &self.word {
-            Either::A(table) => rows(table, ids),
-            Either::B(table) => {
-                let ([batch, seq], [_, d_model]) = (ids.dims(), table.dims());
-                table.select(ids.flatten(0, 1)).reshape([batch, seq, d_model])
-            }
+            Either::A(table) => embedding(&table.weight, ids),
+            Either::B(table) => table.select(ids),
         }
     }
 
     /// # Shapes
     ///
-    /// - returns: `[batch · seq, d_model]`
+    /// - returns: `[rows · row, d_model]`, [as layers read them](DeviceBatch::layer_dims)
     pub(crate) fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
-        let mut sum = self.words(batch.ids.clone()) + rows(&self.position, batch.positions.clone()); // [batch, seq, d_model]
+        let rows = |table: &Embedding, column| embedding(&table.weight, batch.layer_rows(column));
+        let mut sum =
+            self.words(batch.layer_rows(&batch.ids)) + rows(&self.position, &batch.positions);
         match (&self.token_type, &batch.token_types) {
-            (Some(table), Some(types)) => sum = sum + rows(table, types.clone()),
+            (Some(table), Some(types)) => sum = sum + rows(table, types),
             // All are of type 0, one row for all.
-            (Some(table), None) => sum = sum + table.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
+            (Some(table), None) => sum = sum + table.weight.val().narrow(0, 0, 1),
             (None, _) => {}
         }
         if let (Some(table), Some(languages)) = (&self.language, &batch.languages) {
-            sum = sum + rows(table, languages.clone());
+            sum = sum + rows(table, languages);
         }
-        let sum = sum.flatten(0, 1);
         let sum = match &self.norm {
             Some(norm) => norm.forward(sum),
             None => sum,
         };
         dropout(sum, &self.dropout)
     }
-}
-
-/// The rows of a table. `[batch, seq]` to `[batch, seq, d_model]`
-fn rows(table: &Embedding, ids: Tensor<2, Int>) -> Tensor<3> {
-    let ([batch, seq], [_, d_model]) = (ids.dims(), table.weight.lazy_shape().dims());
-    embedding(&table.weight, ids.flatten(0, 1)).reshape([batch, seq, d_model])
 }
 
 /// `tanh(dense h₀)`: a vector of the first token for tasks on whole sequences.
@@ -309,15 +298,14 @@ impl Encoder {
     ///
     /// - returns: `[batch, seq, d_model]`
     pub fn forward_layers(&self, batch: &DeviceBatch, n_layers: usize) -> Tensor<3> {
-        let dims = batch.dims();
         let mut x = self.embeddings.forward(batch);
         for layer in self.layers.iter().take(n_layers) {
-            x = layer.forward(x, dims, batch.bias());
+            x = layer.forward(x, batch.layer_dims(), batch.visibility());
         }
         if let (Some(norm), true) = (&self.final_norm, n_layers >= self.layers.len()) {
             x = norm.forward(x);
         }
-        x.reshape([dims[0], dims[1], self.config.d_model])
+        batch.hidden(x)
     }
 
     /// One vector for each row, pooled from the last layer or from an earlier one.

@@ -3,7 +3,9 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
-use isogloss_kernels::{AttentionShape, LayerNorm, attention, dropout, residual_dropout};
+use isogloss_kernels::{
+    AttentionShape, LayerNorm, Visibility, attention, dropout, residual_dropout,
+};
 use isogloss_peft::{Activation, LinearSite, ResidualSite};
 
 use crate::initialization::Initialization;
@@ -41,18 +43,18 @@ impl SelfAttention {
     /// # Shapes
     ///
     /// - `x`: `[batch · seq, d_model]`, the rows of `[batch, seq]` one after the other
-    /// - `bias`: as [`attention`] takes it
+    /// - `visibility`: of the same rows
     /// - returns: as `x`
     fn forward(
         &self,
         x: Tensor<2>,
         [batch, seq]: [usize; 2],
-        bias: Option<&Tensor<4>>,
+        visibility: &Visibility,
     ) -> Tensor<2> {
         let shape = AttentionShape { batch, seq, n_heads: self.n_heads };
         let (q, k) = (self.query.forward(x.clone()), self.key.forward(x.clone()));
         let v = self.value.forward(x);
-        self.output.forward(attention([q, k, v], bias.cloned(), shape, &self.dropout))
+        self.output.forward(attention([q, k, v], visibility, shape, &self.dropout))
     }
 }
 
@@ -115,7 +117,7 @@ impl EncoderLayer {
         &self,
         x: Tensor<2>,
         dims: [usize; 2],
-        bias: Option<&Tensor<4>>,
+        visibility: &Visibility,
     ) -> Tensor<2> {
         let feed = |x| {
             let inner = self.activation.forward(self.up.forward(x)); // [batch · seq, d_ff]
@@ -123,7 +125,7 @@ impl EncoderLayer {
         };
         match self.norm {
             NormOrder::Post => {
-                let attended = self.attention.forward(x.clone(), dims, bias);
+                let attended = self.attention.forward(x.clone(), dims, visibility);
                 let sum = residual_dropout(x, attended, &self.attention_dropout);
                 let x = self.attention_norm.forward(sum);
                 let hidden = feed(x.clone());
@@ -131,7 +133,7 @@ impl EncoderLayer {
             }
             NormOrder::Pre => {
                 let normal = self.attention_norm.forward(x.clone());
-                let attended = self.attention.forward(normal, dims, bias);
+                let attended = self.attention.forward(normal, dims, visibility);
                 let x = residual_dropout(x, attended, &self.attention_dropout);
                 let hidden = feed(self.output_norm.forward(x.clone()));
                 self.adapter.forward(hidden, x, |sum| sum)

@@ -15,6 +15,7 @@ mod layer;
 mod masking;
 mod mlm;
 mod objective;
+mod packing;
 mod pooling;
 mod pretrained;
 mod question_answering;

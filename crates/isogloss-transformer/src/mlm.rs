@@ -238,8 +238,35 @@ impl MlmBatch {
         rows: &[MaskedSequence],
         device: &Device,
     ) -> Result<Self, BatchError> {
+        Self::of_rows(config, rows, None, device)
+    }
+
+    /// The same with sequences packed into rows of `row` tokens, the longer ones each by itself; see
+    /// [`EncoderBatch::packed`].
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`], with the row and the token.
+    pub fn try_packed(
+        config: &EncoderConfig,
+        rows: &[MaskedSequence],
+        row: usize,
+        device: &Device,
+    ) -> Result<Self, BatchError> {
+        Self::of_rows(config, rows, Some(row), device)
+    }
+
+    fn of_rows(
+        config: &EncoderConfig,
+        rows: &[MaskedSequence],
+        packing: Option<usize>,
+        device: &Device,
+    ) -> Result<Self, BatchError> {
         let inputs: Vec<_> = rows.iter().map(|row| row.input.clone()).collect();
-        let batch = EncoderBatch::try_new(config, &inputs)?;
+        let mut batch = EncoderBatch::try_new(config, &inputs)?;
+        if let Some(row) = packing {
+            batch = batch.packed(row);
+        }
         let tokens = rows.iter().map(|row| (&row.input, &*row.positions, &*row.labels));
         let names = ["masked position", "label", "labels"];
         let (flat_positions, labels) =

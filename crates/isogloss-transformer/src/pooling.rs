@@ -1,10 +1,10 @@
 //! From the hidden states of tokens to one vector for each sentence.
 
 use burn::tensor::Tensor;
+use isogloss_kernels::HIDDEN;
 use serde::{Deserialize, Serialize};
 
 use crate::DeviceBatch;
-use crate::batch::HIDDEN;
 
 /// How hidden states become a sentence vector.
 ///

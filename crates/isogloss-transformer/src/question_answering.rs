@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use isogloss_core::Seed;
+use isogloss_kernels::HIDDEN;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::HIDDEN;
 use crate::classification::check_dropout;
 use crate::initialization::Initialization;
 use crate::{

@@ -202,16 +202,14 @@ impl ReplacedTokenModel {
     /// `[n_masked, d_model]`
     fn generate(&self, batch: &MlmBatch) -> Tensor<2> {
         let input = batch.input();
-        let dims = input.dims();
         let mut x = self.encoder.embeddings().forward(input);
         for layer in &self.generator {
-            x = layer.forward(x, dims, input.bias());
+            x = layer.forward(x, input.layer_dims(), input.visibility());
         }
         if let Some(norm) = &self.generator_norm {
             x = norm.forward(x);
         }
-        let hidden = x.reshape([dims[0], dims[1], self.encoder.config().d_model]);
-        self.generator_head.transform(chosen(hidden, batch.flat_positions()))
+        self.generator_head.transform(chosen(input.hidden(x), batch.flat_positions()))
     }
 
     /// Samples a token for each gap, by what the generator thinks of it, and fills the gaps. No gradient

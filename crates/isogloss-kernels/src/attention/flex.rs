@@ -1,6 +1,9 @@
 //! Attention in one kernel, forwards and backwards.
 #![expect(clippy::inline_always, reason = "a call within a loop keeps it from becoming vectors")]
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -12,7 +15,7 @@ use burn::tensor::{Tensor, TensorData};
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
-use super::AttentionShape;
+use super::{AttentionShape, Visibility};
 use crate::mask::Mask;
 use crate::product::{Matrix, MatrixMut, Write, product};
 use crate::vectors::{dot, exp_of_negative, largest, sum};
@@ -22,14 +25,29 @@ const QUERIES: usize = 64;
 
 pub(super) fn attention(
     [q, k, v]: [Tensor<2>; 3],
-    bias: Option<Tensor<4>>,
+    visibility: &Visibility,
     shape: AttentionShape,
     mask: Option<Mask>,
 ) -> Tensor<2> {
+    let bias = visibility.bias.clone();
     let bias = bias.unwrap_or_else(|| Tensor::zeros([1, 1, 1, shape.seq], &q.device()));
+    let segments = visibility.segments.clone().unwrap_or_else(|| {
+        (0..shape.batch).map(|row| row * shape.seq..(row + 1) * shape.seq).collect()
+    });
     let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
     let bias = bias.into_dispatch();
-    Tensor::from_dispatch(<Dispatch as Attention>::fused_attention(q, k, v, bias, shape, mask))
+    let layout = Layout { shape, segments, mask };
+    Tensor::from_dispatch(<Dispatch as Attention>::fused_attention(q, k, v, bias, layout))
+}
+
+/// Where sequences lie among the tokens, and what of them is dropped.
+#[derive(Clone, Debug)]
+#[expect(unreachable_pub, reason = "the macro names it from outside")]
+pub struct Layout {
+    shape: AttentionShape,
+    /// The tokens of each sequence, ascending.
+    segments: Arc<[Range<usize>]>,
+    mask: Option<Mask>,
 }
 
 #[backend_extension(Autodiff, Flex)]
@@ -40,8 +58,7 @@ pub trait Attention: Backend {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        shape: AttentionShape,
-        mask: Option<Mask>,
+        layout: Layout,
     ) -> FloatTensor<Self>;
 }
 
@@ -59,8 +76,7 @@ trait AttentionGradient: Attention {
 struct Inputs<B: Backend> {
     qkv: [FloatTensor<B>; 3],
     bias: FloatTensor<B>,
-    shape: AttentionShape,
-    mask: Option<Mask>,
+    layout: Layout,
 }
 
 impl Attention for Flex {
@@ -69,22 +85,21 @@ impl Attention for Flex {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        shape: AttentionShape,
-        mask: Option<Mask>,
+        layout: Layout,
     ) -> FloatTensor<Self> {
         let [q, k, v, bias] = [q, k, v, bias].map(|tensor| tensor.to_contiguous());
         let dims = q.shape().dims();
-        let rows = Rows::new(dims, bias.shape().dims(), shape, mask);
+        let rows = Rows::new(dims, bias.shape().dims(), &layout);
         let numbers = [&q, &k, &v, &bias].map(|x| x.as_slice::<f32>().unwrap_or_default());
         let [q, k, v, bias] = numbers;
         let mut values = vec![0.0_f32; q.len()];
-        let sequence = rows.sequence();
-        let pieces = values.par_chunks_mut(sequence).enumerate().flat_map(|(index, values)| {
+        let sequences = rows.split(&mut values, &layout.segments);
+        let pieces = sequences.into_par_iter().enumerate().flat_map(|(index, values)| {
             let pieces = values.par_chunks_mut(QUERIES * rows.d_model).enumerate();
             pieces.map(move |(piece, values)| (index, piece * QUERIES, values))
         });
         pieces.for_each_init(Vec::new, |scores, (index, first, out)| {
-            let range = index * sequence..(index + 1) * sequence;
+            let range = rows.numbers(&layout.segments[index]);
             let q = &q[range.start + first * rows.d_model..][..out.len()];
             let bias = rows.bias(bias, index, first);
             rows.attend([q, &k[range.clone()], &v[range]], bias, (index, first), scores, out);
@@ -101,16 +116,16 @@ impl AttentionGradient for Flex {
         let [q, k, v] = inputs.qkv.map(|tensor| tensor.to_contiguous());
         let [bias, grad] = [inputs.bias, grad].map(|tensor| tensor.to_contiguous());
         let dims = q.shape().dims();
-        let rows = Rows::new(dims, bias.shape().dims(), inputs.shape, inputs.mask);
+        let layout = inputs.layout;
+        let rows = Rows::new(dims, bias.shape().dims(), &layout);
         let [q, k, v, bias, grad] =
             [&q, &k, &v, &bias, &grad].map(|x| x.as_slice::<f32>().unwrap_or_default());
         let mut gradients = [(); 3].map(|()| vec![0.0_f32; q.len()]);
-        let sequence = rows.sequence();
-        let [of_q, of_k, of_v] = &mut gradients;
-        let sequences = of_q.par_chunks_mut(sequence).zip(of_k.par_chunks_mut(sequence));
-        let sequences = sequences.zip(of_v.par_chunks_mut(sequence)).enumerate();
+        let [of_q, of_k, of_v] =
+            gradients.each_mut().map(|numbers| rows.split(numbers, &layout.segments));
+        let sequences = of_q.into_par_iter().zip(of_k).zip(of_v).enumerate();
         sequences.for_each_init(Default::default, |space, (index, ((of_q, of_k), of_v))| {
-            let range = index * sequence..(index + 1) * sequence;
+            let range = rows.numbers(&layout.segments[index]);
             let (q, k) = (&q[range.clone()], &k[range.clone()]);
             let (v, grad) = (&v[range.clone()], &grad[range]);
             let step = QUERIES * rows.d_model;
@@ -131,8 +146,7 @@ impl<B: AttentionGradient, C: CheckpointStrategy> Attention for Autodiff<B, C> {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        shape: AttentionShape,
-        mask: Option<Mask>,
+        layout: Layout,
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
         struct FusedAttention;
@@ -158,10 +172,10 @@ impl<B: AttentionGradient, C: CheckpointStrategy> Attention for Autodiff<B, C> {
 
         let nodes = [q.node(), k.node(), v.node()];
         let (qkv, bias) = ([q, k, v].map(Self::inner), Self::inner(bias));
-        let inputs = Inputs { qkv, bias, shape, mask };
+        let inputs = Inputs { qkv, bias, layout };
         let forward = |inputs: Inputs<B>| {
             let ([q, k, v], bias) = (inputs.qkv, inputs.bias);
-            B::fused_attention(q, k, v, bias, inputs.shape, inputs.mask)
+            B::fused_attention(q, k, v, bias, inputs.layout)
         };
         match FusedAttention.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
@@ -176,6 +190,7 @@ impl<B: AttentionGradient, C: CheckpointStrategy> Attention for Autodiff<B, C> {
 /// How numbers lie in memory.
 #[derive(Clone, Copy)]
 struct Rows {
+    // Of the longest row of the batch, by which masks are numbered.
     seq: usize,
     d_model: usize,
     d_head: usize,
@@ -195,31 +210,39 @@ struct Space {
 }
 
 impl Rows {
-    fn new(
-        [_, d_model]: [usize; 2],
-        bias: [usize; 4],
-        shape: AttentionShape,
-        mask: Option<Mask>,
-    ) -> Self {
-        let (seq, d_model) = (shape.seq.max(1), d_model.max(1));
-        let [bias_batch, _, bias_rows, _] = bias;
+    fn new([_, d_model]: [usize; 2], bias: [usize; 4], layout: &Layout) -> Self {
+        let (seq, d_model) = (layout.shape.seq.max(1), d_model.max(1));
+        let [bias_batch, _, bias_rows, bias_width] = bias;
         Self {
             seq,
             d_model,
-            d_head: (d_model / shape.n_heads.max(1)).max(1),
+            d_head: (d_model / layout.shape.n_heads.max(1)).max(1),
             // Of a bias for all there is one.
             bias_strides: [
-                if bias_batch == 1 { 0 } else { bias_rows * seq },
-                if bias_rows == 1 { 0 } else { seq },
+                if bias_batch == 1 { 0 } else { bias_rows * bias_width },
+                if bias_rows == 1 { 0 } else { bias_width },
             ],
-            mask,
+            mask: layout.mask,
             arch: Arch::new(),
         }
     }
 
     /// The numbers of a sequence.
-    fn sequence(self) -> usize {
-        self.seq * self.d_model
+    fn numbers(self, tokens: &Range<usize>) -> Range<usize> {
+        tokens.start * self.d_model..tokens.end * self.d_model
+    }
+
+    /// The sequences, each by itself, without what lies between them.
+    fn split<'a>(self, mut rest: &'a mut [f32], segments: &[Range<usize>]) -> Vec<&'a mut [f32]> {
+        let mut at = 0;
+        let part = |tokens: &Range<usize>| {
+            let numbers = self.numbers(tokens);
+            let (_, from) = std::mem::take(&mut rest).split_at_mut(numbers.start - at);
+            let (part, after) = from.split_at_mut(numbers.len());
+            (rest, at) = (after, numbers.end);
+            part
+        };
+        segments.iter().map(part).collect()
     }
 
     /// The bias of a sequence from a query on.
@@ -251,9 +274,9 @@ impl Rows {
         self,
         [q, k]: [Matrix<'_>; 2],
         bias: &[f32],
+        seq: usize,
         weights: &mut [f32],
     ) -> [f32; QUERIES] {
-        let seq = self.seq;
         let dims = [weights.len() / seq, seq];
         let mut out = MatrixMut { numbers: &mut *weights, dims, row_stride: seq };
         product(&mut out, Write::Over, [q, k.transposed()], self.d_head, self.scale());
@@ -286,11 +309,12 @@ impl Rows {
         weights: &mut Vec<f32>,
         out: &mut [f32],
     ) {
-        let Self { seq, d_model, d_head, .. } = self;
+        let Self { d_model, d_head, .. } = self;
+        let seq = k.len() / d_model;
         weights.resize(out.len() / d_model * seq, 0.0);
         for head in (0..d_model).step_by(d_head) {
             let [q, k, v] = [q, k, v].map(|x| self.head(x, head));
-            let inverses = self.exponentials([q, k], bias, weights);
+            let inverses = self.exponentials([q, k], bias, seq, weights);
             if let Some(mask) = self.mask {
                 let first = self.mask_row(at, head);
                 self.arch.dispatch(Drop { seq, weights, mask, first });
@@ -321,7 +345,8 @@ impl Rows {
         space: &mut Space,
         [of_q, of_k, of_v]: [&mut [f32]; 3],
     ) {
-        let Self { seq, d_model, d_head, .. } = self;
+        let Self { d_model, d_head, .. } = self;
+        let seq = k.len() / d_model;
         let queries = q.len() / d_model;
         let Space { weights, gradients, factors } = space;
         weights.resize(queries * seq, 0.0);
@@ -329,7 +354,7 @@ impl Rows {
         factors.resize(seq, 1.0);
         for head in (0..d_model).step_by(d_head) {
             let [q, k, v, grad] = [q, k, v, grad].map(|x| self.head(x, head));
-            let inverses = self.exponentials([q, k], bias, weights);
+            let inverses = self.exponentials([q, k], bias, seq, weights);
             let dims = [queries, seq];
             let mut out = MatrixMut { numbers: &mut *gradients, dims, row_stride: seq };
             product(&mut out, Write::Over, [grad, v.transposed()], d_head, 1.0);

@@ -1,8 +1,8 @@
 //! Attention beside its definition in plain operations.
 
 use burn::nn::DropoutConfig;
-use burn::tensor::{Tensor, TensorData, activation};
-use isogloss_kernels::{AttentionShape, attention};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use isogloss_kernels::{AttentionShape, Visibility, attention};
 use proptest::prelude::*;
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -17,6 +17,10 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 fn wave<const D: usize>(dims: [usize; D], pitch: f32) -> TensorData {
     let count = dims.iter().product::<usize>();
     TensorData::new((0..count).map(|i| (i as f32 * pitch).sin() * 2.0).collect::<Vec<_>>(), dims)
+}
+
+fn leaf(dims: [usize; 2], pitch: f32, device: &Device) -> Tensor<2> {
+    Tensor::from_data(wave(dims, pitch), device).require_grad()
 }
 
 /// Hides the last tokens of each sequence, of each one more than of the one before it.
@@ -42,7 +46,8 @@ fn differences(shape: AttentionShape, d_model: usize, bias: Option<TensorData>) 
     let plain = crate::device();
     let on_plain = inputs.clone().map(|data| Tensor::<2>::from_data(data, &plain));
     let plain_bias = bias.clone().map(|data| Tensor::<4>::from_data(data, &plain));
-    let kernel = values(attention(on_plain, plain_bias, shape, &dropout));
+    let visibility = |bias: Option<Tensor<4>>| bias.map(Visibility::biased).unwrap_or_default();
+    let kernel = values(attention(on_plain, &visibility(plain_bias), shape, &dropout));
 
     let device = plain.autodiff();
     let tracked =
@@ -50,7 +55,7 @@ fn differences(shape: AttentionShape, d_model: usize, bias: Option<TensorData>) 
     let bias = bias.map(|data| Tensor::<4>::from_data(data, &device));
     let weight = Tensor::<2>::from_data(wave(dims, 0.11), &device);
     let (ours, theirs) = (tracked(), tracked());
-    let found = attention(ours.clone(), bias.clone(), shape, &dropout);
+    let found = attention(ours.clone(), &visibility(bias.clone()), shape, &dropout);
     let heads = |x: Tensor<2>| x.reshape([batch, seq, n_heads, d_model / n_heads]).swap_dims(1, 2);
     let [q, k, v] = theirs.clone().map(heads);
     let scores = q.matmul(k.swap_dims(2, 3)) / ((d_model / n_heads) as f64).sqrt();
@@ -97,10 +102,54 @@ fn what_is_hidden_has_no_part_at_all() {
         v[60 * 8..].fill(hidden);
         let v = Tensor::<2>::from_data(TensorData::new(v, [70, 8]), &device);
         let bias = Tensor::<4>::from_data(bias.clone(), &device);
-        values(attention([x.clone(), x, v], Some(bias), shape, &dropout).narrow(0, 0, 60))
+        let visibility = Visibility::biased(bias);
+        values(attention([x.clone(), x, v], &visibility, shape, &dropout).narrow(0, 0, 60))
     };
     // 1e30 times the smallest weight would show.
     assert_eq!(result(0.0), result(1e30));
+}
+
+#[test]
+fn packed_sequences_are_attended_to_one_by_one() {
+    let dropout = DropoutConfig::new(0.0).init();
+    let (rows, seq) = ([vec![150, 7, 0, 70], vec![], vec![1, 200]], 230);
+    let shape = AttentionShape { batch: 3, seq, n_heads: 2 };
+    let dims = [3 * seq, 8];
+    let device = crate::device().autodiff();
+    let leaves = || [0.37, 0.73, 0.19].map(|pitch| leaf(dims, pitch, &device));
+    let weight = Tensor::<2>::from_data(wave(dims, 0.11), &device);
+    for is_causal in [false, true] {
+        let visibility = Visibility::packed(&rows, seq, is_causal, &device);
+        let ours = leaves();
+        let found = attention(ours.clone(), &visibility, shape, &dropout);
+        let gradients = (found.clone() * weight.clone()).sum().backward();
+        let ours = ours.map(|x| x.grad(&gradients).unwrap());
+        for (row, lengths) in rows.iter().enumerate() {
+            let mut start = row * seq;
+            for &length in lengths.iter().filter(|&&length| length > 0) {
+                let part = |x: Tensor<2>| x.narrow(0, start, length);
+                let alone = leaves();
+                let shape = AttentionShape { batch: 1, seq: length, n_heads: 2 };
+                let bias = is_causal.then(|| Tensor::from_data(causal(length), &device));
+                let visibility = bias.map(Visibility::biased).unwrap_or_default();
+                let expected = attention(alone.clone().map(part), &visibility, shape, &dropout);
+                let difference =
+                    largest_difference(&values(part(found.clone())), &values(expected.clone()));
+                assert!(difference < 5e-6 * isogloss_testing::slack(), "{length}: {difference}");
+                let gradients = (expected * part(weight.clone())).sum().backward();
+                for (ours, alone) in ours.iter().zip(alone) {
+                    let [ours, alone] =
+                        [ours.clone(), alone.grad(&gradients).unwrap()].map(|x| values(part(x)));
+                    let difference = largest_difference(&ours, &alone);
+                    assert!(
+                        difference < 5e-5 * isogloss_testing::slack(),
+                        "{length}: {difference}"
+                    );
+                }
+                start += length;
+            }
+        }
+    }
 }
 
 proptest! {
@@ -114,7 +163,8 @@ proptest! {
         let ones = Tensor::<2>::ones([batch * seq, d_model], &device);
         let dropout = DropoutConfig::new(0.0).init();
         let bias = Tensor::<4>::from_data(padding(shape), &device);
-        let found = attention([tensor(0.7), tensor(1.3), ones], Some(bias), shape, &dropout);
+        let visibility = Visibility::biased(bias);
+        let found = attention([tensor(0.7), tensor(1.3), ones], &visibility, shape, &dropout);
         for x in values(found) {
             prop_assert!((x - 1.0).abs() < 1e-5 * isogloss_testing::slack(), "{x}");
         }

@@ -6,8 +6,8 @@ use burn::module::Param;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData, activation, module};
 use isogloss_kernels::{
-    AdamWStep, AttentionShape, LayerNorm, adamw, attention, decoder_cross_entropy, dropout,
-    embedding, linear, residual_dropout, scaled, sum_of_squares,
+    AdamWStep, AttentionShape, LayerNorm, Visibility, adamw, attention, decoder_cross_entropy,
+    dropout, embedding, linear, residual_dropout, scaled, sum_of_squares,
 };
 use proptest::prelude::*;
 
@@ -291,11 +291,11 @@ fn attention_that_drops_weights_has_the_gradient_of_what_it_computes() {
     let dims = [140, 8];
     let attend = |qkv: [Tensor<2>; 3]| {
         device.seed(11);
-        attention(qkv, None, shape, &rate(0.3))
+        attention(qkv, &Visibility::default(), shape, &rate(0.3))
     };
     let qkv = [1, 2, 3].map(|seed| leaf(dims, seed, &device));
     let y = attend(qkv.clone());
-    let without = attention(qkv.clone(), None, shape, &rate(0.0));
+    let without = attention(qkv.clone(), &Visibility::default(), shape, &rate(0.0));
     assert!(values(y.clone()).iter().zip(values(without)).any(|(a, b)| (a - b).abs() > 0.05));
     let gradients = weighed(y).backward();
     let gradients = qkv.clone().map(|x| values(x.grad(&gradients).unwrap()));

@@ -10,8 +10,8 @@ use isogloss_testing::device;
 use isogloss_tokenization::{EncodeError, SpecialIds, TextEncoder};
 use isogloss_training::{
     Batches, BucketConfig, Class, DistillationBatches, Framing, Labelled, LabelledBatches,
-    MlmBatches, RankingBatches, TlmBatches, TokenizedPairs, TokenizedTexts, TrainingError,
-    batches_by_length,
+    MlmBatches, RankingBatches, TlmBatches, TokenizedPairs, TokenizedTexts, TokenizedWriter,
+    TrainingError, batches_by_length,
 };
 use isogloss_transformer::{
     ClassifierConfig, EncoderConfig, MaskingConfig, MaskingVocabulary, SequenceInput,
@@ -120,6 +120,55 @@ fn a_stream_of_batches_resumes_anywhere() {
     }
 }
 
+fn packed(row: usize) -> MlmBatches {
+    let texts = Arc::new(vec![texts("en", 60), texts("yo", 7)]);
+    let stream = stream(&texts);
+    let mut framing = framing();
+    framing.buckets = framing.buckets.with_packing(row);
+    MlmBatches::try_new(texts, stream, masking(0.15), framing, Seed::new(2)).unwrap()
+}
+
+#[test]
+fn packed_batches_hold_what_is_drawn_in_its_order_and_resume_anywhere() {
+    let device = device();
+    let mut batches = packed(96);
+    let texts = [texts("en", 60), texts("yo", 7)];
+    let mut drawn = stream(&texts);
+    let mut states = Vec::new();
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        states.push(batches.state());
+        let batch = batches.next_batch(&device).unwrap();
+        let [rows, row] = batch.input().layer_dims();
+        let tokens: usize = batch.input().lengths().iter().sum();
+        // Of one row there is nothing to pad, and a batch is full but for less than the longest text.
+        assert_eq!((rows, row), (1, tokens));
+        assert!(tokens <= 96 && tokens > 96 - 21, "{tokens}");
+        for &length in batch.input().lengths() {
+            let draw = drawn.next_draw();
+            let text = texts[draw.language].get(usize::try_from(draw.index).unwrap()).unwrap();
+            assert_eq!(length, text.len() + 2);
+        }
+        seen.push(batch.input().ids().into_data());
+    }
+    for (state, expected) in states.into_iter().zip(seen) {
+        let mut resumed = packed(96);
+        resumed.restore(state).unwrap();
+        assert_eq!(resumed.next_batch(&device).unwrap().input().ids().into_data(), expected);
+    }
+}
+
+#[test]
+fn packing_is_refused_where_it_is_not_offered() {
+    let pairs = vec![TokenizedPairs::try_new(texts("en", 9), texts("yo", 9)).unwrap()];
+    let stream = stream(&pairs);
+    let mut framing = framing();
+    framing.buckets = framing.buckets.with_packing(96);
+    let error =
+        RankingBatches::try_new(Arc::new(pairs), stream, framing, Seed::new(2)).unwrap_err();
+    assert_eq!(error.to_string(), "`packing` is 96, expected none but for language modelling");
+}
+
 #[test]
 fn pairs_are_framed_for_tlm_and_apart_for_ranking() {
     let device = device();
@@ -198,6 +247,68 @@ fn long_texts_are_split_long_pairs_left_out_and_neither_is_cut_in_silence() {
     let (kept, removed) = TokenizedPairs::try_new(long.clone(), long).unwrap().without_long(8);
     assert_eq!(kept.len() + removed, count);
     assert!(removed > 0 && kept.sides()[0].iter().all(|text| text.len() <= 8));
+}
+
+#[test]
+fn texts_of_a_file_are_those_that_were_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let held = texts("yo", 30);
+    let at = dir.path().join("yo");
+    let mut writer = TokenizedWriter::create(&at, held.language().clone()).unwrap();
+    held.iter().for_each(|text| writer.push(text).unwrap());
+    writer.push(&[]).unwrap();
+    assert_eq!(writer.finish().unwrap(), 31);
+    let mapped = TokenizedTexts::open(&at).unwrap();
+    let mut with_empty = held.clone();
+    with_empty.push(&[]);
+    assert_eq!((&mapped, mapped.tokens()), (&with_empty, held.tokens()));
+    assert_eq!(mapped.get(30), Some(&[][..]));
+    assert_eq!(mapped.get(31), None);
+    // What is changed is changed in memory.
+    assert_eq!(mapped.clone().split_long(5), with_empty.clone().split_long(5));
+    let mut longer = mapped.clone();
+    longer.push(&[9, 8]);
+    assert_eq!((longer.len(), longer.get(31)), (32, Some(&[9, 8][..])));
+    assert_eq!(TokenizedTexts::open(&at).unwrap(), mapped);
+    let none = dir.path().join("none");
+    TokenizedWriter::create(&none, held.language().clone()).unwrap().finish().unwrap();
+    assert!(TokenizedTexts::open(&none).unwrap().is_empty());
+}
+
+#[test]
+fn a_torn_file_of_ids_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = || {
+        let mut writer = TokenizedWriter::create(dir.path(), "yo".parse().unwrap()).unwrap();
+        writer.push(&[5, 6, 7]).unwrap();
+        writer.push(&[8]).unwrap();
+        writer.finish().unwrap();
+    };
+    let refusal = |name: &str, change: fn(Vec<u8>) -> Vec<u8>| {
+        write();
+        let path = dir.path().join(name);
+        std::fs::write(&path, change(std::fs::read(&path).unwrap())).unwrap();
+        let error = TokenizedTexts::open(dir.path()).unwrap_err().to_string();
+        error.strip_prefix(&format!("{}: ", path.display())).unwrap().to_owned()
+    };
+    let short = |mut bytes: Vec<u8>| {
+        bytes.pop();
+        bytes
+    };
+    assert_eq!(refusal("ids.u32", short), "15 bytes, expected 16");
+    assert_eq!(refusal("ends.u64", short), "23 bytes, expected 24");
+    let turned = |mut bytes: Vec<u8>| {
+        bytes[8] = 9;
+        bytes
+    };
+    assert_eq!(refusal("ends.u64", turned), "ends of texts, expected ascending from 0 to 4");
+    let other = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).unwrap().replace("\"version\": 1", "\"version\": 9").into_bytes()
+    };
+    assert_eq!(refusal("texts.json", other), "`version` is 9, expected 1");
+    std::fs::remove_file(dir.path().join("texts.json")).unwrap();
+    let error = TokenizedTexts::open(dir.path()).unwrap_err();
+    assert!(matches!(error, TrainingError::Read { .. }), "{error}");
 }
 
 #[test]

@@ -17,19 +17,19 @@ use serde_json::{Value, json};
 
 #[derive(Module, Debug)]
 pub(crate) struct Regression {
-    pub(crate) table: Embedding,
-    up: Linear,
+    pub(crate) embeddings: Embedding,
+    pub(crate) layers: Vec<Linear>,
     norm: LayerNorm,
     dropout: Dropout,
-    down: Linear,
+    pub(crate) down: Linear,
 }
 
 impl Regression {
     pub(crate) fn new(dropout: f64, device: &Device) -> Self {
         device.seed(11);
         Self {
-            table: EmbeddingConfig::new(TABLE as usize, 4).init(device),
-            up: LinearConfig::new(4, 8).init(device),
+            embeddings: EmbeddingConfig::new(TABLE as usize, 4).init(device),
+            layers: vec![LinearConfig::new(4, 8).init(device)],
             norm: LayerNormConfig::new(8).init(device),
             dropout: DropoutConfig::new(dropout).init(),
             down: LinearConfig::new(8, 1).init(device),
@@ -38,12 +38,13 @@ impl Regression {
 
     fn forward(&self, x: Tensor<2>, ids: Tensor<1, Int>, by_rows: bool) -> Tensor<2> {
         let shift = if by_rows {
-            embedding(&self.table.weight, ids)
+            embedding(&self.embeddings.weight, ids)
         } else {
-            self.table.weight.val().select(0, ids)
+            self.embeddings.weight.val().select(0, ids)
         };
         let x = x + shift * 0.1;
-        self.down.forward(self.dropout.forward(self.norm.forward(self.up.forward(x)).tanh()))
+        let x = self.layers.iter().fold(x, |x, layer| layer.forward(x));
+        self.down.forward(self.dropout.forward(self.norm.forward(x).tanh()))
     }
 }
 

@@ -7,7 +7,8 @@ use std::process::Command;
 use isogloss_core::{Progress, ProgressEvent, Seed};
 use isogloss_testing::device;
 use isogloss_training::{
-    LearningRateConfig, Outcome, StopFlag, Task, TrainedRun, Trainer, TrainingConfig, TrainingError,
+    AveragingConfig, LearningRateConfig, Outcome, StopFlag, Task, TrainedRun, Trainer,
+    TrainingConfig, TrainingError,
 };
 use proptest::prelude::*;
 use rand::RngExt;
@@ -28,6 +29,8 @@ fn config(steps: u64) -> TrainingConfig {
         .with_checkpoint_every(5)
         .with_validate_every(3)
         .with_record_every(5)
+        .with_unfreeze_every(3)
+        .with_averaging(AveragingConfig::new(0.5).with_every(2))
         .with_seed(Seed::new(3))
 }
 
@@ -90,6 +93,7 @@ proptest! {
         prop_assert_eq!(from, cut);
         let resumed = second.run(&StopFlag::new(), &())?;
         prop_assert_eq!(bits(&resumed.model), bits(&whole.model));
+        prop_assert_eq!(bits(&resumed.averaged.unwrap()), bits(&whole.averaged.unwrap()));
         prop_assert_eq!(resumed.history, whole.history);
         prop_assert_eq!(resumed.validation, whole.validation);
         let (best, expected) = (resumed.best.unwrap(), whole.best.unwrap());

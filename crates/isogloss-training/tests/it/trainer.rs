@@ -7,8 +7,8 @@ use isogloss_core::LanguageTag;
 use isogloss_testing::device;
 use isogloss_tokenization::{Algorithm, FairnessGate, FairnessReport, VocabularyConfig};
 use isogloss_training::{
-    AdamWSettings, LearningRateConfig, Outcome, RateFactors, StopFlag, Task, Trainer,
-    TrainingConfig,
+    AdamWSettings, AveragingConfig, Decay, LearningRateConfig, Outcome, RateFactors, StopFlag,
+    Task, Trainer, TrainingConfig,
 };
 
 use crate::regression::{Regression, Sums, bits, turn};
@@ -137,6 +137,66 @@ fn a_run_that_gets_no_better_ends_and_stays_ended() {
         let refused = Trainer::try_new(config, Regression::new(0.0, &device), tasks, &device);
         assert!(refused.unwrap_err().to_string().contains("expected a"));
     }
+}
+
+#[test]
+fn layers_learn_from_the_top_down() {
+    let _turn = turn();
+    let device = device().autodiff();
+    let part =
+        |model: &Regression| [bits(&model.embeddings), bits(&model.layers), bits(&model.down)];
+    let before = part(&Regression::new(0.0, &device));
+    let run = |steps| {
+        // A rate that falls would be 0 at the last step.
+        let rate = LearningRateConfig::new(2e-2).with_decay(Decay::Constant);
+        let config = config(steps).with_learning_rate(rate).with_unfreeze_every(4);
+        let tasks = tasks(vec![(Sums::new("sum", 16), 1.0)]);
+        let model = Regression::new(0.0, &device);
+        Trainer::try_new(config, model, tasks, &device).unwrap().run(&StopFlag::new(), &()).unwrap()
+    };
+    for (steps, learned) in [
+        (4, [false, false, true]),
+        (5, [false, true, true]),
+        (8, [false, true, true]),
+        (9, [true, true, true]),
+    ] {
+        let model = run(steps).model;
+        let after = part(&model);
+        let found: Vec<bool> = (0..3).map(|part| before[part] != after[part]).collect();
+        assert_eq!(found, learned, "after {steps} steps");
+        // What a run leaves is as trainable as what it was given.
+        assert!(model.embeddings.weight.is_require_grad());
+    }
+}
+
+#[test]
+fn held_out_losses_are_of_the_moving_average() {
+    let _turn = turn();
+    let device = device().autodiff();
+    let run = |averaging: Option<AveragingConfig>| {
+        let mut config = config(30).with_validate_every(10);
+        config.averaging = averaging;
+        let tasks = tasks(vec![(Sums::new("sum", 16), 1.0)]);
+        Trainer::try_new(config, Regression::new(0.0, &device), tasks, &device)
+            .unwrap()
+            .with_validation(Box::new(Sums::new("held-out", 8)), 3)
+            .unwrap()
+            .run(&StopFlag::new(), &())
+            .unwrap()
+    };
+    let (plain, averaged) = (run(None), run(Some(AveragingConfig::new(0.9))));
+    // It is beside the run and has no part in it.
+    assert_eq!(bits(&plain.model), bits(&averaged.model));
+    assert!(plain.averaged.is_none());
+    let average = averaged.averaged.unwrap();
+    assert_ne!(bits(&average), bits(&averaged.model));
+    let mut task = Sums::new("held-out", 8);
+    let model = average.valid();
+    let loss = |task: &mut Sums| task.next_loss(&model, &device.clone().inner()).unwrap().sum;
+    let sum: f64 = (0..3).map(|_| f64::from(loss(&mut task).into_scalar::<f32>())).sum();
+    let last = averaged.validation.last().unwrap();
+    assert_eq!((last.step, last.loss.to_bits()), (30, (sum / 24.0).to_bits()));
+    assert_ne!(last.loss.to_bits(), plain.validation.last().unwrap().loss.to_bits());
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod heads;
 mod int8;
 mod masking;
 mod mlm;
+mod packing;
 mod pooling;
 mod pretrained;
 mod question_answering;
