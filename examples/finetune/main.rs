@@ -63,6 +63,14 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) out: PathBuf,
 
+    /// Go on from the newest checkpoint under OUT, which are there until the model is
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Updates between checkpoints [default: those between looks at the dev file]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) checkpoint_every: Option<u64>,
+
     /// How often all of the training file is seen
     #[arg(long, default_value_t = 3, conflicts_with = "steps", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: u64,
@@ -102,6 +110,15 @@ pub(crate) struct Args {
     /// By what the rate is multiplied from each layer to the one below, such as 0.9
     #[arg(long)]
     pub(crate) layer_decay: Option<f64>,
+
+    /// Updates after which one layer more learns, from the head down
+    #[arg(long)]
+    pub(crate) unfreeze_every: Option<u64>,
+
+    /// Keep a moving average of the parameters, of which so much stays at each update, such as 0.99; the dev file chooses
+    /// among its steps
+    #[arg(long, value_name = "DECAY")]
+    pub(crate) averaging: Option<f64>,
 
     /// Train a LoRA of this rank and the head, and freeze the rest; it is merged at the end
     #[arg(long)]

@@ -16,11 +16,11 @@ use isogloss::peft::{
 };
 use isogloss::tokenization::{TextEncoder as _, Vocabulary};
 use isogloss::training::{
-    BucketConfig, Label, Labelled, LabelledBatches, LearningRateConfig, ObjectiveTask, RateFactors,
-    StopFlag, Task, Trainer, TrainingConfig, batches_by_length,
+    AveragingConfig, BucketConfig, Label, Labelled, LabelledBatches, LearningRateConfig,
+    ObjectiveTask, Outcome as End, RateFactors, Task, Trainer, TrainingConfig, batches_by_length,
 };
 use isogloss::transformer::{Encoder, Objective, Pretrained, PretrainedModel, SaveOptions};
-use isogloss_examples::{Bars, Outcome, print_written, share_of};
+use isogloss_examples::{Bars, Outcome, print_written, share_of, stop_on_interrupt};
 use serde_json::{Map, Value, json};
 
 use crate::Args;
@@ -159,19 +159,42 @@ impl<'a> Session<'a> {
         } else {
             2e-5
         }));
+        let validate_every = args.validate_every.unwrap_or(in_epoch);
         let mut config = TrainingConfig::new(steps)
             .with_learning_rate(rate.with_warmup_steps(warmup))
             .with_accumulation(args.accumulation)
-            .with_validate_every(args.validate_every.unwrap_or(in_epoch))
+            .with_validate_every(validate_every)
+            .with_checkpoint_every(args.checkpoint_every.unwrap_or(validate_every))
             .with_record_every((steps / 20).max(1))
             .with_seed(self.seed);
+        config.keep_checkpoints = 1;
         config.patience = args.patience;
+        config.unfreeze_every = args.unfreeze_every;
+        config.averaging = args.averaging.map(AveragingConfig::new);
         if let Some(decay) = args.layer_decay {
             config = config.with_rate_factors(RateFactors::default().with_layer_decay(decay));
         }
-        let run = Trainer::try_new(config, model, vec![(tasks.train, 1.0)], &device)?
+        let checkpoints = args.out.join("checkpoints");
+        if checkpoints.exists() && !args.resume {
+            return Err(format!(
+                "{}: a run was begun here, expected --resume, or another --out",
+                checkpoints.display()
+            )
+            .into());
+        }
+        let (trainer, from) = Trainer::try_new(config, model, vec![(tasks.train, 1.0)], &device)?
             .with_validation(tasks.dev, in_dev)?
-            .run(&StopFlag::new(), &self.bars.stage("training"))?;
+            .with_checkpoints(&checkpoints)
+            .resume()?;
+        if from > 0 {
+            println!("going on from step {from}");
+        }
+        let run = trainer.run(&stop_on_interrupt()?, &self.bars.stage("training"))?;
+        if run.outcome == End::Interrupted {
+            return Err(
+                format!("ended after step {}; --resume goes on from there", run.steps).into()
+            );
+        }
         let best = run.best.ok_or("no held-out loss was a number: try a lower --learning-rate")?;
         println!("best at step {} of {}, held-out loss {:.4}", best.step, run.steps, best.loss);
         let model = if args.lora.is_some() { merge_lora(best.model)? } else { best.model };
@@ -222,6 +245,10 @@ impl<'a> Session<'a> {
         });
         written.insert(0, write_metrics(out, &metrics)?);
         written.push(model);
+        // What the model was made from, and no longer of use beside it.
+        let checkpoints = out.join("checkpoints");
+        fs::remove_dir_all(&checkpoints)
+            .map_err(|error| format!("{}: {error}", checkpoints.display()))?;
         print_written(&written);
         Ok(())
     }

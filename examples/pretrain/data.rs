@@ -1,13 +1,19 @@
 //! The corpus as ids: what is learned from, and what is held out.
+//!
+//! Texts are read twice: once to know what they are, and, unless they were encoded before, once more to be encoded into
+//! files that are mapped into memory. So a corpus may be larger than memory, and a run that goes on encodes nothing.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use isogloss::core::{LanguageTag, Progress, ProgressEvent};
+use isogloss::core::{LanguageTag, Progress, ProgressEvent, write_dir_atomically};
 use isogloss::corpus::{Manifest, Split};
-use isogloss::governance::{Policy, Provenance, Purpose};
+use isogloss::governance::{Policy, Provenance, ProvenanceEntry, Purpose};
 use isogloss::tokenization::Vocabulary;
-use isogloss::training::{TokenizedPairs, TokenizedTexts};
+use isogloss::training::{ContentHash, TokenizedPairs, TokenizedTexts, TokenizedWriter};
 use isogloss_examples::Outcome;
 
 /// Where a language has no dev part, one text of so many is held out.
@@ -16,6 +22,10 @@ const ONE_OF: usize = 100;
 const MOST: usize = 500;
 /// Texts that are encoded at once.
 const BLOCK: usize = 4_096;
+/// What becomes of texts here; another number where that changes.
+const WAY: &[u8] = b"pretrain 1";
+/// The directories of what is learned from, and of what is held out.
+const PARTS: [&str; 2] = ["learned", "held-out"];
 
 /// Texts and pairs by language, for each purpose.
 #[derive(Default)]
@@ -27,58 +37,321 @@ pub(crate) struct Data {
     pub(crate) provenance: Provenance,
 }
 
-/// Which of what one asks for is read.
-pub(crate) struct Wanted {
+/// What is read, and how.
+pub(crate) struct Reading<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) policy: Policy,
+    pub(crate) vocabulary: &'a Vocabulary,
+    /// The file of the vocabulary, or its directory.
+    pub(crate) tokenizer: &'a Path,
+    /// Where ids are kept.
+    pub(crate) cache: &'a Path,
     pub(crate) texts: bool,
     pub(crate) pairs: bool,
     pub(crate) max_length: usize,
 }
 
-/// Ids of one language or pair of languages: `[learned from, held out]`.
-struct Both<const SIDES: usize> {
-    parts: [[TokenizedTexts; SIDES]; 2],
+/// One language or pair of languages: which parts of the manifest it has.
+struct Group<const SIDES: usize> {
+    languages: [LanguageTag; SIDES],
+    parts: Vec<Part>,
+}
+
+struct Part {
+    place: usize,
+    is_held_out: bool,
+    /// Whether the sides of a pair change places.
+    is_turned: bool,
+}
+
+/// What the texts of a group are.
+struct Survey {
+    hash: ContentHash,
+    count: usize,
     has_dev: bool,
 }
 
-impl<const SIDES: usize> Both<SIDES> {
-    fn new(languages: &[LanguageTag; SIDES]) -> Self {
-        let empty = || languages.each_ref().map(|language| TokenizedTexts::new(language.clone()));
-        Self { parts: [empty(), empty()], has_dev: false }
+/// Takes one row of texts after the other.
+type Take<'a, const SIDES: usize> = dyn FnMut([String; SIDES]) -> Outcome<()> + 'a;
+
+/// Says how many texts were read or encoded.
+struct Counter<'a> {
+    task: &'static str,
+    done: u64,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Counter<'a> {
+    fn new(task: &'static str, progress: &'a dyn Progress) -> Self {
+        progress.report(ProgressEvent::Started { task, total: None, unit: "texts" });
+        Self { task, done: 0, progress }
     }
 
-    fn push(
-        &mut self,
-        texts: &mut Vec<[String; SIDES]>,
-        part: usize,
-        vocabulary: &Vocabulary,
-    ) -> Outcome<()> {
-        for side in 0..SIDES {
-            let of_side: Vec<&str> = texts.iter().map(|row| row[side].as_str()).collect();
-            for ids in vocabulary.encode_batch(&of_side)? {
-                self.parts[part][side].push(&ids);
-            }
+    fn advance(&mut self, count: usize, note: &str) {
+        self.done += count as u64;
+        let (task, done) = (self.task, self.done);
+        self.progress.report(ProgressEvent::Advanced { task, done, note });
+    }
+
+    fn finish(self) {
+        self.progress.report(ProgressEvent::Finished { task: self.task });
+    }
+}
+
+impl Data {
+    pub(crate) fn read(reading: &Reading<'_>, progress: &dyn Progress) -> Outcome<Self> {
+        let mut data = Self::default();
+        let mut way = ContentHash::new();
+        way.push(WAY);
+        way.push(&reading.max_length.to_le_bytes());
+        for file in tokenizer_files(reading.tokenizer)? {
+            way.push(&fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?);
         }
-        texts.clear();
+        let (mut learned_texts, mut learned_pairs) = (Vec::new(), Vec::new());
+        let mut counters = ["reading", "encoding"].map(|task| Counter::new(task, progress));
+        for group in text_groups(reading) {
+            let of = |part: &Part, take: &mut Take<'_, 1>| read_texts(reading, part, take);
+            let [[learned], [held]] =
+                group.ids(reading, &way, of, &mut data.provenance, &mut counters)?;
+            learned_texts.push(learned);
+            data.held_texts.push(held);
+        }
+        for group in pair_groups(reading) {
+            let of = |part: &Part, take: &mut Take<'_, 2>| read_pairs(reading, part, take);
+            let [[x, y], [held_x, held_y]] =
+                group.ids(reading, &way, of, &mut data.provenance, &mut counters)?;
+            learned_pairs.push(TokenizedPairs::try_new(x, y)?);
+            data.held_pairs.push(TokenizedPairs::try_new(held_x, held_y)?);
+        }
+        for counter in counters {
+            counter.finish();
+        }
+        learned_texts.retain(|texts| !texts.is_empty());
+        learned_pairs.retain(|pairs| !pairs.is_empty());
+        data.held_texts.retain(|texts| !texts.is_empty());
+        data.held_pairs.retain(|pairs| !pairs.is_empty());
+        (data.texts, data.pairs) = (Arc::new(learned_texts), Arc::new(learned_pairs));
+        Ok(data)
+    }
+}
+
+impl Data {
+    /// The tokens of a sequence, with its delimiters, in the mean over all; of none, that of the longest.
+    pub(crate) fn mean_length(&self, longest: usize) -> usize {
+        let texts = self.texts.iter().map(|texts| (texts.len(), texts.tokens() + 2 * texts.len()));
+        let sides = self.pairs.iter().map(|pairs| {
+            let tokens: usize = pairs.sides().iter().map(TokenizedTexts::tokens).sum();
+            (pairs.len(), tokens + 4 * pairs.len())
+        });
+        let (count, tokens) =
+            texts.chain(sides).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        if count == 0 { longest } else { tokens.div_ceil(count) }
+    }
+}
+
+impl<const SIDES: usize> Group<SIDES> {
+    fn new(languages: [LanguageTag; SIDES]) -> Self {
+        Self { languages, parts: Vec::new() }
+    }
+
+    /// Ids `[learned from, held out]`, from files of before, or encoded now.
+    fn ids(
+        &self,
+        reading: &Reading<'_>,
+        way: &ContentHash,
+        read: impl Fn(&Part, &mut Take<'_, SIDES>) -> Outcome<ProvenanceEntry>,
+        provenance: &mut Provenance,
+        [counter, encoded]: &mut [Counter<'_>; 2],
+    ) -> Outcome<[[TokenizedTexts; SIDES]; 2]> {
+        let names = self.languages.each_ref().map(ToString::to_string).join("-");
+        let mut survey = Survey { hash: way.clone(), count: 0, has_dev: false };
+        for part in &self.parts {
+            survey.has_dev |= part.is_held_out;
+            survey.hash.push(&[u8::from(part.is_held_out)]);
+            provenance.push(read(part, &mut |row| {
+                for text in &row {
+                    survey.hash.push(text.as_bytes());
+                }
+                survey.count += 1;
+                if survey.count.is_multiple_of(BLOCK) {
+                    counter.advance(BLOCK, &names);
+                }
+                Ok(())
+            })?);
+        }
+        let dir = reading.cache.join(format!("{names}-{}", survey.hash.name()));
+        if !dir.exists() {
+            write_dir_atomically(&dir, |to| self.encode(reading, &survey, &read, to, encoded))?;
+        }
+        let open = |part: usize, side: usize| TokenizedTexts::open(&at(&dir, part, side));
+        let mut opened = Vec::with_capacity(2);
+        for part in 0..PARTS.len() {
+            let sides = (0..SIDES).map(|side| open(part, side)).collect::<Result<Vec<_>, _>>()?;
+            opened.push(<[_; SIDES]>::try_from(sides).map_err(|_| "sides of pairs")?);
+        }
+        let both =
+            <[_; 2]>::try_from(opened).map_err(|_| "what is learned and what is held out")?;
+        let kept: usize = both.iter().map(|sides: &[TokenizedTexts; SIDES]| sides[0].len()).sum();
+        if SIDES > 1 && kept < survey.count {
+            let (cut, longest) = (survey.count - kept, reading.max_length);
+            println!(
+                "{cut} pairs of {names} have a side of more than {longest} tokens and are left out"
+            );
+        }
+        Ok(both)
+    }
+
+    fn encode(
+        &self,
+        reading: &Reading<'_>,
+        survey: &Survey,
+        read: impl Fn(&Part, &mut Take<'_, SIDES>) -> Outcome<ProvenanceEntry>,
+        to: &Path,
+        counter: &mut Counter<'_>,
+    ) -> Outcome<()> {
+        let mut writers = Vec::new();
+        for part in 0..PARTS.len() {
+            let writer = |(side, language): (usize, &LanguageTag)| {
+                TokenizedWriter::create(&at(to, part, side), language.clone())
+            };
+            let sides = self.languages.iter().enumerate().map(writer);
+            writers.push(sides.collect::<Result<Vec<_>, _>>()?);
+        }
+        let mut place = 0;
+        let mut write = |rows: &mut Vec<[String; SIDES]>, of_dev: bool| -> Outcome<()> {
+            let mut encoded = Vec::with_capacity(SIDES);
+            for side in 0..SIDES {
+                let texts: Vec<&str> = rows.iter().map(|row| row[side].as_str()).collect();
+                encoded.push(reading.vocabulary.encode_batch(&texts)?);
+            }
+            for row in 0..rows.len() {
+                let is_held =
+                    if survey.has_dev { of_dev } else { is_held_out(place, survey.count) };
+                place += 1;
+                let sides: Vec<&[u32]> = encoded.iter().map(|side| side[row].as_slice()).collect();
+                write_row(&mut writers[usize::from(is_held)], &sides, reading.max_length)?;
+            }
+            counter.advance(rows.len(), self.languages[SIDES - 1].name());
+            rows.clear();
+            Ok(())
+        };
+        for part in &self.parts {
+            let mut rows = Vec::new();
+            read(part, &mut |row| {
+                rows.push(row);
+                if rows.len() == BLOCK { write(&mut rows, part.is_held_out) } else { Ok(()) }
+            })?;
+            write(&mut rows, part.is_held_out)?;
+        }
+        for writer in writers.into_iter().flatten() {
+            writer.finish()?;
+        }
         Ok(())
     }
+}
 
-    /// Holds out every hundredth text where nobody said which.
-    fn split(self) -> [[TokenizedTexts; SIDES]; 2] {
-        if self.has_dev {
-            return self.parts;
+/// A text is cut where it is too long; a pair, which cannot be cut in the same place on both sides, is left out.
+fn write_row(writers: &mut [TokenizedWriter], sides: &[&[u32]], max_length: usize) -> Outcome<()> {
+    match (writers, sides) {
+        ([writer], [ids]) if ids.len() > max_length => {
+            ids.chunks(max_length.max(1)).try_for_each(|piece| writer.push(piece))?;
         }
-        let [all, mut held] = self.parts;
-        let mut kept = all.each_ref().map(|side| TokenizedTexts::new(side.language().clone()));
-        let count = all[0].len();
-        for place in 0..count {
-            let is_held = is_held_out(place, count);
-            for (side, ids) in all.iter().enumerate() {
-                let to = if is_held { &mut held[side] } else { &mut kept[side] };
-                to.push(ids.get(place).unwrap_or_default());
-            }
+        (writers, sides) if sides.iter().all(|ids| ids.len() <= max_length) => {
+            writers.iter_mut().zip(sides).try_for_each(|(writer, ids)| writer.push(ids))?;
         }
-        [kept, held]
+        _ => {}
     }
+    Ok(())
+}
+
+/// The directory of one side.
+fn at(dir: &Path, part: usize, side: usize) -> PathBuf {
+    dir.join(format!("{}-{side}", PARTS[part]))
+}
+
+/// What the vocabulary was opened from.
+fn tokenizer_files(path: &Path) -> Outcome<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Outcome<Vec<_>>>()?;
+    let is_known = |file: &PathBuf| {
+        let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let is_model = file.extension().is_some_and(|extension| extension == "model");
+        is_model || name.starts_with("tokenizer") || name.starts_with("special_tokens")
+    };
+    files.retain(is_known);
+    files.sort();
+    Ok(files)
+}
+
+fn purpose(part: &Part) -> Purpose {
+    if part.is_held_out { Purpose::Evaluate } else { Purpose::Train }
+}
+
+/// Whether a part is held out; `None` for one that is not for this.
+fn holds_out(split: Option<Split>) -> Option<bool> {
+    match split {
+        Some(Split::Dev) => Some(true),
+        Some(Split::Test) => None,
+        _ => Some(false),
+    }
+}
+
+fn text_groups(reading: &Reading<'_>) -> Vec<Group<1>> {
+    let mut groups: BTreeMap<LanguageTag, Group<1>> = BTreeMap::new();
+    for (place, part) in reading.manifest.texts().iter().enumerate().filter(|_| reading.texts) {
+        let Some(is_held_out) = holds_out(part.split) else { continue };
+        let language = part.language.clone();
+        let group = groups.entry(language.clone()).or_insert_with(|| Group::new([language]));
+        group.parts.push(Part { place, is_held_out, is_turned: false });
+    }
+    groups.into_values().collect()
+}
+
+fn pair_groups(reading: &Reading<'_>) -> Vec<Group<2>> {
+    let pivot = pivot(reading.manifest);
+    let mut groups: BTreeMap<[LanguageTag; 2], Group<2>> = BTreeMap::new();
+    for (place, part) in reading.manifest.bitexts().iter().enumerate().filter(|_| reading.pairs) {
+        let Some(is_held_out) = holds_out(part.split) else { continue };
+        let mut languages = part.languages.clone();
+        let is_turned = Some(&languages[1]) == pivot.as_ref();
+        if is_turned {
+            languages.reverse();
+        }
+        let group = groups.entry(languages.clone()).or_insert_with(|| Group::new(languages));
+        group.parts.push(Part { place, is_held_out, is_turned });
+    }
+    groups.into_values().collect()
+}
+
+fn read_texts(
+    reading: &Reading<'_>,
+    part: &Part,
+    take: &mut Take<'_, 1>,
+) -> Outcome<ProvenanceEntry> {
+    let mut reader = reading.manifest.open_text(part.place, purpose(part), reading.policy)?;
+    for text in reader.by_ref() {
+        take([text?.text])?;
+    }
+    Ok(reader.provenance())
+}
+
+fn read_pairs(
+    reading: &Reading<'_>,
+    part: &Part,
+    take: &mut Take<'_, 2>,
+) -> Outcome<ProvenanceEntry> {
+    let mut reader = reading.manifest.open_bitext(part.place, purpose(part), reading.policy)?;
+    for pair in reader.by_ref() {
+        let mut texts = pair?.texts;
+        if part.is_turned {
+            texts.reverse();
+        }
+        take(texts)?;
+    }
+    Ok(reader.provenance())
 }
 
 /// The language that most bitexts have: pairs are drawn by their other side, which tells them apart.
@@ -94,105 +367,6 @@ fn pivot(manifest: &Manifest) -> Option<LanguageTag> {
 fn is_held_out(place: usize, count: usize) -> bool {
     let every = ONE_OF.max(count.div_ceil(MOST)).min(count.max(2));
     place % every == every - 1
-}
-
-impl Data {
-    pub(crate) fn read(
-        manifest: &Manifest,
-        policy: Policy,
-        vocabulary: &Vocabulary,
-        wanted: &Wanted,
-        progress: &dyn Progress,
-    ) -> Outcome<Self> {
-        const TASK: &str = "encoding";
-        progress.report(ProgressEvent::Started { task: TASK, total: None, unit: "texts" });
-        let mut data = Self::default();
-        let mut done = 0;
-        let mut advance = |count: usize, note: &str| {
-            done += count as u64;
-            progress.report(ProgressEvent::Advanced { task: TASK, done, note });
-        };
-        let part_of = |split: Option<Split>| match split {
-            Some(Split::Dev) => Some((1, Purpose::Evaluate)),
-            Some(Split::Test) => None,
-            _ => Some((0, Purpose::Train)),
-        };
-        let mut texts: BTreeMap<LanguageTag, Both<1>> = BTreeMap::new();
-        for (place, part) in manifest.texts().iter().enumerate().filter(|_| wanted.texts) {
-            let Some((split, purpose)) = part_of(part.split) else { continue };
-            let languages = [part.language.clone()];
-            let both = texts.entry(part.language.clone()).or_insert_with(|| Both::new(&languages));
-            both.has_dev |= split == 1;
-            let mut reader = manifest.open_text(place, purpose, policy)?;
-            let mut block = Vec::new();
-            for text in reader.by_ref() {
-                block.push([text?.text]);
-                if block.len() == BLOCK {
-                    advance(block.len(), part.language.name());
-                    both.push(&mut block, split, vocabulary)?;
-                }
-            }
-            advance(block.len(), part.language.name());
-            both.push(&mut block, split, vocabulary)?;
-            data.provenance.push(reader.provenance());
-        }
-        let pivot = pivot(manifest);
-        let mut pairs: BTreeMap<[LanguageTag; 2], Both<2>> = BTreeMap::new();
-        for (place, part) in manifest.bitexts().iter().enumerate().filter(|_| wanted.pairs) {
-            let Some((split, purpose)) = part_of(part.split) else { continue };
-            let mut languages = part.languages.clone();
-            let turned = Some(&languages[1]) == pivot.as_ref();
-            if turned {
-                languages.reverse();
-            }
-            let both = pairs.entry(languages.clone()).or_insert_with(|| Both::new(&languages));
-            both.has_dev |= split == 1;
-            let mut reader = manifest.open_bitext(place, purpose, policy)?;
-            let mut block = Vec::new();
-            for pair in reader.by_ref() {
-                let mut texts = pair?.texts;
-                if turned {
-                    texts.reverse();
-                }
-                block.push(texts);
-                if block.len() == BLOCK {
-                    advance(block.len(), languages[1].name());
-                    both.push(&mut block, split, vocabulary)?;
-                }
-            }
-            advance(block.len(), languages[1].name());
-            both.push(&mut block, split, vocabulary)?;
-            data.provenance.push(reader.provenance());
-        }
-        progress.report(ProgressEvent::Finished { task: TASK });
-        let (mut kept_texts, mut kept_pairs) = (Vec::new(), Vec::new());
-        for both in texts.into_values() {
-            let [[kept], [held]] = both.split();
-            kept_texts.push(kept.split_long(wanted.max_length));
-            data.held_texts.push(held.split_long(wanted.max_length));
-        }
-        for (languages, both) in pairs {
-            let [[x, y], [held_x, held_y]] = both.split();
-            let (kept, cut) = TokenizedPairs::try_new(x, y)?.without_long(wanted.max_length);
-            if cut > 0 {
-                let [x, y] = &languages;
-                println!(
-                    "{cut} pairs of {x} and {y} have a side of more than {} tokens and are left out",
-                    wanted.max_length
-                );
-            }
-            kept_pairs.push(kept);
-            let (held, _) =
-                TokenizedPairs::try_new(held_x, held_y)?.without_long(wanted.max_length);
-            data.held_pairs.push(held);
-        }
-        kept_texts.retain(|texts| !texts.is_empty());
-        kept_pairs.retain(|pairs| !pairs.is_empty());
-        data.held_texts.retain(|texts| !texts.is_empty());
-        data.held_pairs.retain(|pairs| !pairs.is_empty());
-        (data.texts, data.pairs) = (Arc::new(kept_texts), Arc::new(kept_pairs));
-        Ok(data)
-    }
 }
 
 #[cfg(test)]

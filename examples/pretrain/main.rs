@@ -29,6 +29,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// line; OUT/report.html, losses as a plot; and checkpoints, from which --resume goes on.
 #[derive(Parser)]
 #[command(name = "pretrain", version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the command line")]
 pub(crate) struct Args {
     /// What the corpus consists of
     #[arg(long)]
@@ -89,6 +90,14 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 2_048)]
     pub(crate) batch_tokens: usize,
 
+    /// Pack sequences into rows, in the place of batches of like lengths: nothing is padded
+    #[arg(long)]
+    pub(crate) packing: bool,
+
+    /// Where texts are kept as ids, so that they are encoded once [default: OUT/ids]
+    #[arg(long)]
+    pub(crate) cache: Option<PathBuf>,
+
     /// Batches that make one update
     #[arg(long, default_value_t = 1)]
     pub(crate) accumulation: usize,
@@ -108,6 +117,15 @@ pub(crate) struct Args {
     /// The weight decay of matrices and embeddings
     #[arg(long, default_value_t = 0.01)]
     pub(crate) weight_decay: f32,
+
+    /// By what the rate is multiplied from layer to layer downwards, such as 0.9
+    #[arg(long)]
+    pub(crate) layer_decay: Option<f64>,
+
+    /// Keep a moving average of the parameters, of which so much stays at each update, such as 0.999; the model that is
+    /// written, and held-out losses, are of it
+    #[arg(long, value_name = "DECAY")]
+    pub(crate) averaging: Option<f64>,
 
     /// Dropout of a fresh model
     #[arg(long, default_value_t = 0.1)]

@@ -20,20 +20,21 @@ use isogloss::sampling::{
 };
 use isogloss::tokenization::Vocabulary;
 use isogloss::training::{
-    AdamWSettings, BucketConfig, Framing, LearningRateConfig, LossRecord, MlmBatches,
-    ObjectiveTask, RankingBatches, RunPlan, RunShape, StopFlag, Task, TlmBatches, TokenizedPairs,
-    TokenizedTexts, TrainedRun, Trainer, TrainingConfig, batches_by_length,
+    AdamWSettings, AveragingConfig, BucketConfig, Framing, LearningRateConfig, LossRecord,
+    MlmBatches, ObjectiveTask, Outcome as End, RankingBatches, RunPlan, RunShape, StopFlag, Task,
+    TlmBatches, TokenizedPairs, TokenizedTexts, TrainedRun, Trainer, TrainingConfig,
+    batches_by_length,
 };
 use isogloss::transformer::{
-    HasEncoder as _, MaskedLanguageModel, Masking, MlmObjective, Pretrained, RankingConfig,
-    SaveOptions,
+    EncoderConfig, HasEncoder as _, MaskedLanguageModel, Masking, MlmObjective, Pretrained,
+    RankingConfig, SaveOptions, SequenceLayout,
 };
-use isogloss_examples::{Bars, Outcome, print_written, share_of};
+use isogloss_examples::{Bars, Outcome, print_written, share_of, stop_on_interrupt};
 use serde_json::json;
 
 use crate::Args;
 use crate::cost::{Cost, Trial};
-use crate::data::{Data, Wanted};
+use crate::data::{Data, Reading};
 use crate::model::{self, Marks};
 use crate::objectives::{self, Objective};
 
@@ -66,35 +67,11 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
     }
     let vocabulary = Vocabulary::open(&args.tokenizer)?;
     let marks = Marks::of(&vocabulary, &args.tokenizer)?;
-    let manifest = Manifest::open(&args.manifest)?;
-    let policy = Policy::today().with_require_terms(!args.allow_unstated_terms);
-    let of = |pairs: bool| wanted.iter().any(|(objective, _)| objective.reads_pairs() == pairs);
-    let read = Wanted { texts: of(false), pairs: of(true), max_length: args.max_length };
-    let data = Data::read(&manifest, policy, &vocabulary, &read, &bars.stage("corpus"))?;
-    for warning in data.provenance.warnings() {
-        println!("note: {warning}");
-    }
-    for (what, is_read, is_empty) in [
-        ("texts", read.texts, data.texts.is_empty()),
-        ("bitexts", read.pairs, data.pairs.is_empty()),
-    ] {
-        if is_read && is_empty {
-            return Err(format!(
-                "{}: no {what} to learn from, which an --objective needs",
-                args.manifest.display()
-            )
-            .into());
-        }
-    }
+    let data = read(args, &wanted, &vocabulary, &bars)?;
     let trained_on = device.clone().autodiff();
     let pretrained = model::open(args, &vocabulary, marks, &trained_on)?;
     let encoder = pretrained.model().encoder().config().clone();
-    let layout = model::layout(args, marks);
-    let needed = if read.pairs { layout.max_positions() } else { args.max_length + 2 };
-    if needed > encoder.max_positions {
-        return Err(format!("--max-length {}: {needed} positions are needed, expected at most {}, those of the model", args.max_length, encoder.max_positions).into());
-    }
-    let framing = Framing::new(encoder.clone(), layout, BucketConfig::new(args.batch_tokens));
+    let framing = framing(args, encoder.clone(), model::layout(args, marks), &wanted, &device)?;
     let masking = model::masking(args, &vocabulary, marks)?;
 
     let tokens_of_update = args.batch_tokens * args.accumulation;
@@ -115,9 +92,10 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
             trainable_parameter_count(pretrained.model()),
         ],
         tokens: tokens_of_update,
-        length: args.max_length / 2,
+        length: data.mean_length(args.max_length),
         predicted: args.mask_rate,
         accumulation: args.accumulation,
+        averaged: args.averaging.is_some(),
     });
     let seconds_per_step =
         try_steps(&making, &wanted, &data, pretrained.model(), &config, &trained_on)?;
@@ -134,6 +112,7 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
         return Ok(());
     }
 
+    let stop = stop_on_interrupt()?;
     // Held by nobody else: a model that somebody looks at is copied before it is trained.
     let model = pretrained.model().clone();
     let pretrained = pretrained.with_model(());
@@ -147,12 +126,78 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
     if from > 0 {
         println!("going on from update {from}");
     }
-    let run = trainer.run(&StopFlag::new(), &bars.stage("training"))?;
+    let run = trainer.run(&stop, &bars.stage("training"))?;
+    if run.outcome == End::Interrupted {
+        println!("ended after update {}; --resume goes on from there", run.steps);
+        return Ok(());
+    }
     println!("{:24} {:20} it took, checkpoints and held-out losses included", "", "planned");
     for [what, planned, took] in cost.compared(run.steps - from, start.elapsed().as_secs_f64()) {
         println!("{what:24} {planned:20} {took}");
     }
     finish(args, pretrained, &run, &vocabulary, &data)
+}
+
+/// What there is to learn from, as ids.
+fn read(
+    args: &Args,
+    wanted: &[(Objective, f64)],
+    vocabulary: &Vocabulary,
+    bars: &Bars,
+) -> Outcome<Data> {
+    let manifest = Manifest::open(&args.manifest)?;
+    let policy = Policy::today().with_require_terms(!args.allow_unstated_terms);
+    let of = |pairs: bool| wanted.iter().any(|(objective, _)| objective.reads_pairs() == pairs);
+    let cache = args.cache.clone().unwrap_or_else(|| args.out.join("ids"));
+    let read = Reading {
+        manifest: &manifest,
+        policy,
+        vocabulary,
+        tokenizer: &args.tokenizer,
+        cache: &cache,
+        texts: of(false),
+        pairs: of(true),
+        max_length: args.max_length,
+    };
+    let data = Data::read(&read, &bars.stage("corpus"))?;
+    for warning in data.provenance.warnings() {
+        println!("note: {warning}");
+    }
+    for (what, is_read, is_empty) in [
+        ("texts", read.texts, data.texts.is_empty()),
+        ("bitexts", read.pairs, data.pairs.is_empty()),
+    ] {
+        if is_read && is_empty {
+            return Err(format!(
+                "{}: no {what} to learn from, which an --objective needs",
+                args.manifest.display()
+            )
+            .into());
+        }
+    }
+    Ok(data)
+}
+
+/// How texts become rows of a batch.
+fn framing(
+    args: &Args,
+    encoder: EncoderConfig,
+    layout: SequenceLayout,
+    wanted: &[(Objective, f64)],
+    device: &Device,
+) -> Outcome<Framing> {
+    let reads_pairs = wanted.iter().any(|(objective, _)| objective.reads_pairs());
+    let needed = if reads_pairs { layout.max_positions() } else { args.max_length + 2 };
+    if needed > encoder.max_positions {
+        return Err(format!("--max-length {}: {needed} positions are needed, expected at most {}, those of the model", args.max_length, encoder.max_positions).into());
+    }
+    let mut buckets = BucketConfig::new(args.batch_tokens);
+    if args.packing {
+        // On processors each sequence is computed by itself, however long rows are.
+        let is_cpu = isogloss::is_cpu(device);
+        buckets = buckets.with_packing(if is_cpu { args.batch_tokens } else { needed });
+    }
+    Ok(Framing::new(encoder, layout, buckets))
 }
 
 fn config(args: &Args, steps: u64) -> TrainingConfig {
@@ -169,6 +214,8 @@ fn config(args: &Args, steps: u64) -> TrainingConfig {
         .with_record_every((steps / 50).max(1))
         .with_seed(Seed::new(args.seed));
     config.patience = args.patience;
+    config.averaging = args.averaging.map(AveragingConfig::new);
+    config.rate_factors.layer_decay = args.layer_decay;
     config
 }
 
@@ -246,8 +293,9 @@ impl Making<'_> {
     ) -> Outcome<BoxedTask> {
         let seed = self.seed.derive(&name);
         let stream = self.stream(&pairs, pair_tokens, seed)?;
-        let framing = self.framing.clone();
+        let mut framing = self.framing.clone();
         Ok(if objective == Objective::Ranking {
+            framing.buckets.packing = None;
             let batches = RankingBatches::try_new(pairs, stream, framing, seed)?;
             Box::new(ObjectiveTask::new(name, RankingConfig::default().try_init()?, batches))
         } else {
@@ -280,7 +328,11 @@ fn held_out(
     data: &Data,
 ) -> Outcome<Vec<(BoxedTask, usize)>> {
     let count = |lengths: Vec<usize>| {
-        batches_by_length(&lengths, making.args.batch_tokens).len().min(MEASURED)
+        let batches = batches_by_length(&lengths, making.args.batch_tokens).len().min(MEASURED);
+        // Of a few tokens perhaps none is predicted: they are drawn again, with other masks.
+        let tokens = lengths.iter().sum::<usize>().min(making.args.batch_tokens);
+        let predicted = making.args.mask_rate * tokens as f64;
+        batches.max(share_of(MEASURED as u64, 2.0 / predicted.max(0.1)).try_into().unwrap_or(1))
     };
     // As they come: sorted by length, few texts drawn often would be batches of one text.
     let mut framing = making.framing.clone();
@@ -367,7 +419,7 @@ fn finish(
         writeln!(summary, "| {} | {:.4} |", record.task, record.loss)?;
         println!("held-out {:20} {:.4}", record.task, record.loss);
     }
-    let model = pretrained.with_model(run.model.valid());
+    let model = pretrained.with_model(run.averaged.as_ref().unwrap_or(&run.model).valid());
     let mut card = ModelCard::new("An encoder for several languages", &args.licence)
         .with_summary(summary)
         .with_provenance(data.provenance.clone());

@@ -8,7 +8,7 @@ mod sentences;
 mod weighting;
 
 pub use bars::{Bars, Stage};
-pub use ending::{Outcome, exit_code, print_written};
+pub use ending::{Outcome, exit_code, print_written, stop_on_interrupt};
 pub use memory::keep_memory;
 pub use sentences::{EncoderArgs, read_lines};
 pub use weighting::{WeightingArgs, share_of, whole_number};

@@ -146,7 +146,7 @@ mod tests {
         for (to, kept) in [(3.0, 2.0 / 11.0), (-1.0, 0.2)] {
             model.weight = model.weight.map(|weight| weight.full_like(to));
             averaged = averaged.update(&model, |_| true);
-            expected = kept * expected + (1.0 - kept) * f64::from(to);
+            expected = kept * expected + (1.0 - kept) * to;
             assert!((value(&averaged.model) - expected).abs() < 1e-6);
         }
         assert_eq!(averaged.times, 2);

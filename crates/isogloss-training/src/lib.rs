@@ -34,7 +34,7 @@ pub use learning_rate::{Decay, LearningRateConfig};
 pub use run::{LossRecord, Outcome, StopFlag, TrainedRun};
 pub use run_plan::{Footprint, RunPlan, RunShape};
 pub use task::{ObjectiveTask, Task, TaskLoss};
-pub use token_files::TokenizedWriter;
+pub use token_files::{ContentHash, TokenizedWriter};
 pub use tokenized::{TokenizedPairs, TokenizedTexts};
 pub use trainer::Trainer;
 pub use validation::Best;

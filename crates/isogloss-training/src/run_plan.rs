@@ -18,6 +18,8 @@ pub struct RunShape<'a> {
     pub predicted: f64,
     /// How many parts the tokens of an update are read in, one after the other.
     pub accumulation: usize,
+    /// Whether there is a moving average of what is trained.
+    pub averaged: bool,
 }
 
 /// Arithmetic and memory of one update.
@@ -26,10 +28,10 @@ pub struct RunShape<'a> {
 /// forward, for each token     2 · (4 d² + 2 d · d_ff) · layers + 4 · length · d · layers
 /// forward, for each predicted 2 · (d² + d · vocabulary)
 /// update                      3 · forward: backwards, each product is two
-/// memory, bytes               16 · trained + 4 · frozen + 4 · tokens / accumulation · layers · (12 d + 2 d_ff) + logits
+/// memory, bytes               (16, averaged 20) · trained + 4 · frozen + 4 · tokens / accumulation · layers · (12 d + 2 d_ff) + logits
 /// ```
 ///
-/// The 16 bytes are a weight, its gradient and two moments of AdamW; logits are held at most 64 MiB at a time,
+/// The 16 bytes are a weight, its gradient and two moments of AdamW, and 4 more its average; logits are held at most 64 MiB at a time,
 /// and their gradient as much again.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -65,7 +67,7 @@ impl RunPlan {
             parameters,
             trained,
             flops: 3.0 * (tokens * (products + attention) + predicted * head),
-            bytes: 16.0 * trained as f64
+            bytes: if shape.averaged { 20.0 } else { 16.0 } * trained as f64
                 + 4.0 * parameters.saturating_sub(trained) as f64
                 + activations
                 + logits,
@@ -114,6 +116,7 @@ mod tests {
             length: 10,
             predicted: 0.1,
             accumulation: 2,
+            averaged: false,
         };
         let plan = RunPlan::new(&shape);
         // A layer: 4 · 64 + 2 · 8 · 32 = 768 weights in products; two layers and a factor of 2: 3,072. Attention:
@@ -121,6 +124,8 @@ mod tests {
         assert!((plan.flops - 3.0 * (100.0 * (3_072.0 + 640.0) + 10.0 * 16_128.0)).abs() < 1e-6);
         // Activations: 4 · 50 · 2 · (96 + 64) = 64,000; logits: 4 · 5 · 1,000 · 2 = 40,000.
         assert!((plan.bytes - (64_000.0 + 4_000.0 + 64_000.0 + 40_000.0)).abs() < 1e-6);
+        let averaged = RunPlan::new(&RunShape { averaged: true, ..shape });
+        assert!((averaged.bytes - plan.bytes - 16_000.0).abs() < 1e-6);
         let footprint = Footprint::new(10.0, 65.0, 1.0, 480.0);
         assert!((footprint.kilowatt_hours - 0.65).abs() < 1e-12);
         assert!((footprint.kilograms - 0.312).abs() < 1e-12);

@@ -1,5 +1,6 @@
 //! Texts as ids in files that are mapped into memory, so that a corpus is encoded once and may be larger than memory.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::marker::PhantomData;
@@ -11,6 +12,7 @@ use bytemuck::Pod;
 use isogloss_core::{LanguageTag, WriteError};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{TokenizedTexts, TrainingError};
 
@@ -151,6 +153,49 @@ impl TokenizedWriter {
         let json = serde_json::to_vec_pretty(&self.about).map_err(|error| fail(error.into()))?;
         fs::write(self.dir.join(ABOUT_FILE), json).map_err(fail)?;
         Ok(self.about.texts)
+    }
+}
+
+/// What texts as ids were made of, as the name of the directory that they are kept in: other texts, another
+/// vocabulary or another way of cutting them has another name.
+///
+/// # Examples
+///
+/// ```
+/// use isogloss_training::ContentHash;
+///
+/// let hash = |parts: &[&str]| {
+///     let mut hash = ContentHash::new();
+///     parts.iter().for_each(|part| hash.push(part.as_bytes()));
+///     hash.name()
+/// };
+/// assert_eq!(hash(&["ab", "c"]), hash(&["ab", "c"]));
+/// assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
+/// ```
+#[derive(Clone, Default)]
+pub struct ContentHash(Xxh3);
+
+impl ContentHash {
+    /// That of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a part in: a text, a file, a setting. Where one ends and the next begins counts.
+    pub fn push(&mut self, part: &[u8]) {
+        self.0.update(&(part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    /// 32 hexadecimal digits, the same on every platform.
+    pub fn name(&self) -> String {
+        format!("{:032x}", self.0.digest128())
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ContentHash").field(&self.name()).finish()
     }
 }
 

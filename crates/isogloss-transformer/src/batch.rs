@@ -240,23 +240,19 @@ impl EncoderBatch {
             let bias = self.is_token.iter().map(|is_token| hidden(!is_token)).collect();
             floats(bias, [batch, 1, 1, seq])
         });
-        let packed = self.packing.map(|row| {
+        let (packed, visibility) = if let Some(row) = self.packing {
             let rows = PackedRows::new(&self.lengths, row);
-            let visibility =
-                Visibility::packed(&rows.lengths(&self.lengths), rows.seq, self.causal, device);
-            (rows.to_device(&self.is_token, seq, device), visibility)
-        });
-        let (packed, visibility) = match packed {
-            Some((packed, visibility)) => (Some(packed), visibility),
-            None => {
-                let causal = self.causal.then(|| causal_bias(seq, device));
-                let bias = match (key_bias.clone(), causal) {
-                    // Both at once are as far out of reach as one.
-                    (Some(key), Some(causal)) => Some((key + causal).clamp_min(HIDDEN)),
-                    (key, causal) => key.or(causal),
-                };
-                (None, bias.map(Visibility::biased).unwrap_or_default())
-            }
+            let lengths = rows.lengths(&self.lengths);
+            let visibility = Visibility::packed(&lengths, rows.seq, self.causal, device);
+            (Some(rows.to_device(&self.is_token, seq, device)), visibility)
+        } else {
+            let causal = self.causal.then(|| causal_bias(seq, device));
+            let bias = match (key_bias.clone(), causal) {
+                // Both at once are as far out of reach as one.
+                (Some(key), Some(causal)) => Some((key + causal).clamp_min(HIDDEN)),
+                (key, causal) => key.or(causal),
+            };
+            (None, bias.map(Visibility::biased).unwrap_or_default())
         };
         let rows = self.is_token.chunks_exact(seq).zip(&self.lengths);
         let weights = rows.flat_map(|(row, &length)| {
