@@ -1,24 +1,32 @@
 //! What a step of masked language modelling costs, forward, backward and update: `cargo bench --bench train_step`.
 //!
 //! From one shape, one dimension at a time. With `-- --growth` it writes the same as two plots,
-//! `docs/images/growth-*.svg`, with the most memory beside the speed.
+//! `docs/images/growth-*.svg`, with the most memory beside the speed; with `-- --packing` it says what padding costs, and what
+//! is left of it where sequences are sorted by length or packed.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
 use std::error::Error;
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
 use isogloss::evaluation::{BarSeries, Bars, Estimate, Plot};
+use isogloss::sampling::{
+    ExponentConfig, LanguageSizes, LanguageWeighting as _, MixtureStream, SizeUnit,
+};
 use isogloss::training::{
-    Decay, LearningRateConfig, StopFlag, Task, TaskLoss, Trainer, TrainingConfig, TrainingError,
+    Batches as _, BucketConfig, Decay, Framing, LearningRateConfig, MlmBatches, ObjectiveTask,
+    StopFlag, Task, TaskLoss, TokenizedTexts, Trainer, TrainingConfig, TrainingError,
 };
 use isogloss::transformer::{
-    EncoderConfig, MaskedLanguageModel, MaskedSequence, MlmBatch, SequenceInput,
+    EncoderConfig, MaskedLanguageModel, MaskedSequence, MaskingConfig, MaskingVocabulary, MlmBatch,
+    MlmObjective, SequenceInput, SequenceLayout,
 };
 use peak_alloc::PeakAlloc;
+use rand::RngExt as _;
 use serde_json::Value;
 
 #[global_allocator]
@@ -82,7 +90,7 @@ fn shapes() -> Vec<(&'static str, usize, Shape)> {
 
 type Made = (MaskedLanguageModel, MlmBatch, Device);
 
-fn made(shape: Shape) -> Result<Made, Box<dyn Error>> {
+fn made(shape: Shape) -> Result<Made, Box<dyn Error + Send + Sync>> {
     let device = isogloss::device("flex")?.autodiff();
     let config = EncoderConfig::new(shape.vocabulary).with_n_layers(shape.layers);
     let model = MaskedLanguageModel::try_init(&config, &device, Seed::new(1))?;
@@ -103,7 +111,10 @@ fn made(shape: Shape) -> Result<Made, Box<dyn Error>> {
 }
 
 /// How long so many steps take.
-fn steps((model, batch, device): &Made, count: u64) -> Result<Duration, Box<dyn Error>> {
+fn steps(
+    (model, batch, device): &Made,
+    count: u64,
+) -> Result<Duration, Box<dyn Error + Send + Sync>> {
     let rate = LearningRateConfig::new(1e-4).with_decay(Decay::Constant);
     let config = TrainingConfig::new(count).with_learning_rate(rate);
     let task: Box<dyn Task<MaskedLanguageModel>> = Box::new(Same(batch.clone()));
@@ -113,7 +124,88 @@ fn steps((model, batch, device): &Made, count: u64) -> Result<Duration, Box<dyn 
     Ok(start.elapsed())
 }
 
-fn growth() -> Result<(), Box<dyn Error>> {
+/// Texts as long as sentences are: a median of 25 tokens, one in seven twice that and more.
+fn sentences() -> Result<TokenizedTexts, Box<dyn Error + Send + Sync>> {
+    let mut texts = TokenizedTexts::new("en".parse()?);
+    for text in 0..4_000_u64 {
+        let mut rng = Seed::new(5).at(text).rng();
+        // The sum of twelve is as good as normal.
+        let normal = (0..12).map(|_| rng.random_range(-0.5..0.5)).sum::<f64>();
+        let length = (25.0 * (0.7 * normal).exp()).clamp(3.0, 126.0);
+        let ids: Vec<u32> = (0..126).take_while(|&place| f64::from(place) < length).collect();
+        texts.push(&ids.iter().map(|place| 5 + place * 61 % 8_000).collect::<Vec<_>>());
+    }
+    Ok(texts)
+}
+
+/// Batches of a budget of tokens in three ways, in turn; of each, what is padding and how fast tokens are learned from.
+fn packing() -> Result<(), Box<dyn Error + Send + Sync>> {
+    const BUDGET: usize = 2_048;
+    const STEPS: u64 = 8;
+    let texts = Arc::new(vec![sentences()?]);
+    let device = isogloss::device("flex")?.autodiff();
+    let encoder =
+        EncoderConfig::new(BASE.vocabulary).with_n_layers(BASE.layers).with_max_positions(130);
+    let model = MaskedLanguageModel::try_init(&encoder, &device, Seed::new(1))?;
+    let masking = MaskingConfig::default().try_init(&MaskingVocabulary::new(
+        BASE.vocabulary,
+        4,
+        vec![0, 1, 2, 3, 4],
+    ))?;
+    let batches = |buckets| -> Result<MlmBatches, Box<dyn Error + Send + Sync>> {
+        let sizes = [(texts[0].language().clone(), texts[0].tokens() as u64)];
+        let sizes = LanguageSizes::try_new(SizeUnit::Tokens, sizes)?;
+        let distribution = ExponentConfig::uniform().distribution(&sizes)?;
+        let stream = MixtureStream::try_new(&distribution, &*texts, Seed::new(2))?;
+        let framing =
+            Framing::new(encoder.clone(), SequenceLayout::xlm_roberta(0, 2, 126), buckets);
+        Ok(MlmBatches::try_new(Arc::clone(&texts), stream, masking.clone(), framing, Seed::new(3))?)
+    };
+    let base = BucketConfig::new(BUDGET);
+    let mut as_drawn = base;
+    as_drawn.window = 1;
+    let ways = [("as drawn", as_drawn), ("by length", base), ("packed", base.with_packing(BUDGET))];
+    let mut seconds = ways.map(|_| Vec::new());
+    let mut counts = [[0_usize; 2]; 3];
+    for ((_, buckets), [real, read]) in ways.iter().zip(&mut counts) {
+        let mut batches = batches(*buckets)?;
+        // Several windows.
+        for _ in 0..100 {
+            let batch = batches.next_batch(&device)?;
+            *real += batch.input().lengths().iter().sum::<usize>();
+            *read += batch.input().layer_dims().iter().product::<usize>();
+        }
+    }
+    for _ in 0..5 {
+        for ((_, buckets), seconds) in ways.iter().zip(&mut seconds) {
+            let rate = LearningRateConfig::new(1e-4).with_decay(Decay::Constant);
+            let config =
+                TrainingConfig::new(STEPS).with_learning_rate(rate).with_record_every(STEPS);
+            let task: Box<dyn Task<MaskedLanguageModel>> =
+                Box::new(ObjectiveTask::new("mlm", MlmObjective, batches(*buckets)?));
+            let mut ahead = batches(*buckets)?;
+            let tokens: usize = (0..STEPS)
+                .map(|_| Ok(ahead.next_batch(&device)?.input().lengths().iter().sum::<usize>()))
+                .sum::<Result<usize, Box<dyn Error + Send + Sync>>>()?;
+            let trainer = Trainer::try_new(config, model.clone(), vec![(task, 1.0)], &device)?;
+            let start = Instant::now();
+            trainer.run(&StopFlag::new(), &())?;
+            seconds.push(start.elapsed().as_secs_f64() / tokens as f64);
+        }
+    }
+    for (((name, _), [real, read]), seconds) in ways.iter().zip(counts).zip(&mut seconds) {
+        seconds.sort_by(f64::total_cmp);
+        let padding = 100.0 * (1.0 - real as f64 / read as f64);
+        println!(
+            "{name:12} {padding:5.1} % padding {:7.0} tokens of texts for each update {:7.0} in a second",
+            real as f64 / 100.0,
+            1.0 / seconds[seconds.len() / 2]
+        );
+    }
+    Ok(())
+}
+
+fn growth() -> Result<(), Box<dyn Error + Send + Sync>> {
     let (mut labels, mut speeds, mut memories) = (Vec::new(), Vec::new(), Vec::new());
     let bar = |value: f64| Some(Estimate::new(value, [value; 2], 4));
     for (what, how_far, shape) in shapes() {
@@ -141,9 +233,12 @@ fn growth() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     if std::env::args().any(|arg| arg == "--growth") {
         return growth();
+    }
+    if std::env::args().any(|arg| arg == "--packing") {
+        return packing();
     }
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("train_step");

@@ -111,6 +111,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) layer_decay: Option<f64>,
 
+    /// Compute activations of layers again in the place of keeping them: less memory, a third more time
+    #[arg(long)]
+    pub(crate) recompute: bool,
+
     /// Updates after which one layer more learns, from the head down
     #[arg(long)]
     pub(crate) unfreeze_every: Option<u64>,

@@ -169,6 +169,7 @@ impl<'a> Session<'a> {
             .with_seed(self.seed);
         config.keep_checkpoints = 1;
         config.patience = args.patience;
+        config.recompute_layers = args.recompute;
         config.unfreeze_every = args.unfreeze_every;
         config.averaging = args.averaging.map(AveragingConfig::new);
         if let Some(decay) = args.layer_decay {

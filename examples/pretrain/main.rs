@@ -94,6 +94,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) packing: bool,
 
+    /// Compute activations of layers again in the place of keeping them: less memory, a third more time
+    #[arg(long)]
+    pub(crate) recompute: bool,
+
     /// Where texts are kept as ids, so that they are encoded once [default: OUT/ids]
     #[arg(long)]
     pub(crate) cache: Option<PathBuf>,

@@ -95,6 +95,7 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
         length: data.mean_length(args.max_length),
         predicted: args.mask_rate,
         accumulation: args.accumulation,
+        recomputed: args.recompute,
         averaged: args.averaging.is_some(),
     });
     let seconds_per_step =
@@ -216,6 +217,7 @@ fn config(args: &Args, steps: u64) -> TrainingConfig {
     config.patience = args.patience;
     config.averaging = args.averaging.map(AveragingConfig::new);
     config.rate_factors.layer_decay = args.layer_decay;
+    config.recompute_layers = args.recompute;
     config
 }
 

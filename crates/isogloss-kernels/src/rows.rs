@@ -72,9 +72,9 @@ impl RowsRead {
     }
 
     /// Takes their gradient out of what a pass backwards gave; `None` where it did not come by them.
-    pub fn into_gradient(self, gradients: &mut Gradients) -> Option<RowGradient> {
+    pub fn take_gradient(&self, gradients: &mut Gradients) -> Option<RowGradient> {
         let gradient = self.rows.grad_remove(gradients)?;
-        Some(RowGradient::new(self.ids, &gradient))
+        Some(RowGradient::new(self.ids.clone(), &gradient))
     }
 }
 

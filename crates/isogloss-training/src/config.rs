@@ -35,6 +35,9 @@ pub struct TrainingConfig {
     /// Validations in a row without a new least loss after which the run ends. `None` takes all steps.
     /// Default: `None`.
     pub patience: Option<u64>,
+    /// Whether activations of layers are computed again on the way backwards and not kept: less memory for one forward
+    /// pass more; see [`RecomputeTape`](isogloss_transformer::RecomputeTape). Default: false.
+    pub recompute_layers: bool,
     /// Gradual unfreezing: heads learn from the first step on, the highest layer this many steps later, and so on
     /// down to the embeddings; what does not learn yet costs no gradient. Default: `None`, where all learn from
     /// the first step on.
@@ -165,6 +168,13 @@ impl TrainingConfig {
         self
     }
 
+    /// Computes activations of layers again in the place of keeping them.
+    #[must_use]
+    pub fn with_recompute_layers(mut self, recompute: bool) -> Self {
+        self.recompute_layers = recompute;
+        self
+    }
+
     /// Lets one layer more learn every so many steps, from the top down.
     #[must_use]
     pub fn with_unfreeze_every(mut self, steps: u64) -> Self {
@@ -255,6 +265,7 @@ impl Default for TrainingConfig {
             keep_checkpoints: 2,
             validate_every: None,
             patience: None,
+            recompute_layers: false,
             unfreeze_every: None,
             averaging: None,
             record_every: 20,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 use isogloss_kernels::{RowGradient, RowTape, scaled, sum_of_squares};
+use isogloss_transformer::RecomputeTape;
 
 use crate::tables::Tables;
 
@@ -13,6 +14,14 @@ use crate::tables::Tables;
 pub(crate) struct Accumulated<M> {
     whole: GradientsAccumulator<M>,
     rows: BTreeMap<u64, RowGradient>,
+}
+
+/// What is noted while losses of a step are computed.
+pub(crate) struct Tapes {
+    /// Which rows of tables are read.
+    pub(crate) rows: RowTape,
+    /// What layers compute again, where they do.
+    pub(crate) layers: Option<RecomputeTape>,
 }
 
 /// The gradients of a step: of whole parameters, and of rows of tables.
@@ -28,18 +37,24 @@ impl<M: Module> Accumulated<M> {
     }
 
     /// Goes backwards from a loss.
-    pub(crate) fn add(&mut self, loss: &Tensor<1>, model: &M, tape: &RowTape) {
-        let mut gradients = loss.backward();
-        for read in tape.take() {
-            let table = read.table().val();
-            let Some(rows) = read.into_gradient(&mut gradients) else { continue };
-            let sum = match self.rows.remove(&table) {
-                Some(sum) => sum.plus(&rows),
-                None => rows,
-            };
-            self.rows.insert(table, sum);
+    pub(crate) fn add(&mut self, loss: &Tensor<1>, model: &M, tapes: &Tapes) {
+        let reads = tapes.rows.take();
+        let mut add = |mut gradients: Gradients| {
+            for read in &reads {
+                let table = read.table().val();
+                let Some(rows) = read.take_gradient(&mut gradients) else { continue };
+                let sum = match self.rows.remove(&table) {
+                    Some(sum) => sum.plus(&rows),
+                    None => rows,
+                };
+                self.rows.insert(table, sum);
+            }
+            self.whole.accumulate(model, GradientsParams::from_grads(gradients, model));
+        };
+        match &tapes.layers {
+            Some(layers) => layers.backward(loss, &mut add),
+            None => add(loss.backward()),
         }
-        self.whole.accumulate(model, GradientsParams::from_grads(gradients, model));
     }
 
     /// Settles which tables are updated row by row: a table whose gradients are of rows alone. One that has

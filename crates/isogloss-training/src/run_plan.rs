@@ -18,6 +18,8 @@ pub struct RunShape<'a> {
     pub predicted: f64,
     /// How many parts the tokens of an update are read in, one after the other.
     pub accumulation: usize,
+    /// Whether activations of layers are computed again and not kept.
+    pub recomputed: bool,
     /// Whether there is a moving average of what is trained.
     pub averaged: bool,
 }
@@ -27,8 +29,10 @@ pub struct RunShape<'a> {
 /// ```text
 /// forward, for each token     2 · (4 d² + 2 d · d_ff) · layers + 4 · length · d · layers
 /// forward, for each predicted 2 · (d² + d · vocabulary)
-/// update                      3 · forward: backwards, each product is two
-/// memory, bytes               (16, averaged 20) · trained + 4 · frozen + 4 · tokens / accumulation · layers · (12 d + 2 d_ff) + logits
+/// update                      3 · forward: backwards, each product is two; where layers are recomputed, theirs 4
+/// activations, bytes          4 · tokens / accumulation · layers · (12 d + 2 d_ff)
+/// activations, recomputed     4 · tokens / accumulation · (layers · d + 12 d + 2 d_ff)
+/// memory, bytes               (16, averaged 20) · trained + 4 · frozen + activations + logits
 /// ```
 ///
 /// The 16 bytes are a weight, its gradient and two moments of AdamW, and 4 more its average; logits are held at most 64 MiB at a time,
@@ -61,12 +65,15 @@ impl RunPlan {
         let head = 2.0 * (d * d + d * vocabulary);
         let [parameters, trained] = shape.parameters;
         let in_part = tokens / shape.accumulation.max(1) as f64;
-        let activations = 4.0 * in_part * layers * (12.0 * d + 2.0 * d_ff);
+        let of_layer = 12.0 * d + 2.0 * d_ff;
+        let kept = if shape.recomputed { layers * d + of_layer } else { layers * of_layer };
+        let activations = 4.0 * in_part * kept;
+        let passes = if shape.recomputed { 4.0 } else { 3.0 };
         let logits = (4.0 * in_part * shape.predicted * vocabulary).min(LOGITS) * 2.0;
         Self {
             parameters,
             trained,
-            flops: 3.0 * (tokens * (products + attention) + predicted * head),
+            flops: passes * tokens * (products + attention) + 3.0 * predicted * head,
             bytes: if shape.averaged { 20.0 } else { 16.0 } * trained as f64
                 + 4.0 * parameters.saturating_sub(trained) as f64
                 + activations
@@ -116,6 +123,7 @@ mod tests {
             length: 10,
             predicted: 0.1,
             accumulation: 2,
+            recomputed: false,
             averaged: false,
         };
         let plan = RunPlan::new(&shape);
@@ -124,6 +132,10 @@ mod tests {
         assert!((plan.flops - 3.0 * (100.0 * (3_072.0 + 640.0) + 10.0 * 16_128.0)).abs() < 1e-6);
         // Activations: 4 · 50 · 2 · (96 + 64) = 64,000; logits: 4 · 5 · 1,000 · 2 = 40,000.
         assert!((plan.bytes - (64_000.0 + 4_000.0 + 64_000.0 + 40_000.0)).abs() < 1e-6);
+        let recomputed = RunPlan::new(&RunShape { recomputed: true, ..shape.clone() });
+        assert!((recomputed.flops - plan.flops - 100.0 * (3_072.0 + 640.0)).abs() < 1e-6);
+        // 4 · 50 · (2 · 8 + 160) = 35,200 in the place of 64,000.
+        assert!((plan.bytes - recomputed.bytes - 28_800.0).abs() < 1e-6);
         let averaged = RunPlan::new(&RunShape { averaged: true, ..shape });
         assert!((averaged.bytes - plan.bytes - 16_000.0).abs() < 1e-6);
         let footprint = Footprint::new(10.0, 65.0, 1.0, 480.0);

@@ -10,11 +10,12 @@ use burn::tensor::{Device, Tensor};
 use isogloss_core::{LanguageTag, Progress, ProgressEvent};
 use isogloss_kernels::RowTape;
 use isogloss_tokenization::{FairnessGate, FairnessReport};
+use isogloss_transformer::RecomputeTape;
 use serde::{Deserialize, Serialize};
 
 use crate::averaging::Averaged;
 use crate::checkpoint::{self, RunState, TaskRecord};
-use crate::gradients::{Accumulated, clipped};
+use crate::gradients::{Accumulated, Tapes, clipped};
 use crate::groups::{self, Rule};
 use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
@@ -379,17 +380,20 @@ impl<M: Module> Trainer<M> {
         self.device.seed(seed.value());
 
         let weighted = &mut self.tasks[chosen];
-        let tape = RowTape::begin(self.tables.updates());
+        let tapes = Tapes {
+            rows: RowTape::begin(self.tables.updates()),
+            layers: self.config.recompute_layers.then(RecomputeTape::begin),
+        };
         let mut accumulated = Accumulated::new();
         let (mut sum, mut targets) = (0.0, 0_u64);
         let (model, device) = (&self.model, &self.device);
-        let mut backward = |loss: Tensor<1>| accumulated.add(&loss, model, &tape);
+        let mut backward = |loss: Tensor<1>| accumulated.add(&loss, model, &tapes);
         for part in 0..self.config.accumulation as u64 {
             let loss = weighted.task.accumulate(model, device, seed.at(part), &mut backward)?;
             targets += loss.count as u64;
             sum += loss.sum;
         }
-        drop(tape);
+        drop(tapes);
         let mut note = String::new();
         if targets > 0 {
             let mean = sum / targets as f64;

@@ -9,6 +9,7 @@ use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout, embedding};
 use isogloss_peft::{AdapterHost as _, SiteMut};
 
 use crate::initialization::Initialization;
+use crate::recompute;
 use crate::{
     ConfigFault, DeviceBatch, EncoderConfig, EncoderConfigError, EncoderLayer, NormOrder, Pooling,
 };
@@ -298,10 +299,14 @@ impl Encoder {
     ///
     /// - returns: `[batch, seq, d_model]`
     pub fn forward_layers(&self, batch: &DeviceBatch, n_layers: usize) -> Tensor<3> {
-        let mut x = self.embeddings.forward(batch);
-        for layer in self.layers.iter().take(n_layers) {
-            x = layer.forward(x, batch.layer_dims(), batch.visibility());
-        }
+        let embedded = self.embeddings.forward(batch);
+        let layers = &self.layers[..n_layers.min(self.layers.len())];
+        let recomputed = recompute::forward(layers, &self.embeddings, &embedded, batch);
+        let mut x = recomputed.unwrap_or_else(|| {
+            layers
+                .iter()
+                .fold(embedded, |x, layer| layer.forward(x, batch.layer_dims(), batch.visibility()))
+        });
         if let (Some(norm), true) = (&self.final_norm, n_layers >= self.layers.len()) {
             x = norm.forward(x);
         }

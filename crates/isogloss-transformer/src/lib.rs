@@ -20,6 +20,7 @@ mod pooling;
 mod pretrained;
 mod question_answering;
 mod ranking;
+mod recompute;
 mod regression;
 mod replaced_tokens;
 mod sequence;
@@ -63,6 +64,7 @@ pub use ranking::{
     RankingBatch, RankingConfig, RankingObjective, ranking_loss_of_cosines,
     translation_ranking_loss,
 };
+pub use recompute::RecomputeTape;
 pub use regression::{RegressionBatch, RegressionObjective};
 pub use replaced_tokens::{
     ReplacedTokenConfig, ReplacedTokenHead, ReplacedTokenModel, ReplacedTokenObjective,

@@ -71,7 +71,7 @@ proptest! {
                 prop_assert!(parameter.val().grad(&gradients).is_none());
                 let [rows] = <[_; 1]>::try_from(tape.take()).unwrap();
                 prop_assert_eq!(rows.table(), parameter.id);
-                let gradient = rows.into_gradient(&mut gradients).unwrap();
+                let gradient = rows.take_gradient(&mut gradients).unwrap();
                 drop(tape);
                 let update = Arc::make_mut(&mut update);
                 by_rows = update.step(by_rows, &gradient, 1.0, settings);
@@ -103,7 +103,7 @@ proptest! {
                 let tape = RowTape::begin(BTreeMap::new());
                 let read = embedding(&parameter, ids_on(ids, &device));
                 let mut gradients = loss(read, ids.len()).backward();
-                tape.take().remove(0).into_gradient(&mut gradients).unwrap()
+                tape.take().remove(0).take_gradient(&mut gradients).unwrap()
             };
             let zeros = || Tensor::<2>::zeros([12, WIDTH], &device.clone().inner());
             let [a, b] = [gradient_of(&a), gradient_of(&b)];

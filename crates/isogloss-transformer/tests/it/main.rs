@@ -21,6 +21,7 @@ mod pooling;
 mod pretrained;
 mod question_answering;
 mod ranking;
+mod recompute;
 mod reference;
 mod regression;
 mod replaced_tokens;

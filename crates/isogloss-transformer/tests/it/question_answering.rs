@@ -155,6 +155,7 @@ proptest! {
 
 #[test]
 fn it_is_kept_with_its_dropout() {
+    let _alone = tiny::generator();
     let (dir, device) = (tempfile::tempdir().unwrap(), crate::device());
     let config = config().with_dropout(0.1);
     let model = config.try_init(&device, tiny::SEED).unwrap();

@@ -155,6 +155,7 @@ fn a_batch_in_chunks_has_the_gradient_of_the_whole() {
 /// the gradient at the vector of the first. A loss that does not change with the length of a vector has
 /// `v · g = 0` if, and only if, both are the same vector.
 fn largest_part(device: &Device) -> f32 {
+    let _alone = tiny::generator();
     let config = tiny::config().with_dropout(0.4);
     let encoder = config.try_init(device, tiny::SEED).unwrap();
     let [x, y] = sides();

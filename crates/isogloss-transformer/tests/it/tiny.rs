@@ -1,5 +1,7 @@
 //! Models and rows small enough to reason about.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
@@ -8,6 +10,12 @@ use isogloss_transformer::{
 };
 
 pub(crate) const SEED: Seed = Seed::new(3);
+
+/// Dropout draws from one generator of the whole process, so tests that use it take turns.
+pub(crate) fn generator() -> MutexGuard<'static, ()> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 pub(crate) fn config() -> EncoderConfig {
     EncoderConfig::new(20)

@@ -55,6 +55,7 @@ fn ranking_brings_translations_together() {
 
 #[test]
 fn dropout_acts_in_training_only() {
+    let _alone = tiny::generator();
     let device = crate::device().autodiff();
     let config = tiny::config().with_dropout(0.5);
     let model =
