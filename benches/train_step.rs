@@ -2,7 +2,8 @@
 //!
 //! From one shape, one dimension at a time. With `-- --growth` it writes the same as two plots,
 //! `docs/images/growth-*.svg`, with the most memory beside the speed; with `-- --packing` it says what padding costs, and what
-//! is left of it where sequences are sorted by length or packed.
+//! is left of it where sequences are sorted by length or packed; with `-- --recompute` what it saves and takes to compute the
+//! activations of layers again.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
 use std::error::Error;
@@ -111,17 +112,42 @@ fn made(shape: Shape) -> Result<Made, Box<dyn Error + Send + Sync>> {
 }
 
 /// How long so many steps take.
-fn steps(
-    (model, batch, device): &Made,
-    count: u64,
-) -> Result<Duration, Box<dyn Error + Send + Sync>> {
+fn steps(made: &Made, count: u64) -> Result<Duration, Box<dyn Error + Send + Sync>> {
     let rate = LearningRateConfig::new(1e-4).with_decay(Decay::Constant);
-    let config = TrainingConfig::new(count).with_learning_rate(rate);
+    run(made, TrainingConfig::new(count).with_learning_rate(rate))
+}
+
+fn run(
+    (model, batch, device): &Made,
+    config: TrainingConfig,
+) -> Result<Duration, Box<dyn Error + Send + Sync>> {
     let task: Box<dyn Task<MaskedLanguageModel>> = Box::new(Same(batch.clone()));
     let trainer = Trainer::try_new(config, model.clone(), vec![(task, 1.0)], device)?;
     let start = Instant::now();
     trainer.run(&StopFlag::new(), &())?;
     Ok(start.elapsed())
+}
+
+/// The most memory and the time of steps that keep activations of layers, and of steps that compute them again.
+fn recompute() -> Result<(), Box<dyn Error + Send + Sync>> {
+    for (rows, layers) in [(16, 4), (16, 12), (64, 12)] {
+        let made = made(Shape { rows, layers, ..BASE })?;
+        let held = f64::from(MEMORY.current_usage_as_mb());
+        for again in [false, true] {
+            let rate = LearningRateConfig::new(1e-4).with_decay(Decay::Constant);
+            let config = TrainingConfig::new(3).with_learning_rate(rate);
+            let config = config.with_recompute_layers(again);
+            run(&made, config.clone())?;
+            MEMORY.reset_peak_usage();
+            let seconds = run(&made, config)?.as_secs_f64() / 3.0;
+            let mebibytes = f64::from(MEMORY.peak_usage_as_mb()) - held;
+            let how = if again { "again" } else { "kept" };
+            println!(
+                "{rows:3} rows {layers:3} layers {how:6} {mebibytes:6.0} MiB above the model {seconds:6.2} s"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Texts as long as sentences are: a median of 25 tokens, one in seven twice that and more.
@@ -239,6 +265,9 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     }
     if std::env::args().any(|arg| arg == "--packing") {
         return packing();
+    }
+    if std::env::args().any(|arg| arg == "--recompute") {
+        return recompute();
     }
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("train_step");

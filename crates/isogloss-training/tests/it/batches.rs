@@ -41,7 +41,7 @@ fn texts(language: &str, count: usize) -> TokenizedTexts {
     TokenizedTexts::encode(language, texts, &Letters).unwrap()
 }
 
-fn framing() -> Framing {
+pub(crate) fn framing() -> Framing {
     let encoder = EncoderConfig::new(40).with_d_model(8).with_n_heads(2).with_max_positions(40);
     Framing::new(encoder, SequenceLayout::xlm_roberta(0, 2, 24), BucketConfig::new(96))
 }
@@ -58,7 +58,7 @@ fn masking(rate: f64) -> isogloss_transformer::Masking {
     MaskingConfig::default().with_rate(rate).try_init(&vocabulary).unwrap()
 }
 
-fn mlm(rate: f64) -> MlmBatches {
+pub(crate) fn mlm(rate: f64) -> MlmBatches {
     let texts = Arc::new(vec![texts("en", 60), texts("yo", 7)]);
     let stream = stream(&texts);
     MlmBatches::try_new(texts, stream, masking(rate), framing(), Seed::new(2)).unwrap()
@@ -120,7 +120,7 @@ fn a_stream_of_batches_resumes_anywhere() {
     }
 }
 
-fn packed(row: usize) -> MlmBatches {
+pub(crate) fn packed(row: usize) -> MlmBatches {
     let texts = Arc::new(vec![texts("en", 60), texts("yo", 7)]);
     let stream = stream(&texts);
     let mut framing = framing();

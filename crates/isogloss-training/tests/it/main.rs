@@ -3,6 +3,7 @@
 
 mod batches;
 mod extension;
+mod recompute;
 mod regression;
 mod resume;
 mod trainer;
