@@ -182,7 +182,7 @@ fn packing() -> Result<(), Box<dyn Error + Send + Sync>> {
         let sizes = [(texts[0].language().clone(), texts[0].tokens() as u64)];
         let sizes = LanguageSizes::try_new(SizeUnit::Tokens, sizes)?;
         let distribution = ExponentConfig::uniform().distribution(&sizes)?;
-        let stream = MixtureStream::try_new(&distribution, &*texts, Seed::new(2))?;
+        let stream = MixtureStream::try_new(&distribution, &texts, Seed::new(2))?;
         let framing =
             Framing::new(encoder.clone(), SequenceLayout::xlm_roberta(0, 2, 126), buckets);
         Ok(MlmBatches::try_new(Arc::clone(&texts), stream, masking.clone(), framing, Seed::new(3))?)

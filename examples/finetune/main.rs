@@ -31,7 +31,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// tags as the text has words, with spaces between; for ranking, it is the translation of the text; for qa, it is
 /// the answer as it stands in the text, empty where there is none, and a third column is the `question`.
 ///
-/// Writes OUT/metrics.json, OUT/NAME.predictions.tsv for each --test, and OUT/model, which transformers opens too.
+/// Writes OUT/metrics.json, OUT/NAME.predictions.tsv for each --test, OUT/model, which transformers opens too, and
+/// OUT/metrics.jsonl, a line for each update while training goes on.
 #[derive(Parser)]
 #[command(name = "finetune", version)]
 pub(crate) struct Args {

@@ -186,6 +186,7 @@ impl<'a> Session<'a> {
         let (trainer, from) = Trainer::try_new(config, model, vec![(tasks.train, 1.0)], &device)?
             .with_validation(tasks.dev, in_dev)?
             .with_checkpoints(&checkpoints)
+            .with_metrics(args.out.join("metrics.jsonl"))
             .resume()?;
         if from > 0 {
             println!("going on from step {from}");
@@ -245,7 +246,7 @@ impl<'a> Session<'a> {
             "seed": args.seed, "training": trained.record, "test": scores,
         });
         written.insert(0, write_metrics(out, &metrics)?);
-        written.push(model);
+        written.extend([model, out.join("metrics.jsonl")]);
         // What the model was made from, and no longer of use beside it.
         let checkpoints = out.join("checkpoints");
         fs::remove_dir_all(&checkpoints)

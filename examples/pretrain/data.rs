@@ -12,6 +12,7 @@ use std::sync::Arc;
 use isogloss::core::{LanguageTag, Progress, ProgressEvent, write_dir_atomically};
 use isogloss::corpus::{Manifest, Split};
 use isogloss::governance::{Policy, Provenance, ProvenanceEntry, Purpose};
+use isogloss::sampling::TextSource as _;
 use isogloss::tokenization::Vocabulary;
 use isogloss::training::{ContentHash, TokenizedPairs, TokenizedTexts, TokenizedWriter};
 use isogloss_examples::Outcome;
@@ -130,7 +131,7 @@ impl Data {
         learned_pairs.retain(|pairs| !pairs.is_empty());
         data.held_texts.retain(|texts| !texts.is_empty());
         data.held_pairs.retain(|pairs| !pairs.is_empty());
-        (data.texts, data.pairs) = (Arc::new(learned_texts), Arc::new(learned_pairs));
+        (data.texts, data.pairs) = (Arc::new(learned_texts), Arc::new(merged(learned_pairs)?));
         Ok(data)
     }
 }
@@ -354,6 +355,23 @@ fn read_pairs(
     Ok(reader.provenance())
 }
 
+/// Pairs of one language with several others, put together: languages are drawn, not pairs of them.
+fn merged(all: Vec<TokenizedPairs>) -> Outcome<Vec<TokenizedPairs>> {
+    let mut merged: Vec<TokenizedPairs> = Vec::new();
+    for pairs in all {
+        let Some(same) = merged.iter_mut().find(|same| same.language() == pairs.language()) else {
+            merged.push(pairs);
+            continue;
+        };
+        let [mut x, mut y] = same.sides().clone();
+        for (side, more) in [&mut x, &mut y].into_iter().zip(pairs.sides()) {
+            more.iter().for_each(|ids| side.push(ids));
+        }
+        *same = TokenizedPairs::try_new(x, y)?;
+    }
+    Ok(merged)
+}
+
 /// The language that most bitexts have: pairs are drawn by their other side, which tells them apart.
 fn pivot(manifest: &Manifest) -> Option<LanguageTag> {
     let mut counts: BTreeMap<&LanguageTag, usize> = BTreeMap::new();
@@ -372,6 +390,24 @@ fn is_held_out(place: usize, count: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_of_one_language_are_put_together() {
+        let pairs = |languages: [&str; 2], id: u32| {
+            let [x, y] = languages.map(|language| {
+                let mut texts = TokenizedTexts::new(language.parse().unwrap());
+                texts.push(&[id, id]);
+                texts
+            });
+            TokenizedPairs::try_new(x, y).unwrap()
+        };
+        let all = vec![pairs(["en", "yo"], 5), pairs(["en", "sw"], 6), pairs(["fr", "yo"], 7)];
+        let merged = merged(all).unwrap();
+        let found: Vec<_> =
+            merged.iter().map(|pairs| (pairs.language().to_string(), pairs.len())).collect();
+        assert_eq!(found, [("yo-Latn".to_owned(), 2), ("sw-Latn".to_owned(), 1)]);
+        assert_eq!(merged[0].get(1), Some([&[7, 7][..], &[7, 7]]));
+    }
 
     #[test]
     fn few_texts_are_held_out_and_some_are_learned_from() {

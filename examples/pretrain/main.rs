@@ -25,8 +25,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Pre-trains an encoder on texts and translations in many languages.
 ///
-/// Writes OUT/model, which transformers opens, too, with OUT/model/provenance.toml; OUT/metrics.jsonl, a loss on each
-/// line; OUT/report.html, losses as a plot; and checkpoints, from which --resume goes on.
+/// Writes OUT/model, which transformers opens, too, with OUT/model/provenance.toml; OUT/metrics.jsonl, a line for
+/// each update while the run goes on; OUT/report.html, losses as a plot; and checkpoints, from which --resume goes on.
 #[derive(Parser)]
 #[command(name = "pretrain", version)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a word of the command line")]

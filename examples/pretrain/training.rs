@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use isogloss::burn::module::Module;
 use isogloss::burn::tensor::Device;
-use isogloss::core::{LanguageTag, Seed, write_file_atomically};
+use isogloss::core::{LanguageTag, Seed};
 use isogloss::corpus::Manifest;
 use isogloss::evaluation::{
     BarSeries, Bars as BarPlot, Block, Cell, Estimate, Plot, Report, Section, Table,
@@ -30,7 +30,6 @@ use isogloss::transformer::{
     RankingConfig, SaveOptions, SequenceLayout,
 };
 use isogloss_examples::{Bars, Outcome, print_written, share_of, stop_on_interrupt};
-use serde_json::json;
 
 use crate::Args;
 use crate::cost::{Cost, Trial};
@@ -123,7 +122,8 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
     for (task, batches) in held_out(&making, &wanted, &data)? {
         trainer = trainer.with_validation(task, batches)?;
     }
-    let (trainer, from) = trainer.with_checkpoints(&checkpoints).resume()?;
+    let metrics = args.out.join("metrics.jsonl");
+    let (trainer, from) = trainer.with_checkpoints(&checkpoints).with_metrics(metrics).resume()?;
     if from > 0 {
         println!("going on from update {from}");
     }
@@ -132,11 +132,12 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
         println!("ended after update {}; --resume goes on from there", run.steps);
         return Ok(());
     }
+    let compared = cost.compared(run.steps - from, start.elapsed().as_secs_f64());
     println!("{:24} {:20} it took, checkpoints and held-out losses included", "", "planned");
-    for [what, planned, took] in cost.compared(run.steps - from, start.elapsed().as_secs_f64()) {
+    for [what, planned, took] in &compared {
         println!("{what:24} {planned:20} {took}");
     }
-    finish(args, pretrained, &run, &vocabulary, &data)
+    finish(args, pretrained, &run, &vocabulary, &data, compared)
 }
 
 /// What there is to learn from, as ids.
@@ -402,6 +403,7 @@ fn finish(
     run: &TrainedRun<MaskedLanguageModel>,
     vocabulary: &Vocabulary,
     data: &Data,
+    compared: Vec<[String; 3]>,
 ) -> Outcome<()> {
     let mut written: Vec<PathBuf> = vec![args.out.join("model"), args.out.join("metrics.jsonl")];
     let last = |records: &[LossRecord]| -> Vec<LossRecord> {
@@ -432,23 +434,18 @@ fn finish(
     vocabulary.save_dir(&written[0])?;
     data.provenance.to_toml_file(&written[0].join("provenance.toml"))?;
 
-    let line = |split: &str, it: &LossRecord| {
-        json!({ "step": it.step, "task": it.task, "split": split, "loss": it.loss, "targets": it.targets }).to_string() + "\n"
-    };
-    let lines: Vec<String> = run
-        .history
-        .iter()
-        .map(|it| line("train", it))
-        .chain(run.validation.iter().map(|it| line("dev", it)))
-        .collect();
-    write_file_atomically(&written[1], |out| out.write_all(lines.concat().as_bytes()))?;
-    written.extend(report(args, &run.history, &run.validation).write(&args.out)?);
+    written.extend(report(args, &run.history, &run.validation, compared).write(&args.out)?);
     written.push(args.out.join("checkpoints"));
     print_written(&written);
     Ok(())
 }
 
-fn report(args: &Args, history: &[LossRecord], held: &[LossRecord]) -> Report {
+fn report(
+    args: &Args,
+    history: &[LossRecord],
+    held: &[LossRecord],
+    compared: Vec<[String; 3]>,
+) -> Report {
     let mut section = Section::new("Losses");
     let steps = |records: &[LossRecord]| {
         [records.first().map_or(0, |it| it.step), records.last().map_or(0, |it| it.step)]
@@ -490,6 +487,12 @@ fn report(args: &Args, history: &[LossRecord], held: &[LossRecord]) -> Report {
         ]);
     }
     section = section.with_block(Block::Table(table));
+    let mut cost = Table::new("What was planned and what it took", &["", "planned", "it took"]);
+    for row in compared {
+        cost = cost.with_row(row.map(Cell::Text));
+    }
+    let cost = Section::new("Cost").with_block(Block::Table(cost));
     Report::new("Pre-training", format!("{}; seed {}", args.objective.join(", "), args.seed))
         .with_section(section)
+        .with_section(cost)
 }

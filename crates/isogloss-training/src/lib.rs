@@ -12,6 +12,7 @@ mod gradients;
 mod groups;
 mod labelled;
 mod learning_rate;
+mod metrics;
 mod run;
 mod run_plan;
 mod tables;

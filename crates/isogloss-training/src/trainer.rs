@@ -17,6 +17,7 @@ use crate::averaging::Averaged;
 use crate::checkpoint::{self, RunState, TaskRecord};
 use crate::gradients::{Accumulated, Tapes, clipped};
 use crate::groups::{self, Rule};
+use crate::metrics::{MetricsLog, StepLine};
 use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
 use crate::{LossRecord, Outcome, StopFlag, Task, TrainedRun, TrainingConfig, TrainingError};
@@ -47,6 +48,8 @@ pub struct Trainer<M> {
     tasks: Vec<WeightedTask<M>>,
     device: Device,
     checkpoints: Option<PathBuf>,
+    metrics: Option<PathBuf>,
+    log: Option<MetricsLog>,
     step: u64,
     history: Vec<LossRecord>,
     held_out: Vec<HeldOut<M>>,
@@ -123,6 +126,8 @@ impl<M: Module> Trainer<M> {
             tasks: tasks.into_iter().map(weighted).collect(),
             device: device.clone(),
             checkpoints: None,
+            metrics: None,
+            log: None,
             step: 0,
             history: Vec::new(),
             held_out: Vec::new(),
@@ -183,6 +188,15 @@ impl<M: Module> Trainer<M> {
     #[must_use]
     pub fn with_checkpoints(mut self, dir: impl Into<PathBuf>) -> Self {
         self.checkpoints = Some(dir.into());
+        self
+    }
+
+    /// Writes a line of JSON for each step and each held-out loss into a file while the run goes on: `step`, `split`
+    /// (`train` or `dev`), `task`, `loss` and `targets`, and of a step `learning_rate` and `gradient_norm`, before
+    /// it is clipped. A run that goes on keeps the lines up to its checkpoint; another one begins the file anew.
+    #[must_use]
+    pub fn with_metrics(mut self, path: impl Into<PathBuf>) -> Self {
+        self.metrics = Some(path.into());
         self
     }
 
@@ -255,8 +269,8 @@ impl<M: Module> Trainer<M> {
     /// # Errors
     ///
     /// [`TrainingError::NotFinite`] where a loss or gradient is not a number: no update is made
-    /// from it and checkpoints stay. [`TrainingError::Batch`] and [`TrainingError::Write`] as they
-    /// occur.
+    /// from it and checkpoints stay. [`TrainingError::Batch`], [`TrainingError::Read`] and
+    /// [`TrainingError::Write`] as they occur.
     pub fn run(
         mut self,
         stop: &StopFlag,
@@ -266,6 +280,9 @@ impl<M: Module> Trainer<M> {
         let total = Some(self.config.steps);
         progress.report(ProgressEvent::Started { task: TASK, total, unit: "steps" });
         let mut outcome = Outcome::Finished;
+        if let Some(path) = &self.metrics {
+            self.log = Some(MetricsLog::open(path, self.step)?);
+        }
         self = self.thaw();
         while self.step < self.config.steps {
             if stop.is_raised() {
@@ -341,6 +358,9 @@ impl<M: Module> Trainer<M> {
         for held_out in &mut self.held_out {
             let record = held_out.measure(self.step, &model, &device)?;
             notes.push(format!("held-out {} {:.3}", record.task, record.loss));
+            if let Some(log) = &mut self.log {
+                log.held_out(&record)?;
+            }
             self.validation.push(record);
         }
         *note = notes.join("  ");
@@ -418,6 +438,20 @@ impl<M: Module> Trainer<M> {
             weighted.window.targets += targets;
             let scale = clipped(scale, norm, self.config.max_grad_norm);
             let rate = self.config.learning_rate.at(step, self.config.steps);
+            if let Some(log) = &mut self.log {
+                let task = weighted.task.name();
+                let (loss, learning_rate, gradient_norm) = (mean, rate, norm);
+                let split = "train";
+                log.step(&StepLine {
+                    step,
+                    split,
+                    task,
+                    loss,
+                    targets,
+                    learning_rate,
+                    gradient_norm,
+                })?;
+            }
             let gradients = gradients.scale_whole(&self.model, scale);
             self.model = self.optimizer.step(rate, self.model, gradients.whole);
             let step_of = |table: u64| {

@@ -170,6 +170,44 @@ fn layers_learn_from_the_top_down() {
 }
 
 #[test]
+fn a_line_for_each_step_is_written_while_the_run_goes_on() {
+    let _turn = turn();
+    let device = device().autodiff();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("metrics.jsonl");
+    let trainer = || {
+        let tasks = tasks(vec![(Sums::new("sum", 16), 1.0)]);
+        let config = config(6).with_validate_every(3).with_checkpoint_every(3);
+        Trainer::try_new(config, Regression::new(0.0, &device), tasks, &device)
+            .unwrap()
+            .with_validation(Box::new(Sums::new("held-out", 8)), 1)
+            .unwrap()
+            .with_checkpoints(dir.path().join("checkpoints"))
+            .with_metrics(&path)
+    };
+    let run = trainer().run(&StopFlag::new(), &()).unwrap();
+    let written = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<serde_json::Value> =
+        written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |split: &str| lines.iter().filter(|line| line["split"] == split).collect::<Vec<_>>();
+    let steps: Vec<u64> = of("train").iter().map(|line| line["step"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [1, 2, 3, 4, 5, 6]);
+    let (last, held) = (of("train")[5], of("dev"));
+    assert!(last["learning_rate"] == 0.0 && last["gradient_norm"].as_f64().unwrap() > 0.0);
+    assert_eq!(last["targets"], 16);
+    assert_eq!(held.len(), 2);
+    assert!((held[1]["loss"].as_f64().unwrap() - run.validation[1].loss).abs() < 1e-9);
+    // As if it had been killed amid the fifth step.
+    std::fs::remove_dir_all(dir.path().join("checkpoints/step-0000000006")).unwrap();
+    let cut = written.find("{\"step\":5").unwrap();
+    std::fs::write(&path, &written[..cut + 20]).unwrap();
+    let (resumed, from) = trainer().resume().unwrap();
+    assert_eq!(from, 3);
+    resumed.run(&StopFlag::new(), &()).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+}
+
+#[test]
 fn held_out_losses_are_of_the_moving_average() {
     let _turn = turn();
     let device = device().autodiff();
