@@ -26,7 +26,7 @@ mod vectors;
 pub use adamw::{AdamWStep, adamw};
 pub use attention::{AttentionShape, HIDDEN, Visibility, attention, causal_bias};
 pub use cross_entropy::decoder_cross_entropy;
-pub use dropout::{dropout, residual_dropout};
+pub use dropout::{drawn_seed, dropout, residual_dropout};
 pub use either::Either;
 pub use embedding::embedding;
 pub use gelu::gelu;

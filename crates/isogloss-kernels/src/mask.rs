@@ -2,7 +2,9 @@
 #![expect(clippy::inline_always, reason = "a call within a loop keeps it from becoming vectors")]
 
 use burn::nn::Dropout;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::Device;
+
+use crate::drawn_seed;
 
 /// A mask of dropout over rows of numbers.
 #[derive(Clone, Copy, Debug)]
@@ -21,16 +23,13 @@ impl Mask {
         if !dropout.training.is_enabled() || !device.is_autodiff() || prob <= 0.0 {
             return None;
         }
-        let drawn: Tensor<1> =
-            Tensor::random([3], Distribution::Uniform(0.0, 1.0), &device.clone().inner());
-        let bits = drawn.into_data().iter::<f32>().collect::<Vec<_>>();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "whole numbers below 2²⁴ and 2³²"
+            reason = "a whole number below 2³²"
         )]
         Some(Self {
-            seed: bits.iter().fold(0, |seed, bits| (seed << 21) ^ (bits * 16_777_216.0) as u64),
+            seed: drawn_seed(device),
             threshold: (prob * 4_294_967_296.0) as u32,
             scale: (1.0 / (1.0 - prob)) as f32,
         })

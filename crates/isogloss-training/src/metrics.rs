@@ -17,36 +17,28 @@ pub(crate) struct MetricsLog {
     file: File,
 }
 
-/// A step as it is logged.
+/// What is logged of a step, or of a held-out loss, which has neither rate nor norm.
 #[derive(Debug, Serialize)]
-pub(crate) struct StepLine<'a> {
-    pub(crate) step: u64,
-    pub(crate) split: &'static str,
-    pub(crate) task: &'a str,
-    pub(crate) loss: f64,
-    pub(crate) targets: u64,
-    pub(crate) learning_rate: f64,
-    pub(crate) gradient_norm: f64,
-}
-
-/// A held-out loss as it is logged.
-#[derive(Debug, Serialize)]
-struct HeldOutLine<'a> {
-    step: u64,
+struct Line<'a> {
+    #[serde(flatten)]
+    record: &'a LossRecord,
     split: &'static str,
-    task: &'a str,
-    loss: f64,
-    targets: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learning_rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gradient_norm: Option<f64>,
 }
 
 impl MetricsLog {
     /// Goes on with a log after a step; what was written of later ones, which will be taken again, goes.
     pub(crate) fn open(path: &Path, step: u64) -> Result<Self, TrainingError> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(TrainingError::Read { path: path.to_owned(), source }),
         };
+        // A kill may have cut the last line amid a character.
+        let text = String::from_utf8_lossy(&bytes);
         let is_before = |line: &&str| {
             // A line that was cut by a kill is of a later step.
             let line: Value = serde_json::from_str(line).unwrap_or_default();
@@ -60,17 +52,22 @@ impl MetricsLog {
         Ok(Self { path: path.to_owned(), file })
     }
 
-    pub(crate) fn step(&mut self, line: &StepLine<'_>) -> Result<(), TrainingError> {
-        self.line(line)
+    /// Logs a step, with its gradient's norm before it was clipped.
+    pub(crate) fn step(
+        &mut self,
+        record: &LossRecord,
+        learning_rate: f64,
+        gradient_norm: f64,
+    ) -> Result<(), TrainingError> {
+        let (learning_rate, gradient_norm) = (Some(learning_rate), Some(gradient_norm));
+        self.line(&Line { record, split: "train", learning_rate, gradient_norm })
     }
 
     pub(crate) fn held_out(&mut self, record: &LossRecord) -> Result<(), TrainingError> {
-        let LossRecord { step, task, loss, targets } = record;
-        let (step, loss, targets) = (*step, *loss, *targets);
-        self.line(&HeldOutLine { step, split: "dev", task, loss, targets })
+        self.line(&Line { record, split: "dev", learning_rate: None, gradient_norm: None })
     }
 
-    fn line(&mut self, line: &impl Serialize) -> Result<(), TrainingError> {
+    fn line(&mut self, line: &Line<'_>) -> Result<(), TrainingError> {
         let fail = |source| WriteError::new(&self.path, "write", source);
         let mut json = serde_json::to_vec(line).map_err(|error| fail(error.into()))?;
         json.push(b'\n');

@@ -17,7 +17,7 @@ use crate::averaging::Averaged;
 use crate::checkpoint::{self, RunState, TaskRecord};
 use crate::gradients::{Accumulated, Tapes, clipped};
 use crate::groups::{self, Rule};
-use crate::metrics::{MetricsLog, StepLine};
+use crate::metrics::MetricsLog;
 use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
 use crate::{LossRecord, Outcome, StopFlag, Task, TrainedRun, TrainingConfig, TrainingError};
@@ -439,18 +439,8 @@ impl<M: Module> Trainer<M> {
             let scale = clipped(scale, norm, self.config.max_grad_norm);
             let rate = self.config.learning_rate.at(step, self.config.steps);
             if let Some(log) = &mut self.log {
-                let task = weighted.task.name();
-                let (loss, learning_rate, gradient_norm) = (mean, rate, norm);
-                let split = "train";
-                log.step(&StepLine {
-                    step,
-                    split,
-                    task,
-                    loss,
-                    targets,
-                    learning_rate,
-                    gradient_norm,
-                })?;
+                let task = weighted.task.name().to_owned();
+                log.step(&LossRecord { step, task, loss: mean, targets }, rate, norm)?;
             }
             let gradients = gradients.scale_whole(&self.model, scale);
             self.model = self.optimizer.step(rate, self.model, gradients.whole);

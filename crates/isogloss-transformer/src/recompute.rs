@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Distribution, Gradients, Tensor};
+use burn::tensor::{Gradients, Tensor};
+use isogloss_kernels::drawn_seed;
 
 use crate::{DeviceBatch, EncoderLayer};
 
@@ -136,7 +137,7 @@ pub(crate) fn forward(
         return None;
     }
     let device = embedded.device();
-    let seed = drawn(&device);
+    let seed = drawn_seed(&device);
     let is_above = is_trained(embeddings);
     let lowest = if is_above { Some(0) } else { layers.iter().position(is_trained) };
     let mut x = embedded.clone().detach();
@@ -162,17 +163,6 @@ pub(crate) fn forward(
         }
     });
     Some(output)
-}
-
-/// A seed of the device's own generator.
-fn drawn(device: &Device) -> u64 {
-    let drawn: Tensor<1> =
-        Tensor::random([3], Distribution::Uniform(0.0, 1.0), &device.clone().inner());
-    // Uniform numbers have 24 bits and less.
-    drawn
-        .into_data()
-        .iter::<f32>()
-        .fold(0, |seed, number| (seed << 21) ^ u64::from(number.to_bits()))
 }
 
 fn is_trained(module: &impl Module) -> bool {

@@ -200,7 +200,9 @@ fn a_line_for_each_step_is_written_while_the_run_goes_on() {
     // As if it had been killed amid the fifth step.
     std::fs::remove_dir_all(dir.path().join("checkpoints/step-0000000006")).unwrap();
     let cut = written.find("{\"step\":5").unwrap();
-    std::fs::write(&path, &written[..cut + 20]).unwrap();
+    // … in a character of more than one byte.
+    let torn = [&written.as_bytes()[..cut + 20], &"ọ".as_bytes()[..1]].concat();
+    std::fs::write(&path, torn).unwrap();
     let (resumed, from) = trainer().resume().unwrap();
     assert_eq!(from, 3);
     resumed.run(&StopFlag::new(), &()).unwrap();
