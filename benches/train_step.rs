@@ -19,12 +19,12 @@ use isogloss::sampling::{
     ExponentConfig, LanguageSizes, LanguageWeighting as _, MixtureStream, SizeUnit,
 };
 use isogloss::training::{
-    Batches as _, BucketConfig, Decay, Framing, LearningRateConfig, MlmBatches, ObjectiveTask,
-    StopFlag, Task, TaskLoss, TokenizedTexts, Trainer, TrainingConfig, TrainingError,
+    Batches as _, BucketConfig, Decay, DrawnBatch, Framing, LearningRateConfig, MlmBatches,
+    ObjectiveTask, StopFlag, Task, TokenizedTexts, Trainer, TrainingConfig, TrainingError,
 };
 use isogloss::transformer::{
-    EncoderConfig, MaskedLanguageModel, MaskedSequence, MaskingConfig, MaskingVocabulary, MlmBatch,
-    MlmObjective, SequenceInput, SequenceLayout,
+    EncoderConfig, LossSum, MaskedLanguageModel, MaskedSequence, MaskingConfig, MaskingVocabulary,
+    MlmBatch, MlmObjective, SequenceInput, SequenceLayout,
 };
 use peak_alloc::PeakAlloc;
 use rand::RngExt as _;
@@ -44,20 +44,25 @@ struct Shape {
 const BASE: Shape = Shape { rows: 16, tokens: 128, layers: 4, vocabulary: 8_192 };
 
 /// One batch again and again.
+#[derive(Clone)]
 struct Same(MlmBatch);
+
+impl DrawnBatch<MaskedLanguageModel> for Same {
+    fn loss(&self, model: &MaskedLanguageModel) -> LossSum {
+        model.loss(&self.0)
+    }
+}
 
 impl Task<MaskedLanguageModel> for Same {
     fn name(&self) -> &'static str {
         "one batch"
     }
 
-    fn next_loss(
+    fn next_batch(
         &mut self,
-        model: &MaskedLanguageModel,
         _: &Device,
-    ) -> Result<TaskLoss, TrainingError> {
-        let loss = model.loss(&self.0);
-        Ok(TaskLoss::new(loss.sum, loss.count))
+    ) -> Result<Box<dyn DrawnBatch<MaskedLanguageModel>>, TrainingError> {
+        Ok(Box::new(self.clone()))
     }
 
     fn state(&self) -> Value {

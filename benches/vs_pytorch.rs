@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, stdin};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use isogloss::burn::module::{Module, ParamGroup};
@@ -17,13 +17,13 @@ use isogloss::burn::tensor::{Device, Tensor};
 use isogloss::core::{Progress, ProgressEvent, Seed};
 use isogloss::peft::{AdapterConfig, LoraConfig, attach, load_adapter, save_adapter};
 use isogloss::training::{
-    AdamWSettings, Decay, LearningRateConfig, StopFlag, Task, TaskLoss, Trainer, TrainingConfig,
+    AdamWSettings, Decay, DrawnBatch, LearningRateConfig, StopFlag, Task, Trainer, TrainingConfig,
     TrainingError,
 };
 use isogloss::transformer::{
     ClassificationBatch, ClassificationObjective, ClassifierConfig, EncoderConfig, HasEncoder as _,
-    LossValue, MaskedLanguageModel, MaskedSequence, MlmBatch, MlmObjective, Objective, Pretrained,
-    PretrainedModel, SequenceClassifier, SequenceInput,
+    LossSum, LossValue, MaskedLanguageModel, MaskedSequence, MlmBatch, MlmObjective, Objective,
+    Pretrained, PretrainedModel, SequenceClassifier, SequenceInput,
 };
 use mimalloc::MiMalloc;
 use safetensors::SafeTensors;
@@ -34,8 +34,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// A loss for each step since somebody asked.
-type Losses = Rc<RefCell<Vec<f64>>>;
+/// Sum and count of each part of a step since somebody asked.
+type Losses = Arc<Mutex<Vec<(f64, usize)>>>;
 
 /// Lets the allocator keep what is freed: a step needs as much again, and pages that the system takes back it
 /// clears before it gives them out.
@@ -77,6 +77,11 @@ fn main() -> Outcome<()> {
     }
 }
 
+/// On how many threads a step is computed, each with as many of its rows.
+fn threads() -> usize {
+    std::env::var("ISOGLOSS_THREADS").ok().and_then(|it| it.parse().ok()).unwrap_or(1).max(1)
+}
+
 fn open<M: PretrainedModel>(dir: &str, device: &Device) -> Outcome<M> {
     Ok(Pretrained::open(Path::new(dir), device)?.into_model())
 }
@@ -90,20 +95,25 @@ fn classify(model: SequenceClassifier, batches: &str, device: &Device) -> Outcom
 fn train<M, O>(model: M, objective: O, batches: Vec<O::Batch>, device: &Device) -> Outcome<()>
 where
     M: Module + 'static,
-    O: Objective<M> + 'static,
-    O::Batch: 'static,
+    O: Objective<M> + Send + Sync + 'static,
+    O::Batch: Send + Sync + 'static,
 {
     let mut optimizer = AdamWSettings::default().with_weight_decay(0.01);
     optimizer.beta_2 = 0.999;
     let rate = LearningRateConfig::new(1e-4).with_decay(Decay::Constant);
-    let config = TrainingConfig::new(u64::MAX).with_learning_rate(rate).with_optimizer(optimizer);
+    let config = TrainingConfig::new(u64::MAX)
+        .with_learning_rate(rate)
+        .with_optimizer(optimizer)
+        .with_accumulation(threads());
     let losses = Losses::default();
-    let task = InTurn { objective, batches, next: 0, losses: Rc::clone(&losses) };
+    let (objective, batches) = (Arc::new(objective), batches.into_iter().map(Arc::new).collect());
+    let task = InTurn { objective, batches, next: 0, losses: Arc::clone(&losses) };
     let (stop, asked) = (StopFlag::new(), RefCell::new(Asked::new(losses)));
     if !asked.borrow_mut().next()? {
         return Ok(());
     }
-    let trainer = Trainer::try_new(config, model, vec![(Box::new(task), 1.0)], device)?;
+    let trainer = Trainer::try_new(config, model, vec![(Box::new(task), 1.0)], device)?
+        .with_devices(&vec![device.clone(); threads() - 1])?;
     let progress = |event: ProgressEvent<'_>| {
         if let ProgressEvent::Advanced { .. } = event
             && !asked.borrow_mut().step().unwrap_or(false)
@@ -135,6 +145,10 @@ impl Asked {
         Self { steps: 0, begun: Instant::now(), losses }
     }
 
+    fn losses(&self) -> Outcome<MutexGuard<'_, Vec<(f64, usize)>>> {
+        self.losses.lock().map_err(|fault| fault.to_string().into())
+    }
+
     /// Waits for a number; says whether there is one more.
     fn next(&mut self) -> Outcome<bool> {
         let mut line = String::new();
@@ -142,14 +156,18 @@ impl Asked {
             return Ok(false);
         }
         self.steps = line.trim().parse()?;
-        self.losses.borrow_mut().clear();
+        self.losses()?.clear();
         self.begun = Instant::now();
         Ok(true)
     }
 
     /// Counts a step, and answers after the last; says whether to go on.
     fn step(&mut self) -> Outcome<bool> {
-        let losses = self.losses.borrow().clone();
+        let of_step = |parts: &[(f64, usize)]| {
+            let sum: f64 = parts.iter().map(|(sum, _)| sum).sum();
+            sum / parts.iter().map(|(_, count)| count).sum::<usize>() as f64
+        };
+        let losses: Vec<f64> = self.losses()?.chunks(threads()).map(of_step).collect();
         if losses.len() < self.steps {
             return Ok(true);
         }
@@ -169,35 +187,50 @@ fn peak_mib() -> Outcome<f64> {
 
 /// Batches one after the other, again and again.
 struct InTurn<O, B> {
-    objective: O,
-    batches: Vec<B>,
+    objective: Arc<O>,
+    batches: Vec<Arc<B>>,
     next: usize,
     losses: Losses,
 }
 
-impl<M, O: Objective<M>> Task<M> for InTurn<O, O::Batch> {
+struct Turn<O, B> {
+    objective: Arc<O>,
+    batch: Arc<B>,
+    losses: Losses,
+}
+
+impl<M, O> DrawnBatch<M> for Turn<O, O::Batch>
+where
+    O: Objective<M> + Send + Sync,
+    O::Batch: Send + Sync,
+{
+    fn loss(&self, model: &M) -> LossSum {
+        self.objective.loss(model, &self.batch)
+    }
+
+    fn accumulate(&self, model: &M, seed: Seed, backward: &mut dyn FnMut(Tensor<1>)) -> LossValue {
+        let loss = self.objective.accumulate(model, &self.batch, seed, backward);
+        if let Ok(mut losses) = self.losses.lock() {
+            losses.push((loss.sum, loss.count));
+        }
+        loss
+    }
+}
+
+impl<M, O> Task<M> for InTurn<O, O::Batch>
+where
+    O: Objective<M> + Send + Sync + 'static,
+    O::Batch: Send + Sync + 'static,
+{
     fn name(&self) -> &'static str {
         "batches in turn"
     }
 
-    fn next_loss(&mut self, model: &M, _: &Device) -> Result<TaskLoss, TrainingError> {
-        let loss = self.objective.loss(model, &self.batches[self.next % self.batches.len()]);
+    fn next_batch(&mut self, _: &Device) -> Result<Box<dyn DrawnBatch<M>>, TrainingError> {
+        let batch = Arc::clone(&self.batches[self.next % self.batches.len()]);
         self.next += 1;
-        Ok(TaskLoss::new(loss.sum, loss.count))
-    }
-
-    fn accumulate(
-        &mut self,
-        model: &M,
-        _: &Device,
-        seed: Seed,
-        backward: &mut dyn FnMut(Tensor<1>),
-    ) -> Result<LossValue, TrainingError> {
-        let batch = &self.batches[self.next % self.batches.len()];
-        self.next += 1;
-        let loss = self.objective.accumulate(model, batch, seed, backward);
-        self.losses.borrow_mut().push(loss.sum / loss.count as f64);
-        Ok(loss)
+        let (objective, losses) = (Arc::clone(&self.objective), Arc::clone(&self.losses));
+        Ok(Box::new(Turn { objective, batch, losses }))
     }
 
     fn state(&self) -> Value {
@@ -239,7 +272,9 @@ impl Rows {
                 masked.map(|(place, label)| (place, *label)).unzip();
             sequences.push(MaskedSequence { input, positions, labels: numbers(&labels)? });
         }
-        let batches = sequences.chunks(rows).map(|rows| MlmBatch::try_new(config, rows, device));
+        let batches = sequences
+            .chunks(rows.div_ceil(threads()))
+            .map(|rows| MlmBatch::try_new(config, rows, device));
         Ok(batches.collect::<Result<_, _>>()?)
     }
 
@@ -248,7 +283,7 @@ impl Rows {
         config: &ClassifierConfig,
         device: &Device,
     ) -> Outcome<Vec<ClassificationBatch>> {
-        let [_, rows, _] = self.dims;
+        let rows = self.dims[1].div_ceil(threads());
         let (inputs, classes) = (self.inputs()?, numbers(&self.labels)?);
         let batches = inputs
             .chunks(rows)

@@ -18,6 +18,7 @@ mod classification;
 mod output;
 mod qa;
 mod ranking;
+mod regression;
 mod rows;
 mod session;
 mod tagging;
@@ -27,7 +28,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Fine-tunes a pretrained encoder on labelled text.
 ///
-/// Files have columns between tabs, named in the first line: `text` and `label`. For tagging, a label is as many
+/// Files have columns between tabs, named in the first line: `text` and `label`. For classification
+/// and regression a column `pair` may hold a second text, such as the hypothesis beside a premise. For tagging, a label is as many
 /// tags as the text has words, with spaces between; for ranking, it is the translation of the text; for qa, it is
 /// the answer as it stands in the text, empty where there is none, and a third column is the `question`.
 ///
@@ -92,9 +94,9 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 2_048)]
     pub(crate) batch_tokens: usize,
 
-    /// Batches that make one update
-    #[arg(long, default_value_t = 1)]
-    pub(crate) accumulation: usize,
+    /// Batches that make one update [default: one for each device]
+    #[arg(long)]
+    pub(crate) accumulation: Option<usize>,
 
     /// Tokens of a text at most, special ones included; all that are longer are counted and reported
     #[arg(long, default_value_t = 256)]
@@ -149,9 +151,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// The device: auto, flex, …
-    #[arg(long, default_value = "auto")]
-    pub(crate) device: String,
+    /// The device: auto, flex, …; with several, flex,remote:10.0.0.7:3000, each computes a share of the batches of an update,
+    /// and the first makes the update
+    #[arg(long, value_delimiter = ',', default_value = "auto")]
+    pub(crate) device: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -160,6 +163,8 @@ pub(crate) enum TaskArg {
     Classification,
     /// One label for each word
     Tagging,
+    /// One number for each text
+    Regression,
     /// Finding translations
     Ranking,
     /// Answers that stand in a text
@@ -171,9 +176,17 @@ impl TaskArg {
         match self {
             Self::Classification => "classification",
             Self::Tagging => "tagging",
+            Self::Regression => "regression",
             Self::Ranking => "ranking",
             Self::Qa => "qa",
         }
+    }
+}
+
+impl Args {
+    /// Batches that make one update.
+    pub(crate) fn accumulation(&self) -> usize {
+        self.accumulation.unwrap_or(self.device.len()).max(1)
     }
 }
 
@@ -186,13 +199,14 @@ fn run(args: &Args) -> Outcome<()> {
     if !(0.0..1.0).contains(&args.warmup) {
         return Err(format!("--warmup {}: expected at least 0 and less than 1", args.warmup).into());
     }
-    if args.accumulation == 0 {
+    if args.accumulation == Some(0) {
         return Err("--accumulation 0: expected at least 1".into());
     }
     let session = session::Session::open(args)?;
     match args.task {
         TaskArg::Classification => classification::run(&session),
         TaskArg::Tagging => tagging::run(&session),
+        TaskArg::Regression => regression::run(&session),
         TaskArg::Ranking => ranking::run(&session),
         TaskArg::Qa => qa::run(&session),
     }

@@ -12,8 +12,8 @@ pub(crate) struct Predicted {
     pub(crate) text: String,
     pub(crate) gold: String,
     pub(crate) said: String,
-    /// Of what was predicted.
-    pub(crate) probability: f64,
+    /// Of what was predicted; a number has none.
+    pub(crate) probability: Option<f64>,
 }
 
 /// The predictions on a file, and what they are worth.
@@ -29,7 +29,8 @@ pub(crate) fn write_predictions(dir: &Path, name: &str, rows: &[Predicted]) -> O
     let mut lines = vec!["text\tgold\tpredicted\tprobability".to_owned()];
     lines.extend(rows.iter().map(|row| {
         let [text, gold, predicted] = [&row.text, &row.gold, &row.said].map(|it| field(it));
-        format!("{text}\t{gold}\t{predicted}\t{:.6}", row.probability)
+        let probability = row.probability.map_or_else(String::new, |it| format!("{it:.6}"));
+        format!("{text}\t{gold}\t{predicted}\t{probability}")
     }));
     let content = lines.join("\n") + "\n";
     write_file_atomically(&path, |out| out.write_all(content.as_bytes()))?;

@@ -135,7 +135,7 @@ fn test(
             text: text.clone(),
             gold: gold.clone(),
             said: rows[place][1].clone(),
-            probability,
+            probability: Some(probability),
         });
     Ok(Tested { rows: predicted.collect(), scores })
 }

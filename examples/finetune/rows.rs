@@ -1,9 +1,11 @@
 //! The columns of a file, and texts as ids that a model reads.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use isogloss::corpus::{ReadOptions, open_tsv};
-use isogloss::tokenization::Vocabulary;
+use isogloss::tokenization::{TextEncoder as _, Vocabulary};
 use isogloss::transformer::{EncoderConfig, Family, SequenceInput};
 use isogloss_examples::Outcome;
 
@@ -26,6 +28,50 @@ pub(crate) fn read<const N: usize>(path: &Path, columns: [&str; N]) -> Outcome<V
         );
     }
     Ok(rows)
+}
+
+/// Texts, each perhaps with another beside it, and what is so of them.
+pub(crate) struct Texts {
+    /// For a person.
+    pub(crate) shown: Vec<String>,
+    pub(crate) inputs: Vec<SequenceInput>,
+    pub(crate) labels: Vec<String>,
+}
+
+impl Texts {
+    /// Reads the columns `text` and `label`, and `pair` where there is one; says which do not fit the model.
+    pub(crate) fn read(framer: &Framer<'_>, path: &Path) -> Outcome<Self> {
+        let is_pair = has_column(path, "pair")?;
+        let rows: Vec<[String; 3]> = if is_pair {
+            read(path, ["text", "pair", "label"])?
+        } else {
+            let rows = read(path, ["text", "label"])?;
+            rows.into_iter().map(|[text, label]| [text, String::new(), label]).collect()
+        };
+        let (mut shown, mut inputs, mut labels, mut cut) = (vec![], vec![], vec![], 0);
+        for [text, pair, label] in rows {
+            let ids = framer.vocabulary.encode(&text)?;
+            let (input, is_cut) = if is_pair {
+                framer.cut_pair(&ids, &framer.vocabulary.encode(&pair)?)
+            } else {
+                framer.single(&ids)
+            };
+            cut += usize::from(is_cut);
+            inputs.push(input);
+            shown.push(if is_pair { format!("{text} | {pair}") } else { text });
+            labels.push(label);
+        }
+        print_note(path, cut_note(cut, shown.len(), framer.max_length).as_deref());
+        Ok(Self { shown, inputs, labels })
+    }
+}
+
+/// Whether the first line of a file names a column.
+fn has_column(path: &Path, column: &str) -> Outcome<bool> {
+    let fault = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut header = String::new();
+    BufReader::new(File::open(path).map_err(fault)?).read_line(&mut header).map_err(fault)?;
+    Ok(header.trim_end_matches(['\r', '\n']).split('\t').any(|name| name == column))
 }
 
 /// Puts texts between the special tokens that a model expects.
@@ -67,6 +113,14 @@ impl<'a> Framer<'a> {
         (SequenceInput::new([before.as_slice(), kept, &after].concat()), kept.len() < ids.len())
     }
 
+    /// Two texts, of which the longer one is cut until both fit; and whether one had to be.
+    fn cut_pair(&self, first: &[u32], second: &[u32]) -> (SequenceInput, bool) {
+        let room = self.max_length.saturating_sub(self.around_pair());
+        let [kept, other] = shares_of(room, [first.len(), second.len()]);
+        let (input, _) = self.pair(&first[..kept], &second[..other]);
+        (input, kept < first.len() || other < second.len())
+    }
+
     /// How many special tokens are around two texts.
     pub(crate) fn around_pair(&self) -> usize {
         self.pair(&[], &[]).0.len()
@@ -88,6 +142,20 @@ impl<'a> Framer<'a> {
     }
 }
 
+/// How much of two texts is kept so that both fit: the longer one is cut first, and keeps the odd token, as by
+/// `longest_first` of tokenizers.
+fn shares_of(room: usize, [first, second]: [usize; 2]) -> [usize; 2] {
+    if first + second <= room {
+        [first, second]
+    } else if first <= second {
+        let kept = first.min(room / 2);
+        [kept, room - kept]
+    } else {
+        let kept = second.min(room / 2);
+        [room - kept, kept]
+    }
+}
+
 /// Says how many texts did not fit, if any.
 pub(crate) fn cut_note(count: usize, of: usize, max_length: usize) -> Option<String> {
     (count > 0).then(|| {
@@ -101,5 +169,24 @@ pub(crate) fn cut_note(count: usize, of: usize, max_length: usize) -> Option<Str
 pub(crate) fn print_note(path: &Path, note: Option<&str>) {
     if let Some(note) = note {
         println!("{}: {note}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longer_text_is_cut() {
+        // Against what takes one token off at a time.
+        for (room, first, second) in
+            (0..9).flat_map(|r| (0..9).flat_map(move |a| (0..9).map(move |b| (r, a, b))))
+        {
+            let (mut a, mut b) = (first, second);
+            while a + b > room {
+                if a > b || (a == b && first <= second) { a -= 1 } else { b -= 1 }
+            }
+            assert_eq!(shares_of(room, [first, second]), [a, b], "{room} {first} {second}");
+        }
     }
 }

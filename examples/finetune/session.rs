@@ -19,8 +19,13 @@ use isogloss::training::{
     AveragingConfig, BucketConfig, Label, Labelled, LabelledBatches, LearningRateConfig,
     ObjectiveTask, Outcome as End, RateFactors, Task, Trainer, TrainingConfig, batches_by_length,
 };
-use isogloss::transformer::{Encoder, Objective, Pretrained, PretrainedModel, SaveOptions};
-use isogloss_examples::{Bars, Outcome, print_written, share_of, stop_on_interrupt};
+use isogloss::transformer::{
+    ClassifierConfig, DeviceBatch, Encoder, EncoderBatch, Objective, Pretrained, PretrainedModel,
+    SaveOptions, SequenceInput,
+};
+use isogloss_examples::{
+    Bars, Monitor, Outcome, devices, print_written, share_of, stop_on_interrupt,
+};
 use serde_json::{Map, Value, json};
 
 use crate::Args;
@@ -31,6 +36,8 @@ use crate::rows::Framer;
 pub(crate) struct Session<'a> {
     pub(crate) args: &'a Args,
     pub(crate) device: Device,
+    /// Those that compute beside it.
+    others: Vec<Device>,
     pub(crate) vocabulary: Vocabulary,
     pub(crate) bars: Bars,
     pub(crate) seed: Seed,
@@ -54,7 +61,7 @@ pub(crate) struct Trained<M> {
 
 impl<'a> Session<'a> {
     pub(crate) fn open(args: &'a Args) -> Outcome<Self> {
-        let device = isogloss::device(&args.device)?;
+        let (device, others) = devices(&args.device)?;
         let vocabulary = Vocabulary::open(args.tokenizer.as_ref().unwrap_or(&args.model))?;
         let tests = args.test.iter().map(|text| named(text)).collect::<Outcome<Vec<_>>>()?;
         for (place, (name, _)) in tests.iter().enumerate() {
@@ -67,7 +74,7 @@ impl<'a> Session<'a> {
         fs::create_dir_all(&args.out)
             .map_err(|error| format!("{}: {error}", args.out.display()))?;
         let (bars, seed) = (Bars::default(), Seed::new(args.seed));
-        Ok(Self { args, device, vocabulary, bars, seed, tests })
+        Ok(Self { args, device, others, vocabulary, bars, seed, tests })
     }
 
     /// The model to begin with, ready to be trained.
@@ -104,7 +111,8 @@ impl<'a> Session<'a> {
     where
         M: Module + 'static,
         L: Label + 'static,
-        O: Objective<M, Batch = L::Batch> + Clone + 'static,
+        O: Objective<M, Batch = L::Batch> + Clone + Send + Sync + 'static,
+        L::Batch: Send,
     {
         let task = |name: &str, examples: Vec<Labelled<L>>| -> Outcome<(Box<dyn Task<M>>, usize)> {
             let lengths: Vec<usize> = examples.iter().map(|it| it.input.len()).collect();
@@ -128,6 +136,23 @@ impl<'a> Session<'a> {
         buckets
     }
 
+    /// What is said of each sequence, of batches of like lengths.
+    pub(crate) fn scored<T: Clone>(
+        &self,
+        config: &ClassifierConfig,
+        inputs: &[SequenceInput],
+        score: impl Fn(&DeviceBatch) -> Vec<T>,
+    ) -> Outcome<Vec<T>> {
+        let lengths: Vec<usize> = inputs.iter().map(SequenceInput::len).collect();
+        let mut found = vec![None; inputs.len()];
+        for rows in batches_by_length(&lengths, self.args.batch_tokens) {
+            let batch: Vec<_> = rows.iter().map(|&row| inputs[row].clone()).collect();
+            let batch = EncoderBatch::try_new(&config.encoder, &batch)?.to_device(&self.device);
+            rows.iter().zip(score(&batch)).for_each(|(row, said)| found[*row] = Some(said));
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
     pub(crate) fn train<M>(&self, pretrained: Pretrained<M>, tasks: Tasks<M>) -> Outcome<Trained<M>>
     where
         M: PretrainedModel + AdapterHost + 'static,
@@ -135,7 +160,7 @@ impl<'a> Session<'a> {
         let (start, args) = (Instant::now(), self.args);
         let device = self.device.clone().autodiff();
         let [in_epoch, in_dev] = tasks.batches;
-        let in_epoch = (in_epoch as u64).div_ceil(args.accumulation as u64).max(1);
+        let in_epoch = (in_epoch as u64).div_ceil(args.accumulation() as u64).max(1);
         let steps = args.steps.unwrap_or(in_epoch * args.epochs);
         // Held by nobody else: a model that somebody looks at is copied before it is trained.
         let mut model = pretrained.model().clone();
@@ -162,7 +187,7 @@ impl<'a> Session<'a> {
         let validate_every = args.validate_every.unwrap_or(in_epoch);
         let mut config = TrainingConfig::new(steps)
             .with_learning_rate(rate.with_warmup_steps(warmup))
-            .with_accumulation(args.accumulation)
+            .with_accumulation(args.accumulation())
             .with_validate_every(validate_every)
             .with_checkpoint_every(args.checkpoint_every.unwrap_or(validate_every))
             .with_record_every((steps / 20).max(1))
@@ -184,6 +209,7 @@ impl<'a> Session<'a> {
             .into());
         }
         let (trainer, from) = Trainer::try_new(config, model, vec![(tasks.train, 1.0)], &device)?
+            .with_devices(&self.others)?
             .with_validation(tasks.dev, in_dev)?
             .with_checkpoints(&checkpoints)
             .with_metrics(args.out.join("metrics.jsonl"))
@@ -191,7 +217,10 @@ impl<'a> Session<'a> {
         if from > 0 {
             println!("going on from step {from}");
         }
-        let run = trainer.run(&stop_on_interrupt()?, &self.bars.stage("training"))?;
+        let stop = stop_on_interrupt()?;
+        let monitor = Monitor::new(self.bars.stage("training"), &stop);
+        let run = monitor.watching(trainer).run(&stop, &monitor)?;
+        drop(monitor);
         if run.outcome == End::Interrupted {
             return Err(
                 format!("ended after step {}; --resume goes on from there", run.steps).into()

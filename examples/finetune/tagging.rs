@@ -168,7 +168,7 @@ fn test(labels: &[String], sentences: Vec<Sentence>, said: Vec<Said>) -> Outcome
         text: sentence.text,
         gold: sentence.tags.join(" "),
         said: tags.join(" "),
-        probability,
+        probability: Some(probability),
     });
     Ok(Tested { rows: rows.collect(), scores })
 }

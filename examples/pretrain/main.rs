@@ -46,7 +46,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) tokenizer: PathBuf,
 
-    /// The shape of a fresh model: small, base, or a file with one as JSON [default: small]
+    /// The shape of a fresh model: small, base, or a file with one as JSON, such as a config.json of transformers
+    /// [default: small]
     #[arg(long, conflicts_with = "init")]
     pub(crate) config: Option<String>,
 
@@ -102,9 +103,9 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) cache: Option<PathBuf>,
 
-    /// Batches that make one update
-    #[arg(long, default_value_t = 1)]
-    pub(crate) accumulation: usize,
+    /// Batches that make one update [default: one for each device]
+    #[arg(long)]
+    pub(crate) accumulation: Option<usize>,
 
     /// The highest learning rate
     #[arg(long, default_value_t = 5e-4)]
@@ -168,9 +169,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// The device: auto, flex, …
-    #[arg(long, default_value = "auto")]
-    pub(crate) device: String,
+    /// The device: auto, flex, …; with several, flex,remote:10.0.0.7:3000, each computes a share of the batches of an update,
+    /// and the first makes the update
+    #[arg(long, value_delimiter = ',', default_value = "auto")]
+    pub(crate) device: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -206,6 +208,13 @@ impl From<DecayArg> for Decay {
     }
 }
 
+impl Args {
+    /// Batches that make one update.
+    pub(crate) fn accumulation(&self) -> usize {
+        self.accumulation.unwrap_or(self.device.len()).max(1)
+    }
+}
+
 fn main() -> ExitCode {
     isogloss_examples::keep_memory();
     exit_code(run(&Args::parse()))
@@ -216,9 +225,9 @@ fn run(args: &Args) -> Outcome<()> {
         return Err(format!("--warmup {}: expected at least 0 and less than 1", args.warmup).into());
     }
     for (name, value) in
-        [("--batch-tokens", args.batch_tokens), ("--accumulation", args.accumulation)]
+        [("--batch-tokens", Some(args.batch_tokens)), ("--accumulation", args.accumulation)]
     {
-        if value == 0 {
+        if value == Some(0) {
             return Err(format!("{name} 0: expected at least 1").into());
         }
     }

@@ -12,6 +12,8 @@ use isogloss::transformer::{
     MaskingUnit, MaskingVocabulary, Pretrained, SequenceLayout,
 };
 use isogloss_examples::Outcome;
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use crate::{Args, MaskingArg};
 
@@ -51,9 +53,9 @@ pub(crate) fn open(
 ) -> Outcome<Pretrained<MaskedLanguageModel>> {
     let seed = Seed::new(args.seed).derive("model");
     let Some(dir) = &args.init else {
-        let config = config(args, vocabulary.vocab_size(), marks)?;
+        let (family, config) = config(args, vocabulary.vocab_size(), marks)?;
         let model = MaskedLanguageModel::try_init(&config, device, seed)?;
-        return Ok(Pretrained::new(model, Family::XlmRoberta)?);
+        return Ok(Pretrained::new(model, family)?);
     };
     let pretrained = match Pretrained::<MaskedLanguageModel>::open(dir, device) {
         Ok(pretrained) => pretrained,
@@ -88,7 +90,7 @@ pub(crate) fn open(
     Ok(pretrained)
 }
 
-fn config(args: &Args, vocab_size: usize, marks: Marks) -> Outcome<EncoderConfig> {
+fn config(args: &Args, vocab_size: usize, marks: Marks) -> Outcome<(Family, EncoderConfig)> {
     let name = args.config.as_deref().unwrap_or("small");
     let base = EncoderConfig::new(vocab_size).with_dropout(args.dropout).with_pad_id(marks.pad);
     let mut config = match name {
@@ -98,16 +100,28 @@ fn config(args: &Args, vocab_size: usize, marks: Marks) -> Outcome<EncoderConfig
             let text = fs::read_to_string(file).map_err(|error| {
                 format!("--config {file}: {error}, expected small, base or a file")
             })?;
-            let config: EncoderConfig = serde_json::from_str(&text)
-                .map_err(|error| format!("{file}: {error}, expected the shape of an encoder"))?;
-            if config.vocab_size != vocab_size {
-                let found = config.vocab_size;
-                return Err(format!(
-                    "{file}: `vocab_size` is {found}, expected {vocab_size}, that of the tokenizer"
-                )
-                .into());
+            let json: Value = serde_json::from_str(&text)
+                .map_err(|error| format!("{file}: {error}, expected JSON"))?;
+            let (family, config) = if json.get("model_type").is_some() {
+                Family::read_shape(Path::new(file))?
+            } else {
+                let config = EncoderConfig::deserialize(json).map_err(|error| {
+                    format!("{file}: {error}, expected the shape of an encoder, or `model_type`")
+                })?;
+                (Family::XlmRoberta, config)
+            };
+            for (field, found, expected) in [
+                ("vocabulary", config.vocab_size, vocab_size),
+                ("padding id", config.pad_id as usize, marks.pad as usize),
+            ] {
+                if found != expected {
+                    return Err(format!(
+                        "{file}: the {field} is {found}, expected {expected}, as the tokenizer has it"
+                    )
+                    .into());
+                }
             }
-            return Ok(config);
+            return Ok((family, config));
         }
     };
     // As XLM-R has it, so that the model is one.
@@ -115,7 +129,7 @@ fn config(args: &Args, vocab_size: usize, marks: Marks) -> Outcome<EncoderConfig
     config.position_offset = marks.pad as usize + 1;
     config.n_token_types = 1;
     config.max_positions = (2 * (args.max_length + 2)).max(512);
-    Ok(config)
+    Ok((Family::XlmRoberta, config))
 }
 
 /// How texts are framed. Positions run on through a pair, as in XLM-R.

@@ -29,7 +29,9 @@ use isogloss::transformer::{
     EncoderConfig, HasEncoder as _, MaskedLanguageModel, Masking, MlmObjective, Pretrained,
     RankingConfig, SaveOptions, SequenceLayout,
 };
-use isogloss_examples::{Bars, Outcome, print_written, share_of, stop_on_interrupt};
+use isogloss_examples::{
+    Bars, Monitor, Outcome, devices, print_written, share_of, stop_on_interrupt,
+};
 
 use crate::Args;
 use crate::cost::{Cost, Trial};
@@ -54,7 +56,7 @@ struct Making<'a> {
 type BoxedTask = Box<dyn Task<MaskedLanguageModel>>;
 
 pub(crate) fn run(args: &Args) -> Outcome<()> {
-    let (device, bars) = (isogloss::device(&args.device)?, Bars::default());
+    let ((device, others), bars) = (devices(&args.device)?, Bars::default());
     let wanted = objectives::parse(&args.objective)?;
     let checkpoints = args.out.join("checkpoints");
     if checkpoints.exists() && !args.resume && !args.plan {
@@ -73,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
     let framing = framing(args, encoder.clone(), model::layout(args, marks), &wanted, &device)?;
     let masking = model::masking(args, &vocabulary, marks)?;
 
-    let tokens_of_update = args.batch_tokens * args.accumulation;
+    let tokens_of_update = args.batch_tokens * args.accumulation();
     let steps = args
         .steps
         .or(args.tokens.map(|tokens| tokens.div_ceil(tokens_of_update as u64)))
@@ -93,12 +95,12 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
         tokens: tokens_of_update,
         length: data.mean_length(args.max_length),
         predicted: args.mask_rate,
-        accumulation: args.accumulation,
+        accumulation: args.accumulation(),
         recomputed: args.recompute,
         averaged: args.averaging.is_some(),
     });
     let seconds_per_step =
-        try_steps(&making, &wanted, &data, pretrained.model(), &config, &trained_on)?;
+        try_steps(&making, &wanted, &data, pretrained.model(), &config, (&trained_on, &others))?;
     let watts = args.watts.unwrap_or(if isogloss::is_cpu(&device) { 65.0 } else { 300.0 });
     let cost = Cost { plan, steps, seconds_per_step, watts, grams_per_kwh: args.grams_per_kwh };
     println!("{}", args.weighting.name());
@@ -123,11 +125,17 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
         trainer = trainer.with_validation(task, batches)?;
     }
     let metrics = args.out.join("metrics.jsonl");
-    let (trainer, from) = trainer.with_checkpoints(&checkpoints).with_metrics(metrics).resume()?;
+    let (trainer, from) = trainer
+        .with_devices(&others)?
+        .with_checkpoints(&checkpoints)
+        .with_metrics(metrics)
+        .resume()?;
     if from > 0 {
         println!("going on from update {from}");
     }
-    let run = trainer.run(&stop, &bars.stage("training"))?;
+    let monitor = Monitor::new(bars.stage("training"), &stop);
+    let run = monitor.watching(trainer).run(&stop, &monitor)?;
+    drop(monitor);
     if run.outcome == End::Interrupted {
         println!("ended after update {}; --resume goes on from there", run.steps);
         return Ok(());
@@ -210,7 +218,7 @@ fn config(args: &Args, steps: u64) -> TrainingConfig {
     let mut config = TrainingConfig::new(steps)
         .with_learning_rate(rate)
         .with_optimizer(AdamWSettings::default().with_weight_decay(args.weight_decay))
-        .with_accumulation(args.accumulation)
+        .with_accumulation(args.accumulation())
         .with_checkpoint_every(args.checkpoint_every)
         .with_validate_every(args.validate_every)
         .with_record_every((steps / 50).max(1))
@@ -381,7 +389,7 @@ fn try_steps(
     data: &Data,
     model: &MaskedLanguageModel,
     config: &TrainingConfig,
-    device: &Device,
+    (device, others): (&Device, &[Device]),
 ) -> Outcome<f64> {
     let stop = StopFlag::new();
     let trial = Trial::new(&stop);
@@ -389,6 +397,7 @@ fn try_steps(
     config.checkpoint_every = None;
     config.validate_every = None;
     Trainer::try_new(config, model.clone(), tasks(making, wanted, data)?, device)?
+        .with_devices(others)?
         .run(&stop, &trial)?;
     Ok(trial.seconds_per_step())
 }
@@ -416,7 +425,7 @@ fn finish(
          | held out | loss, nats for each target |\n|---|---|\n",
         args.objective.join(", "),
         run.steps,
-        args.batch_tokens * args.accumulation,
+        args.batch_tokens * args.accumulation(),
         args.seed,
     );
     for record in &held {

@@ -1,14 +1,20 @@
-//! What the examples share: bars that show progress, options for weighing languages and for sentence
+//! What the examples share: devices of a run, bars that show progress, options for weighing languages and for sentence
 //! encoders, and how a program ends.
 
 mod bars;
+#[cfg(feature = "dashboard")]
+mod dashboard;
+mod devices;
 mod ending;
 mod memory;
+mod monitor;
 mod sentences;
 mod weighting;
 
 pub use bars::{Bars, Stage};
+pub use devices::devices;
 pub use ending::{Outcome, exit_code, print_written, stop_on_interrupt};
 pub use memory::keep_memory;
+pub use monitor::Monitor;
 pub use sentences::{EncoderArgs, read_lines};
 pub use weighting::{WeightingArgs, share_of, whole_number};

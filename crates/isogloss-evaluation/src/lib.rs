@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod classification;
+mod correlation;
 mod entities;
 mod error;
 mod estimate;
@@ -16,6 +17,7 @@ mod retrieval;
 
 pub use bootstrap::{BootstrapConfig, PairedDifference};
 pub use classification::{ClassScore, ClassificationReport, MacroF1, Prediction};
+pub use correlation::{Pearson, Spearman};
 pub use entities::{Entity, EntityScore, entities};
 pub use error::EvaluationError;
 pub use estimate::Estimate;

@@ -1,22 +1,7 @@
 //! Dropout, alone and before a residual.
 
 use burn::nn::Dropout;
-use burn::tensor::{Device, Distribution, Tensor};
-
-/// A seed from the device's own generator, which cannot be asked for its state.
-pub fn drawn_seed(device: &Device) -> u64 {
-    let drawn: Tensor<1> =
-        Tensor::random([3], Distribution::Uniform(0.0, 1.0), &device.clone().inner());
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "whole numbers below 2²⁴"
-    )]
-    drawn
-        .into_data()
-        .iter::<f32>()
-        .fold(0, |seed, number| (seed << 21) ^ (number * 16_777_216.0) as u64)
-}
+use burn::tensor::Tensor;
 
 /// Sets numbers to zero at random while training, and scales the others up.
 ///

@@ -15,7 +15,6 @@ thread_local! {
     static TAPE: RefCell<Option<Tape>> = const { RefCell::new(None) };
 }
 
-#[cfg_attr(not(feature = "flex"), expect(dead_code, reason = "only Flex has tables by rows"))]
 struct Tape {
     /// By the id of the table.
     updates: BTreeMap<u64, Arc<RowAdamW>>,

@@ -34,6 +34,18 @@ pub fn device() -> Device {
     device
 }
 
+/// A device that is not the one under test, where the tests were built with one: NdArray, or Flex beside it.
+pub fn other_device() -> Option<Device> {
+    #[cfg(feature = "ndarray")]
+    {
+        #[expect(deprecated, reason = "the backend is offered for as long as Burn has it")]
+        let ndarray = Device::ndarray();
+        Some(if device() == ndarray { Device::flex() } else { ndarray })
+    }
+    #[cfg(not(feature = "ndarray"))]
+    (!is_flex(&device())).then(Device::flex)
+}
+
 /// Whether it is Flex, for which there are kernels that others do without.
 pub fn is_flex(device: &Device) -> bool {
     device.clone().inner() == Device::flex()

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use isogloss_core::write_file_atomically;
 use serde_json::{Map, Value, json};
 
+use unicode_normalization::char::is_combining_mark;
+
 use crate::tokenizer::Roles;
 use crate::{
-    EncodeError, IdLayout, SentencePieceModel, SpecialIds, SubwordTokenizer, TextEncoder,
-    TokenizerFileError,
+    EncodeError, EncodedWord, IdLayout, SentencePieceModel, SpecialIds, SubwordTokenizer,
+    TextEncoder, TokenizerFileError, encode_words,
 };
 
 /// A vocabulary of either kind, from a file or a directory.
@@ -88,6 +90,57 @@ impl Vocabulary {
     pub fn encode_framed(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
         let [before, after] = self.frame();
         Ok([before, self.encode(text)?, after].concat())
+    }
+
+    /// The smallest parts of a text of which it is known where they stand: mostly one id each.
+    ///
+    /// Words, as [`encode_words`] has them, are parted where their first ids spell what the word begins with, so that a
+    /// text without spaces is no single word. Where the vocabulary changes what it reads, as one of lower case does, a word
+    /// is one part; bytes of one character, and a letter and its marks, stay together.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] of the first word that cannot be encoded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use isogloss_tokenization::{Algorithm, Vocabulary, VocabularyConfig};
+    ///
+    /// let text = "ម៉ោងប្រាំមួយ ល្ងាច";
+    /// let tokenizer = VocabularyConfig::new(Algorithm::Unigram, 40).train([text], &())?;
+    /// let vocabulary = Vocabulary::Subword(Box::new(tokenizer));
+    /// let parts = vocabulary.encode_parts(text)?;
+    /// assert!(parts.len() > 2);
+    /// let spelled: String = parts.iter().map(|part| &text[part.place.clone()]).collect();
+    /// assert_eq!(spelled, text.replace(' ', ""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn encode_parts(&self, text: &str) -> Result<Vec<EncodedWord>, EncodeError> {
+        let mut parts = Vec::new();
+        for word in encode_words(self, text)? {
+            let (spelled, ids) = (&text[word.place.clone()], &word.ids);
+            let (mut byte, mut id) = (0_usize, 0_usize);
+            for end in 1..ids.len() {
+                // What an id spells may depend on the one before it, and on no other.
+                let before = &ids[id.saturating_sub(1)..id];
+                let context = self.decode(before)?;
+                let both = self.decode(&ids[id - before.len()..end])?;
+                let piece = both.strip_prefix(context.as_str()).unwrap_or_default();
+                let piece = if byte == 0 { piece.trim_start() } else { piece };
+                let Some(rest) = spelled[byte..].strip_prefix(piece) else { continue };
+                if piece.is_empty() || rest.chars().next().is_none_or(is_combining_mark) {
+                    continue;
+                }
+                let to = byte + piece.len();
+                let place = word.place.start + byte..word.place.start + to;
+                parts.push(EncodedWord { place, ids: ids[id..end].to_vec() });
+                (byte, id) = (to, end);
+            }
+            let place = word.place.start + byte..word.place.end;
+            parts.push(EncodedWord { place, ids: ids[id..].to_vec() });
+        }
+        Ok(parts)
     }
 
     /// Writes a directory that `AutoTokenizer.from_pretrained` of `transformers` opens; see

@@ -50,6 +50,22 @@ pub enum TrainingError {
         checkpoint: Option<PathBuf>,
     },
 
+    /// A device that computed a share of a step gave up, as one of another machine does that is gone.
+    #[error(
+        "step {step}: {device} failed: {reason} (the last good checkpoint is {})",
+        checkpoint.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+    )]
+    Device {
+        /// The step that failed, counted from 1.
+        step: u64,
+        /// The device.
+        device: String,
+        /// What was said of it.
+        reason: String,
+        /// The newest checkpoint, which is from before this step.
+        checkpoint: Option<PathBuf>,
+    },
+
     /// A batch could not be made.
     #[error("cannot make a batch for `{task}`")]
     Batch {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 use isogloss_kernels::{RowGradient, RowTape, scaled, sum_of_squares};
 use isogloss_transformer::RecomputeTape;
 
@@ -43,11 +43,7 @@ impl<M: Module> Accumulated<M> {
             for read in &reads {
                 let table = read.table().val();
                 let Some(rows) = read.take_gradient(&mut gradients) else { continue };
-                let sum = match self.rows.remove(&table) {
-                    Some(sum) => sum.plus(&rows),
-                    None => rows,
-                };
-                self.rows.insert(table, sum);
+                add_rows(&mut self.rows, table, rows);
             }
             self.whole.accumulate(model, GradientsParams::from_grads(gradients, model));
         };
@@ -55,6 +51,21 @@ impl<M: Module> Accumulated<M> {
             Some(layers) => layers.backward(loss, &mut add),
             None => add(loss.backward()),
         }
+    }
+
+    /// Adds what was computed elsewhere.
+    pub(crate) fn merge(&mut self, mut other: Self, model: &M) {
+        self.whole.accumulate(model, other.whole.grads());
+        for (table, rows) in other.rows {
+            add_rows(&mut self.rows, table, rows);
+        }
+    }
+
+    /// Moves them. Those of rows are in the memory of the host.
+    pub(crate) fn to_device(mut self, device: &Device, model: &M) -> Self {
+        let mut whole = GradientsAccumulator::new();
+        whole.accumulate(model, self.whole.grads().to_device(device, model));
+        Self { whole, rows: self.rows }
     }
 
     /// Settles which tables are updated row by row: a table whose gradients are of rows alone. One that has
@@ -66,6 +77,14 @@ impl<M: Module> Accumulated<M> {
         let settle = visited(settle, model);
         StepGradients { whole: settle.whole, rows: settle.settled }
     }
+}
+
+fn add_rows(sums: &mut BTreeMap<u64, RowGradient>, table: u64, rows: RowGradient) {
+    let sum = match sums.remove(&table) {
+        Some(sum) => sum.plus(&rows),
+        None => rows,
+    };
+    sums.insert(table, sum);
 }
 
 struct Settle<'a> {

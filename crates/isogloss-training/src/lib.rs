@@ -13,6 +13,7 @@ mod groups;
 mod labelled;
 mod learning_rate;
 mod metrics;
+mod replicas;
 mod run;
 mod run_plan;
 mod tables;
@@ -32,9 +33,10 @@ pub use labelled::{
     Answer, Class, Label, Labelled, LabelledBatches, Tags, Values, batches_by_length,
 };
 pub use learning_rate::{Decay, LearningRateConfig};
+pub use metrics::{StepRecord, Watch};
 pub use run::{LossRecord, Outcome, StopFlag, TrainedRun};
 pub use run_plan::{Footprint, RunPlan, RunShape};
-pub use task::{ObjectiveTask, Task, TaskLoss};
+pub use task::{DrawnBatch, ObjectiveTask, Task};
 pub use token_files::{ContentHash, TokenizedWriter};
 pub use tokenized::{TokenizedPairs, TokenizedTexts};
 pub use trainer::Trainer;

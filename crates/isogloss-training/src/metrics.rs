@@ -10,6 +10,36 @@ use serde_json::Value;
 
 use crate::{LossRecord, TrainingError};
 
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StepRecord {
+    /// The mean loss of its batches.
+    #[serde(flatten)]
+    pub loss: LossRecord,
+    /// The learning rate, which parameters may have multiples of.
+    pub learning_rate: f64,
+    /// The L2 norm of all gradients together, before it was clipped.
+    pub gradient_norm: f64,
+}
+
+/// Somebody who looks at the numbers of a run while it goes on, such as a dashboard.
+pub trait Watch {
+    /// A step was taken.
+    ///
+    /// # Errors
+    ///
+    /// What ends the run, such as a full disk.
+    fn step(&mut self, record: &StepRecord) -> Result<(), TrainingError>;
+
+    /// A held-out loss was measured.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Watch::step).
+    fn held_out(&mut self, record: &LossRecord) -> Result<(), TrainingError>;
+}
+
 /// JSON lines, one for each step and one for each held-out loss.
 #[derive(Debug)]
 pub(crate) struct MetricsLog {
@@ -17,16 +47,11 @@ pub(crate) struct MetricsLog {
     file: File,
 }
 
-/// What is logged of a step, or of a held-out loss, which has neither rate nor norm.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+struct Line<'a, R> {
     #[serde(flatten)]
-    record: &'a LossRecord,
+    record: &'a R,
     split: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    learning_rate: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gradient_norm: Option<f64>,
 }
 
 impl MetricsLog {
@@ -52,25 +77,21 @@ impl MetricsLog {
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Logs a step, with its gradient's norm before it was clipped.
-    pub(crate) fn step(
-        &mut self,
-        record: &LossRecord,
-        learning_rate: f64,
-        gradient_norm: f64,
-    ) -> Result<(), TrainingError> {
-        let (learning_rate, gradient_norm) = (Some(learning_rate), Some(gradient_norm));
-        self.line(&Line { record, split: "train", learning_rate, gradient_norm })
-    }
-
-    pub(crate) fn held_out(&mut self, record: &LossRecord) -> Result<(), TrainingError> {
-        self.line(&Line { record, split: "dev", learning_rate: None, gradient_norm: None })
-    }
-
-    fn line(&mut self, line: &Line<'_>) -> Result<(), TrainingError> {
+    fn line<R: Serialize>(&mut self, record: &R, split: &'static str) -> Result<(), TrainingError> {
         let fail = |source| WriteError::new(&self.path, "write", source);
-        let mut json = serde_json::to_vec(line).map_err(|error| fail(error.into()))?;
+        let mut json =
+            serde_json::to_vec(&Line { record, split }).map_err(|error| fail(error.into()))?;
         json.push(b'\n');
         Ok(self.file.write_all(&json).map_err(fail)?)
+    }
+}
+
+impl Watch for MetricsLog {
+    fn step(&mut self, record: &StepRecord) -> Result<(), TrainingError> {
+        self.line(record, "train")
+    }
+
+    fn held_out(&mut self, record: &LossRecord) -> Result<(), TrainingError> {
+        self.line(record, "dev")
     }
 }

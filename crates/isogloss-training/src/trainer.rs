@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use isogloss_core::{LanguageTag, Progress, ProgressEvent};
-use isogloss_kernels::RowTape;
 use isogloss_tokenization::{FairnessGate, FairnessReport};
-use isogloss_transformer::RecomputeTape;
 use serde::{Deserialize, Serialize};
 
 use crate::averaging::Averaged;
 use crate::checkpoint::{self, RunState, TaskRecord};
-use crate::gradients::{Accumulated, Tapes, clipped};
+use crate::gradients::clipped;
 use crate::groups::{self, Rule};
-use crate::metrics::MetricsLog;
+use crate::metrics::{MetricsLog, StepRecord, Watch};
+use crate::replicas::{self, Computed, Replica, Share, Terms};
 use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
 use crate::{LossRecord, Outcome, StopFlag, Task, TrainedRun, TrainingConfig, TrainingError};
@@ -47,9 +46,12 @@ pub struct Trainer<M> {
     rules: BTreeMap<u64, Rule>,
     tasks: Vec<WeightedTask<M>>,
     device: Device,
+    /// The devices that compute a share of each step, beside the run's own.
+    others: Vec<Device>,
+    replicas: Vec<Replica<M>>,
     checkpoints: Option<PathBuf>,
     metrics: Option<PathBuf>,
-    log: Option<MetricsLog>,
+    watchers: Vec<Box<dyn Watch>>,
     step: u64,
     history: Vec<LossRecord>,
     held_out: Vec<HeldOut<M>>,
@@ -125,9 +127,11 @@ impl<M: Module> Trainer<M> {
             model,
             tasks: tasks.into_iter().map(weighted).collect(),
             device: device.clone(),
+            others: Vec::new(),
+            replicas: Vec::new(),
             checkpoints: None,
             metrics: None,
-            log: None,
+            watchers: Vec::new(),
             step: 0,
             history: Vec::new(),
             held_out: Vec::new(),
@@ -154,6 +158,42 @@ impl<M: Module> Trainer<M> {
             return Err(TrainingError::Config { field: "validation", found, expected });
         }
         self.held_out.push(HeldOut::new(task, batches));
+        Ok(self)
+    }
+
+    /// Lets more devices compute, each with a copy of the model: batch `i` of a step is computed on device
+    /// `i mod n`, of which the run's own is the first, and gradients are brought to that one. A step is what it is on one
+    /// device with as much [accumulation](TrainingConfig::accumulation), dropout included where devices draw the same
+    /// numbers; sums may be rounded in another order. Held-out losses are computed on the run's own device.
+    ///
+    /// What a step sends to each device and back is what learns, in 32 bits.
+    ///
+    /// The run's own device may be among them, and more than once: each time one thread more computes on it, with the same
+    /// parameters and gradients of its own. On a processor what one thread cannot share among its cores fills the other's
+    /// pauses. Such a run draws the same numbers each time where dropout is that of `isogloss_kernels`, on Flex.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Config`] where another device is there twice or none is an autodiff one, or where there are more
+    /// devices than batches in a step.
+    pub fn with_devices(mut self, others: &[Device]) -> Result<Self, TrainingError> {
+        let fault = |found, expected| TrainingError::Config { field: "devices", found, expected };
+        let mut known = Vec::new();
+        for device in others {
+            if !device.is_autodiff() {
+                return Err(fault(format!("{device:?}"), "a device with autodiff"));
+            }
+            if *device != self.device && known.contains(&device) {
+                return Err(fault(format!("{device:?} twice"), "each device once"));
+            }
+            known.push(device);
+        }
+        if !known.is_empty() && known.len() >= self.config.accumulation {
+            let (devices, batches) = (1 + known.len(), self.config.accumulation);
+            let found = format!("{devices} for {batches} batches a step");
+            return Err(fault(found, "at least one batch for each (raise `accumulation`)"));
+        }
+        self.others = others.to_vec();
         Ok(self)
     }
 
@@ -197,6 +237,13 @@ impl<M: Module> Trainer<M> {
     #[must_use]
     pub fn with_metrics(mut self, path: impl Into<PathBuf>) -> Self {
         self.metrics = Some(path.into());
+        self
+    }
+
+    /// Shows somebody the numbers of each step and of held-out losses while the run goes on.
+    #[must_use]
+    pub fn with_watcher(mut self, watcher: Box<dyn Watch>) -> Self {
+        self.watchers.push(watcher);
         self
     }
 
@@ -281,9 +328,11 @@ impl<M: Module> Trainer<M> {
         progress.report(ProgressEvent::Started { task: TASK, total, unit: "steps" });
         let mut outcome = Outcome::Finished;
         if let Some(path) = &self.metrics {
-            self.log = Some(MetricsLog::open(path, self.step)?);
+            self.watchers.push(Box::new(MetricsLog::open(path, self.step)?));
         }
         self = self.thaw();
+        let replica = |device| Replica::new(&self.model, device, &self.device);
+        self.replicas = self.others.iter().map(replica).collect();
         while self.step < self.config.steps {
             if stop.is_raised() {
                 outcome = Outcome::Interrupted;
@@ -358,8 +407,8 @@ impl<M: Module> Trainer<M> {
         for held_out in &mut self.held_out {
             let record = held_out.measure(self.step, &model, &device)?;
             notes.push(format!("held-out {} {:.3}", record.task, record.loss));
-            if let Some(log) = &mut self.log {
-                log.held_out(&record)?;
+            for watcher in &mut self.watchers {
+                watcher.held_out(&record)?;
             }
             self.validation.push(record);
         }
@@ -397,23 +446,31 @@ impl<M: Module> Trainer<M> {
         let chosen = self.furthest_behind(step);
         // Dropout depends on the step alone, so the generator's state is not part of a checkpoint.
         let seed = self.config.seed.derive("dropout").at(step);
-        self.device.seed(seed.value());
 
         let weighted = &mut self.tasks[chosen];
-        let tapes = Tapes {
-            rows: RowTape::begin(self.tables.updates()),
-            layers: self.config.recompute_layers.then(RecomputeTape::begin),
-        };
-        let mut accumulated = Accumulated::new();
-        let (mut sum, mut targets) = (0.0, 0_u64);
-        let (model, device) = (&self.model, &self.device);
-        let mut backward = |loss: Tensor<1>| accumulated.add(&loss, model, &tapes);
-        for part in 0..self.config.accumulation as u64 {
-            let loss = weighted.task.accumulate(model, device, seed.at(part), &mut backward)?;
-            targets += loss.count as u64;
-            sum += loss.sum;
+        let mut shares: Vec<Share<M>> = Vec::new();
+        shares.resize_with(1 + self.replicas.len(), Vec::new);
+        for place in 0..self.config.accumulation {
+            let of = place % shares.len();
+            let device = of.checked_sub(1).map_or(&self.device, |of| &self.replicas[of].device);
+            shares[of].push((place as u64, weighted.task.next_batch(device)?));
         }
-        drop(tapes);
+        let terms = Terms {
+            updates: self.tables.updates(),
+            recomputes: self.config.recompute_layers,
+            seed,
+        };
+        let (main, rules) = ((&self.model, &self.device), &self.rules);
+        let is_trained = |id| rules.contains_key(&id);
+        let computed = replicas::computed(main, &mut self.replicas, shares, terms, &is_trained);
+        let Computed { losses, gradients } = computed.map_err(|failure| TrainingError::Device {
+            step,
+            device: failure.device,
+            reason: failure.reason,
+            checkpoint: self.checkpoints.as_deref().and_then(newest_or_none),
+        })?;
+        let targets: u64 = losses.iter().map(|(_, loss)| loss.count as u64).sum();
+        let sum: f64 = losses.iter().map(|(_, loss)| loss.sum).sum();
         let mut note = String::new();
         if targets > 0 {
             let mean = sum / targets as f64;
@@ -427,7 +484,7 @@ impl<M: Module> Trainer<M> {
             if !mean.is_finite() {
                 return Err(not_finite("loss", mean));
             }
-            let gradients = accumulated.settled(&self.model, &mut self.tables);
+            let gradients = gradients.settled(&self.model, &mut self.tables);
             let scale = 1.0 / targets as f64;
             let norm = gradients.norm(&self.model, scale);
             if !norm.is_finite() {
@@ -438,9 +495,14 @@ impl<M: Module> Trainer<M> {
             weighted.window.targets += targets;
             let scale = clipped(scale, norm, self.config.max_grad_norm);
             let rate = self.config.learning_rate.at(step, self.config.steps);
-            if let Some(log) = &mut self.log {
-                let task = weighted.task.name().to_owned();
-                log.step(&LossRecord { step, task, loss: mean, targets }, rate, norm)?;
+            let task = weighted.task.name().to_owned();
+            let record = StepRecord {
+                loss: LossRecord { step, task, loss: mean, targets },
+                learning_rate: rate,
+                gradient_norm: norm,
+            };
+            for watcher in &mut self.watchers {
+                watcher.step(&record)?;
             }
             let gradients = gradients.scale_whole(&self.model, scale);
             self.model = self.optimizer.step(rate, self.model, gradients.whole);

@@ -51,10 +51,10 @@ impl<M: Module> HeldOut<M> {
         })?;
         let (mut sum, mut targets) = (0.0, 0_u64);
         for _ in 0..self.batches {
-            let loss = self.task.next_loss(model, device)?;
-            if loss.targets > 0 {
+            let loss = self.task.next_batch(device)?.loss(model);
+            if loss.count > 0 {
                 sum += f64::from(loss.sum.into_scalar::<f32>());
-                targets += loss.targets as u64;
+                targets += loss.count as u64;
             }
         }
         if targets == 0 {

@@ -5,6 +5,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use isogloss_core::Seed;
 use serde::{Deserialize, Serialize};
 
+use isogloss_kernels::seed_random;
+
 use crate::{
     BatchError, ConfigFault, DeviceBatch, Encoder, EncoderBatch, EncoderConfig, EncoderConfigError,
     HasEncoder, LossSum, LossValue, Objective, Pooling, SequenceInput, cross_entropy, l2_normalize,
@@ -279,7 +281,8 @@ impl<M: HasEncoder> Objective<M> for RankingObjective {
         // The same dropout both times.
         let embed = |encoder: &Encoder, chunk: usize, side: usize| {
             let batch = &batch.chunks[chunk][side];
-            batch.ids.device().seed(seed.at(chunk as u64).at(side as u64).value());
+            let seed = seed.at(chunk as u64).at(side as u64);
+            seed_random(&batch.ids.device(), seed.value());
             self.embed(encoder, batch)
         };
         // Without gradients, so that no activation is kept; detaching the vectors would keep them all.

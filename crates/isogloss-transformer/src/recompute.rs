@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use isogloss_kernels::drawn_seed;
+use isogloss_kernels::{drawn_seed, seed_random};
 
 use crate::{DeviceBatch, EncoderLayer};
 
@@ -109,7 +109,7 @@ impl Pass {
         for (place, Held { layer, input, seed }) in layers.into_iter().enumerate().rev() {
             let goes_on = place > 0 || embedded.is_some();
             let input = if goes_on { input.require_grad() } else { input };
-            input.device().seed(seed);
+            seed_random(&input.device(), seed);
             let output = layer.forward(input.clone(), batch.layer_dims(), batch.visibility());
             let gradients = from(output, gradient);
             let below = if goes_on { input.grad(&gradients) } else { None };
@@ -144,7 +144,7 @@ pub(crate) fn forward(
     let mut held = Vec::new();
     for (place, layer) in layers.iter().enumerate() {
         let seed = seed.wrapping_add(place as u64);
-        device.seed(seed);
+        seed_random(&device, seed);
         if lowest.is_some_and(|lowest| place >= lowest) {
             held.push(Held { layer: layer.clone(), input: x.clone(), seed });
         }

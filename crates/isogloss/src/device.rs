@@ -12,7 +12,7 @@ pub enum DeviceError {
     /// The name is of no device that this program was built with.
     #[error(
         "device `{name}` is not among those compiled in: {} (a cargo feature adds each: flex, \
-         ndarray, wgpu, vulkan, cuda)",
+         ndarray, wgpu, vulkan, cuda, remote)",
         compiled_in().join(", ")
     )]
     Unknown {
@@ -64,6 +64,7 @@ pub fn compiled_in() -> Vec<&'static str> {
         ("flex", cfg!(feature = "flex")),
         ("ndarray", cfg!(feature = "ndarray")),
     ];
+    // A device of another machine is none that `auto` could find.
     all.into_iter().filter(|(_, is_in)| *is_in).map(|(name, _)| name).collect()
 }
 
@@ -76,6 +77,7 @@ pub fn compiled_in() -> Vec<&'static str> {
 /// | `wgpu`, `wgpu:1`, `wgpu:cpu` | a graphics processor, by WebGPU's shaders; the discrete one of that number; a software adapter |
 /// | `vulkan`, `vulkan:1`, `vulkan:cpu` | the same, by Vulkan's |
 /// | `cuda`, `cuda:1` | an NVIDIA processor, the first or that of a number; products of matrices are in TF32, good to three digits |
+/// | `remote:10.0.0.7:3000` | that of another machine, which lends it by the example `lend`; unencrypted, see [`REMOTE_TOKEN`] |
 /// | `auto` | the first of [`compiled_in`] that opens and computes rightly |
 ///
 /// # Errors
@@ -108,18 +110,17 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
     let open = opener(name, kind, index)?;
     // A missing driver is a panic inside Burn, at the first use of the device.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let device = open();
+        let device = open()?;
         let difference = worst_product_difference(&device);
-        (device, difference)
+        Ok((device, difference))
     }));
-    let (device, difference) = opened.map_err(|panic| DeviceError::NoAdapter {
-        name: name.to_owned(),
-        reason: panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_else(|| "its driver failed without a reason".to_owned()),
-    })?;
+    let opened = opened.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(text.unwrap_or("its driver failed without a reason").to_owned())
+    });
+    let (device, difference) =
+        opened.map_err(|reason| DeviceError::NoAdapter { name: name.to_owned(), reason })?;
     // Sums of 33 products of numbers below 1, in any order: of 32 bits, but on CUDA, where Burn rounds the numbers of
     // a product to TF32 first, to 11 bits each. A driver that multiplies wrongly is off by 1 and more.
     let tolerance = if kind == "cuda" { 2e-2 } else { 1e-4 };
@@ -142,15 +143,17 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
 pub fn is_cpu(device: &Device) -> bool {
     let device = device.clone().inner();
     let cpus = ["flex", "ndarray"].into_iter().filter_map(|name| opener(name, name, None).ok());
-    cpus.map(|open| open()).any(|cpu| cpu == device)
+    cpus.filter_map(|open| open().ok()).any(|cpu| cpu == device)
 }
 
+/// Opens a device, or says why it cannot be.
+type Open = Box<dyn FnOnce() -> Result<Device, String>>;
+
+/// The environment variable with the token of devices that other machines lend.
+pub const REMOTE_TOKEN: &str = "ISOGLOSS_REMOTE_TOKEN";
+
 /// How to open the device of a kind; nothing is opened yet.
-fn opener(
-    name: &str,
-    kind: &str,
-    index: Option<&str>,
-) -> Result<Box<dyn FnOnce() -> Device>, DeviceError> {
+fn opener(name: &str, kind: &str, index: Option<&str>) -> Result<Open, DeviceError> {
     let no_index = || match index {
         None => Ok(()),
         Some(found) => Err(DeviceError::Index {
@@ -161,12 +164,12 @@ fn opener(
     };
     match kind {
         #[cfg(feature = "flex")]
-        "flex" => no_index().map(|()| Box::new(Device::flex) as Box<dyn FnOnce() -> Device>),
+        "flex" => no_index().map(|()| Box::new(|| Ok(Device::flex())) as Open),
         #[cfg(feature = "ndarray")]
         "ndarray" => {
             no_index()?;
             #[expect(deprecated, reason = "the backend is offered for as long as Burn has it")]
-            let open = || Device::from(burn_ndarray::NdArrayDevice::default());
+            let open = || Ok(Device::from(burn_ndarray::NdArrayDevice::default()));
             Ok(Box::new(open))
         }
         #[cfg(feature = "wgpu")]
@@ -177,7 +180,7 @@ fn opener(
                 Adapter::Software => WgpuDevice::Cpu,
                 Adapter::Discrete(index) => WgpuDevice::DiscreteGpu(index),
             };
-            Ok(Box::new(move || Device::from(device)))
+            Ok(Box::new(move || Ok(Device::from(device))))
         }
         #[cfg(feature = "vulkan")]
         "vulkan" => {
@@ -187,7 +190,7 @@ fn opener(
                 Adapter::Software => DeviceKind::Cpu,
                 Adapter::Discrete(index) => DeviceKind::DiscreteGpu(index),
             };
-            Ok(Box::new(move || Device::vulkan(kind)))
+            Ok(Box::new(move || Ok(Device::vulkan(kind))))
         }
         #[cfg(feature = "cuda")]
         "cuda" => {
@@ -196,7 +199,26 @@ fn opener(
                 found: index.unwrap_or_default().to_owned(),
                 expected: "a number such as `cuda:1`",
             })?;
-            Ok(Box::new(move || Device::cuda(index)))
+            Ok(Box::new(move || Ok(Device::cuda(index))))
+        }
+        #[cfg(feature = "remote")]
+        "remote" => {
+            use burn::remote::RemoteHost;
+            let Some(address) = index.filter(|address| !address.is_empty()) else {
+                return Err(DeviceError::Index {
+                    name: name.to_owned(),
+                    found: index.unwrap_or_default().to_owned(),
+                    expected: "an address such as `remote:10.0.0.7:3000`",
+                });
+            };
+            let host = RemoteHost::websocket(&format!("ws://{address}"));
+            let host = match std::env::var(REMOTE_TOKEN) {
+                Ok(token) if !token.is_empty() => host.with_credential(token),
+                _ => host,
+            };
+            Ok(Box::new(move || {
+                Device::remote_options(&host).init().map_err(|error| error.to_string())
+            }))
         }
         _ => {
             let _ = no_index;

@@ -20,6 +20,6 @@ mod device;
 #[cfg(feature = "hub")]
 mod hub;
 
-pub use device::{DeviceError, compiled_in, device, is_cpu};
+pub use device::{DeviceError, REMOTE_TOKEN, compiled_in, device, is_cpu};
 #[cfg(feature = "hub")]
 pub use hub::{HubError, model_directory};

@@ -5,5 +5,6 @@ mod batches;
 mod extension;
 mod recompute;
 mod regression;
+mod replicas;
 mod resume;
 mod trainer;

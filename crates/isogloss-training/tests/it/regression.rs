@@ -11,7 +11,8 @@ use burn::nn::{
 use burn::tensor::{Device, Int, Tensor};
 use isogloss_core::Seed;
 use isogloss_kernels::embedding;
-use isogloss_training::{Task, TaskLoss, TrainingError};
+use isogloss_training::{DrawnBatch, Task, TrainingError};
+use isogloss_transformer::LossSum;
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -71,16 +72,32 @@ impl Sums {
     }
 }
 
+struct Rows {
+    x: Tensor<2>,
+    ids: Tensor<1, Int>,
+    by_rows: bool,
+    breaks: bool,
+}
+
+impl DrawnBatch<Regression> for Rows {
+    fn loss(&self, model: &Regression) -> LossSum {
+        let (x, target) = (self.x.clone(), self.x.clone().sum_dim(1));
+        let [rows, _] = x.dims();
+        let scores = model.forward(x, self.ids.clone(), self.by_rows);
+        let sum = (scores - target).square().sum();
+        LossSum::new(if self.breaks { sum * f32::NAN } else { sum }, rows)
+    }
+}
+
 impl Task<Regression> for Sums {
     fn name(&self) -> &str {
         self.name
     }
 
-    fn next_loss(
+    fn next_batch(
         &mut self,
-        model: &Regression,
         device: &Device,
-    ) -> Result<TaskLoss, TrainingError> {
+    ) -> Result<Box<dyn DrawnBatch<Regression>>, TrainingError> {
         let mut rng = Seed::new(5).derive(self.name).at(self.drawn).rng();
         self.drawn += 1;
         if self.aborts_at == Some(self.drawn) {
@@ -88,14 +105,10 @@ impl Task<Regression> for Sums {
         }
         let rows: Vec<f32> = (0..self.rows * 4).map(|_| rng.random_range(-1.0..1.0)).collect();
         let x = Tensor::<1>::from_floats(rows.as_slice(), device).reshape([self.rows, 4]);
-        let target = x.clone().sum_dim(1);
         let ids: Vec<u32> = (0..self.rows).map(|_| rng.random_range(0..TABLE)).collect();
         let ids = Tensor::<1, Int>::from_data(ids.as_slice(), device);
-        let mut sum = (model.forward(x, ids, self.by_rows) - target).square().sum();
-        if self.breaks_at == Some(self.drawn) {
-            sum = sum * f32::NAN;
-        }
-        Ok(TaskLoss::new(sum, self.rows))
+        let (by_rows, breaks) = (self.by_rows, self.breaks_at == Some(self.drawn));
+        Ok(Box::new(Rows { x, ids, by_rows, breaks }))
     }
 
     fn state(&self) -> Value {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
+use burn::tensor::Device;
 use isogloss_core::LanguageTag;
 use isogloss_testing::device;
 use isogloss_tokenization::{Algorithm, FairnessGate, FairnessReport, VocabularyConfig};
 use isogloss_training::{
-    AdamWSettings, AveragingConfig, Decay, LearningRateConfig, Outcome, RateFactors, StopFlag,
-    Task, Trainer, TrainingConfig,
+    AdamWSettings, AveragingConfig, Decay, DrawnBatch, LearningRateConfig, Outcome, RateFactors,
+    StopFlag, Task, Trainer, TrainingConfig, TrainingError,
 };
+use isogloss_transformer::LossSum;
 
 use crate::regression::{Regression, Sums, bits, turn};
 
@@ -94,7 +96,7 @@ fn validation_measures_the_same_batches_and_changes_nothing() {
     let model = best.model.valid();
     let sum: f64 = (0..3)
         .map(|_| {
-            let loss = task.next_loss(&model, &device.clone().inner()).unwrap();
+            let loss = task.next_batch(&device.clone().inner()).unwrap().loss(&model);
             f64::from(loss.sum.into_scalar::<f32>())
         })
         .sum();
@@ -232,7 +234,7 @@ fn held_out_losses_are_of_the_moving_average() {
     assert_ne!(bits(&average), bits(&averaged.model));
     let mut task = Sums::new("held-out", 8);
     let model = average.valid();
-    let loss = |task: &mut Sums| task.next_loss(&model, &device.clone().inner()).unwrap().sum;
+    let loss = |task: &mut Sums| task.next_batch(&device.clone().inner()).unwrap().loss(&model).sum;
     let sum: f64 = (0..3).map(|_| f64::from(loss(&mut task).into_scalar::<f32>())).sum();
     let last = averaged.validation.last().unwrap();
     assert_eq!((last.step, last.loss.to_bits()), (30, (sum / 24.0).to_bits()));
@@ -288,24 +290,24 @@ fn two_half_batches_make_the_step_of_a_whole_one() {
     // The halves hold 8 rows each and the whole the same 16, so the gradients are equal up to the
     // order of a sum: 1e-5 absolute on weights below 1.
     struct Halves(Sums, usize);
+    struct Together(Vec<Box<dyn DrawnBatch<Regression>>>);
+    impl DrawnBatch<Regression> for Together {
+        fn loss(&self, model: &Regression) -> LossSum {
+            let losses = self.0.iter().map(|half| half.loss(model));
+            let both = losses.reduce(|a, b| LossSum::new(a.sum + b.sum, a.count + b.count));
+            both.unwrap()
+        }
+    }
     impl Task<Regression> for Halves {
         fn name(&self) -> &'static str {
             "halves"
         }
-        fn next_loss(
+        fn next_batch(
             &mut self,
-            model: &Regression,
-            device: &burn::tensor::Device,
-        ) -> Result<isogloss_training::TaskLoss, isogloss_training::TrainingError> {
-            let mut loss = self.0.next_loss(model, device)?;
-            for _ in 1..self.1 {
-                let more = self.0.next_loss(model, device)?;
-                loss = isogloss_training::TaskLoss::new(
-                    loss.sum + more.sum,
-                    loss.targets + more.targets,
-                );
-            }
-            Ok(loss)
+            device: &Device,
+        ) -> Result<Box<dyn DrawnBatch<Regression>>, TrainingError> {
+            let halves = (0..self.1).map(|_| self.0.next_batch(device));
+            Ok(Box::new(Together(halves.collect::<Result<_, _>>()?)))
         }
         fn state(&self) -> serde_json::Value {
             self.0.state()

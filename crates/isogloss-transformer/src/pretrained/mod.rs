@@ -203,6 +203,17 @@ impl<M> Pretrained<M> {
     }
 }
 
+impl Family {
+    /// The family and the shape of the encoder that a `config.json` of transformers describes, for a fresh model.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`], with the file; one error names every field that is not supported.
+    pub fn read_shape(path: &Path) -> Result<(Self, EncoderConfig), CheckpointError> {
+        read_family(path, &read::read_json(path)?)
+    }
+}
+
 /// Reads `config.json` as far as it says which family, and the shape of its encoder.
 fn read_family(
     path: &Path,

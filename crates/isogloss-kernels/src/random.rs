@@ -1,0 +1,97 @@
+//! What dropout draws from.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use burn::tensor::{Device, Distribution, Tensor};
+
+thread_local! {
+    static STREAM: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// While it is there, what is drawn by [`drawn_seed`] on this thread, such as the masks of dropout on Flex, is of a stream of
+/// its own, so that several threads may compute on one device and each draws what it would draw alone.
+///
+/// Burn's own dropout draws from the device's generator, of which there is one.
+#[derive(Debug)]
+pub struct RandomStream {
+    // It belongs to the thread that began it.
+    _not_send: PhantomData<*const ()>,
+}
+
+impl RandomStream {
+    /// Begins one, in the place of any there was, and seeds the device's generator, too.
+    pub fn begin(device: &Device, seed: u64) -> Self {
+        STREAM.set(Some(seed));
+        device.seed(seed);
+        Self { _not_send: PhantomData }
+    }
+}
+
+impl Drop for RandomStream {
+    fn drop(&mut self) {
+        STREAM.set(None);
+    }
+}
+
+/// Seeds what is drawn from here on: the device's generator, and the stream of this thread, if there is one.
+pub fn seed_random(device: &Device, seed: u64) {
+    if STREAM.get().is_some() {
+        STREAM.set(Some(seed));
+    }
+    device.seed(seed);
+}
+
+/// A seed: from the stream of this thread, or from the device's own generator, which cannot be asked for its state.
+pub fn drawn_seed(device: &Device) -> u64 {
+    if let Some(state) = STREAM.get() {
+        // SplitMix64, Steele et al. (2014).
+        let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        STREAM.set(Some(state));
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        return mixed ^ (mixed >> 31);
+    }
+    let drawn: Tensor<1> =
+        Tensor::random([3], Distribution::Uniform(0.0, 1.0), &device.clone().inner());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole numbers below 2²⁴"
+    )]
+    drawn
+        .into_data()
+        .iter::<f32>()
+        .fold(0, |seed, number| (seed << 21) ^ (number * 16_777_216.0) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_that_of_its_thread_and_its_seed() {
+        let device = Device::flex();
+        let draw = |count: usize| -> Vec<u64> { (0..count).map(|_| drawn_seed(&device)).collect() };
+        let (first, again) = {
+            let _stream = RandomStream::begin(&device, 7);
+            let first = draw(3);
+            // Nothing that another thread does is seen here.
+            std::thread::scope(|scope| {
+                scope.spawn(|| seed_random(&device, 1));
+            });
+            seed_random(&device, 7);
+            (first, draw(3))
+        };
+        // The first number of SplitMix64 with seed 7.
+        assert_eq!(first[0], 7_191_089_600_892_374_487);
+        assert_eq!(first, again);
+        assert!(first[0] != first[1]);
+        // Behind it the device's generator is drawn from again.
+        seed_random(&device, 7);
+        let of_device = draw(2);
+        seed_random(&device, 7);
+        assert_eq!(of_device, draw(2));
+        assert!(of_device[0] != first[0]);
+    }
+}
