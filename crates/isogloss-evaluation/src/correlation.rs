@@ -68,7 +68,9 @@ fn ranks(numbers: &[f64]) -> Vec<f64> {
     #[expect(clippy::float_cmp, reason = "a tie is of equal numbers")]
     for equal in order.chunk_by(|&a, &b| numbers[a] == numbers[b]) {
         let rank = before as f64 + (equal.len() + 1) as f64 / 2.0;
-        equal.iter().for_each(|&place| ranks[place] = rank);
+        for &place in equal {
+            ranks[place] = rank;
+        }
         before += equal.len();
     }
     ranks

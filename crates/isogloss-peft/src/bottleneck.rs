@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
+use isogloss_kernels::dropout;
 use rand::RngExt;
 
 use crate::{Activation, BottleneckConfig};
@@ -114,6 +115,6 @@ impl BottleneckAdapter {
 
     fn forward<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
         let narrow = self.activation.forward(self.down.forward(hidden));
-        self.dropout.forward(self.up.forward(narrow))
+        dropout(self.up.forward(narrow), &self.dropout)
     }
 }

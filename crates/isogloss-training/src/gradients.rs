@@ -62,7 +62,7 @@ impl<M: Module> Accumulated<M> {
     }
 
     /// Moves them. Those of rows are in the memory of the host.
-    pub(crate) fn to_device(mut self, device: &Device, model: &M) -> Self {
+    pub(crate) fn moved_to(mut self, device: &Device, model: &M) -> Self {
         let mut whole = GradientsAccumulator::new();
         whole.accumulate(model, self.whole.grads().to_device(device, model));
         Self { whole, rows: self.rows }

@@ -95,7 +95,7 @@ pub(crate) fn computed<M: Module>(
     (model, device): (&M, &Device),
     replicas: &mut [Replica<M>],
     shares: Vec<Share<M>>,
-    terms: Terms,
+    terms: &Terms,
     is_trained: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Computed<M>, Failure> {
     let mut shares = shares.into_iter();
@@ -108,7 +108,7 @@ pub(crate) fn computed<M: Module>(
             let work = move || {
                 let model = replica.following(main, is_trained);
                 let Computed { losses, gradients } = terms.compute(&model, &replica.device, share);
-                Computed { losses, gradients: gradients.to_device(&home, &model) }
+                Computed { losses, gradients: gradients.moved_to(&home, &model) }
             };
             (name, scope.spawn(work))
         };

@@ -462,7 +462,7 @@ impl<M: Module> Trainer<M> {
         };
         let (main, rules) = ((&self.model, &self.device), &self.rules);
         let is_trained = |id| rules.contains_key(&id);
-        let computed = replicas::computed(main, &mut self.replicas, shares, terms, &is_trained);
+        let computed = replicas::computed(main, &mut self.replicas, shares, &terms, &is_trained);
         let Computed { losses, gradients } = computed.map_err(|failure| TrainingError::Device {
             step,
             device: failure.device,

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use isogloss_core::Seed;
+use isogloss_kernels::dropout;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::to_i32;
@@ -150,12 +151,12 @@ impl ClassificationHead {
             None => x,
         };
         let hidden = match self.shape {
-            HeadShape::DropTanh => dense(self.dropout.forward(pooled)).tanh(),
+            HeadShape::DropTanh => dense(dropout(pooled, &self.dropout)).tanh(),
             HeadShape::Tanh => dense(pooled).tanh(),
             HeadShape::Relu => activation::relu(dense(pooled)),
             HeadShape::Linear => pooled,
         };
-        self.output.forward(self.dropout.forward(hidden))
+        self.output.forward(dropout(hidden, &self.dropout))
     }
 }
 

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use isogloss_core::Seed;
-use isogloss_kernels::HIDDEN;
+use isogloss_kernels::{HIDDEN, dropout};
 use serde::{Deserialize, Serialize};
 
 use crate::classification::check_dropout;
@@ -148,7 +148,7 @@ impl QuestionAnswerer {
     /// The scores of hidden states that are there already. `[batch, seq, 2]`
     pub(crate) fn logits_of(&self, hidden: Tensor<3>) -> Tensor<3> {
         let [rows, seq, _] = hidden.dims();
-        let hidden = self.dropout.forward(hidden.flatten::<2>(0, 1));
+        let hidden = dropout(hidden.flatten::<2>(0, 1), &self.dropout);
         self.output.forward(hidden).reshape([rows, seq, 2])
     }
 

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use isogloss_core::Seed;
+use isogloss_kernels::dropout;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::flat_labels;
@@ -164,7 +165,7 @@ impl TokenClassifier {
     }
 
     fn score(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.output.forward(self.dropout.forward(hidden))
+        self.output.forward(dropout(hidden, &self.dropout))
     }
 }
 

@@ -9,8 +9,8 @@ use isogloss_sampling::{
 };
 use isogloss_testing::GREETINGS;
 use isogloss_tokenization::{
-    Algorithm, NormalForm, Normalization, SubwordTokenizer, TextEncoder, TokenizerFileError,
-    VocabularyConfig,
+    Algorithm, EncodedWord, NormalForm, Normalization, SubwordTokenizer, TextEncoder,
+    TokenizerFileError, Vocabulary, VocabularyConfig, encode_words,
 };
 use proptest::prelude::*;
 
@@ -48,6 +48,40 @@ fn every_script_survives_a_round_trip() {
             assert_eq!(vocabulary.decode(&ids).unwrap(), text, "{algorithm:?} {language}");
         }
     }
+}
+
+#[test]
+fn parts_of_a_text_stand_where_they_are_said_to_stand() {
+    for algorithm in ALL {
+        let vocabulary = Vocabulary::Subword(Box::new(train(algorithm)));
+        // How many parts words without spaces fall into.
+        let mut inner = 0;
+        for text in GREETINGS.iter().map(|(_, text)| *text).chain(HARD) {
+            let parts = vocabulary.encode_parts(text).unwrap();
+            let words = encode_words(&vocabulary, text).unwrap();
+            let ids = |parts: &[EncodedWord]| -> Vec<u32> {
+                parts.iter().flat_map(|part| part.ids.clone()).collect()
+            };
+            assert_eq!(ids(&parts), ids(&words), "{algorithm:?} {text}");
+            // They are all of the text but the spaces, in its order.
+            let mut at = 0;
+            for part in &parts {
+                assert!(text[at..part.place.start].trim().is_empty(), "{algorithm:?} {text}");
+                assert!(!part.place.is_empty() && !text[part.place.clone()].contains(' '));
+                at = part.place.end;
+            }
+            assert_eq!(at, text.len(), "{algorithm:?} {text}");
+            inner += parts.len() - words.len();
+        }
+        assert!(inner > 40, "{algorithm:?} {inner}");
+    }
+    // A vocabulary that lowers case spells nothing of a word with a capital, which stays whole.
+    let lower = Normalization { lowercase: true, ..Normalization::default() };
+    let config = config(Algorithm::Unigram).with_normalization(lower);
+    let vocabulary = Vocabulary::Subword(Box::new(config.train(texts(), &()).unwrap()));
+    let parts = vocabulary.encode_parts("ABCXYZ xyz").unwrap();
+    assert_eq!(parts[0].place, 0..6);
+    assert_eq!(parts.last().unwrap().place.end, 10);
 }
 
 /// Tones of Yoruba composed and decomposed, Ge'ez with its own word space, Khmer and Burmese without

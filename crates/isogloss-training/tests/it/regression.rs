@@ -72,14 +72,14 @@ impl Sums {
     }
 }
 
-struct Rows {
+struct Drawn {
     x: Tensor<2>,
     ids: Tensor<1, Int>,
     by_rows: bool,
     breaks: bool,
 }
 
-impl DrawnBatch<Regression> for Rows {
+impl DrawnBatch<Regression> for Drawn {
     fn loss(&self, model: &Regression) -> LossSum {
         let (x, target) = (self.x.clone(), self.x.clone().sum_dim(1));
         let [rows, _] = x.dims();
@@ -108,7 +108,7 @@ impl Task<Regression> for Sums {
         let ids: Vec<u32> = (0..self.rows).map(|_| rng.random_range(0..TABLE)).collect();
         let ids = Tensor::<1, Int>::from_data(ids.as_slice(), device);
         let (by_rows, breaks) = (self.by_rows, self.breaks_at == Some(self.drawn));
-        Ok(Box::new(Rows { x, ids, by_rows, breaks }))
+        Ok(Box::new(Drawn { x, ids, by_rows, breaks }))
     }
 
     fn state(&self) -> Value {

@@ -1,6 +1,5 @@
 //! Runs that are cut short and resumed give what an uninterrupted run gives, to the last bit.
 
-use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,15 +58,14 @@ fn uninterrupted() -> TrainedRun<Regression> {
 }
 
 /// Raises the flag when a step is done.
-struct StopAfter(u64, StopFlag, RefCell<u64>);
+pub(crate) struct StopAfter(pub(crate) u64, pub(crate) StopFlag);
 
 impl Progress for StopAfter {
     fn report(&self, event: ProgressEvent<'_>) {
-        if let ProgressEvent::Advanced { done, .. } = event {
-            *self.2.borrow_mut() = done;
-            if done == self.0 {
-                self.1.stop();
-            }
+        if let ProgressEvent::Advanced { done, .. } = event
+            && done == self.0
+        {
+            self.1.stop();
         }
     }
 }
@@ -84,7 +82,7 @@ proptest! {
         let whole = uninterrupted();
         let dir = tempfile::tempdir()?;
         let flag = StopFlag::new();
-        let stop = StopAfter(cut, flag.clone(), RefCell::new(0));
+        let stop = StopAfter(cut, flag.clone());
         let (first, from) = trainer(dir.path(), Sums::new("second", 3))?;
         prop_assert_eq!(from, 0);
         let half = first.run(&flag, &stop)?;

@@ -1,4 +1,5 @@
-//! Two processes that lend their devices train as one process does.
+//! Two processes that lend their devices train as one process does: `cargo test --release -p isogloss --features remote --test remote`.
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
 use std::fs;
 use std::net::TcpListener;
@@ -46,7 +47,7 @@ impl Lender {
         let file = dir.join("port");
         let _ = fs::remove_file(&file);
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "remote::lender"]).env(PORT_FILE, &file);
+        command.args(["--exact", "lender"]).env(PORT_FILE, &file);
         command.env_remove(REMOTE_TOKEN);
         if let Some(token) = token {
             command.env(REMOTE_TOKEN, token);
