@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use burn::module::{Module as _, ModuleVisitor, Param};
@@ -48,7 +48,8 @@ impl Lender {
         let _ = fs::remove_file(&file);
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "lender"]).env(PORT_FILE, &file);
-        command.env_remove(REMOTE_TOKEN);
+        // Burn tells of every tensor that goes over the line.
+        command.env_remove(REMOTE_TOKEN).stdout(Stdio::null()).stderr(Stdio::null());
         if let Some(token) = token {
             command.env(REMOTE_TOKEN, token);
         }
