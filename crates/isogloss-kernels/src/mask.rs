@@ -5,6 +5,7 @@ use burn::nn::Dropout;
 use burn::tensor::Device;
 
 use crate::drawn_seed;
+use crate::random::mixed;
 
 /// A mask of dropout over rows of numbers.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +71,4 @@ impl MaskRow {
             *number *= self.at(place);
         }
     }
-}
-
-/// The finalizer of `SplitMix64`.
-fn mixed(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }

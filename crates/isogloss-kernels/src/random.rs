@@ -45,12 +45,8 @@ pub fn seed_random(device: &Device, seed: u64) {
 /// A seed: from the stream of this thread, or from the device's own generator, which cannot be asked for its state.
 pub fn drawn_seed(device: &Device) -> u64 {
     if let Some(state) = STREAM.get() {
-        // SplitMix64, Steele et al. (2014).
-        let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        STREAM.set(Some(state));
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        return mixed ^ (mixed >> 31);
+        STREAM.set(Some(state.wrapping_add(GOLDEN)));
+        return mixed(state);
     }
     let drawn: Tensor<1> =
         Tensor::random([3], Distribution::Uniform(0.0, 1.0), &device.clone().inner());
@@ -63,6 +59,17 @@ pub fn drawn_seed(device: &Device) -> u64 {
         .into_data()
         .iter::<f32>()
         .fold(0, |seed, number| (seed << 21) ^ (number * 16_777_216.0) as u64)
+}
+
+/// What the state of SplitMix64 grows by, Steele et al. (2014).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What SplitMix64 gives in a state.
+pub(crate) fn mixed(state: u64) -> u64 {
+    let x = state.wrapping_add(GOLDEN);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
 }
 
 #[cfg(test)]

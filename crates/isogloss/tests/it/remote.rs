@@ -1,5 +1,4 @@
 //! Two processes that lend their devices train as one process does: `cargo test --release -p isogloss --features remote --test remote`.
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
 use std::fs;
 use std::net::TcpListener;
@@ -47,7 +46,7 @@ impl Lender {
         let file = dir.join("port");
         let _ = fs::remove_file(&file);
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "lender"]).env(PORT_FILE, &file);
+        command.args(["--exact", "remote::lender"]).env(PORT_FILE, &file);
         // Burn tells of every tensor that goes over the line.
         command.env_remove(REMOTE_TOKEN).stdout(Stdio::null()).stderr(Stdio::null());
         if let Some(token) = token {
