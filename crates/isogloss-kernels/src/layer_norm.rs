@@ -32,12 +32,6 @@ impl LayerNorm {
         }
     }
 
-    /// What is added to the variance.
-    #[cfg(feature = "flex")]
-    pub(crate) fn epsilon(&self) -> f64 {
-        self.epsilon
-    }
-
     /// # Shapes
     ///
     /// - `x`: `[…, d_model]`; returns: as `x`
@@ -56,7 +50,7 @@ impl LayerNorm {
 }
 
 #[cfg(feature = "flex")]
-pub(crate) mod flex {
+mod flex {
     #![expect(
         clippy::inline_always,
         reason = "a call within a loop keeps it from becoming vectors"
@@ -137,54 +131,31 @@ pub(crate) mod flex {
             grad: FloatTensor<Self>,
         ) -> [FloatTensor<Self>; 3] {
             let Inputs { x, gamma, epsilon } = inputs;
-            gradients([&x, &gamma], epsilon, grad, None)
-        }
-    }
-
-    /// What is made of the gradients of rows, the first of which is the one given, while they are near.
-    pub(crate) type Also<'a> = (&'a mut [f32], &'a (dyn Fn(usize, &[f32], &mut [f32]) + Sync));
-
-    /// The gradients of `x`, gain and shift, given `x` and the gain; and what else is made of the first.
-    pub(crate) fn gradients(
-        [x, gamma]: [&FloatTensor<Flex>; 2],
-        epsilon: f64,
-        grad: FloatTensor<Flex>,
-        also: Option<Also<'_>>,
-    ) -> [FloatTensor<Flex>; 3] {
-        let (x, gamma) = (x.to_contiguous(), gamma.to_contiguous());
-        let (x, gamma) = (numbers(&x), numbers(&gamma));
-        let width = gamma.len().max(1);
-        let arch = Arch::new();
-        let rows = rows_of_chunk(width);
-        let mut of_x = owned(grad);
-        let chunks =
-            numbers_mut(&mut of_x).par_chunks_mut(rows * width).zip(x.par_chunks(rows * width));
-        let (made, make) = also.map_or((None, None), |(made, make)| (Some(made), Some(make)));
-        let made: Vec<Option<&mut [f32]>> = match made {
-            Some(made) => made.chunks_mut(rows * width).map(Some).collect(),
-            None => x.chunks(rows * width).map(|_| None).collect(),
-        };
-        // One sum for each chunk, added up in their order, whoever computed them.
-        let sums = chunks.zip(made).enumerate().map(|(chunk, ((grad, x), made))| {
-            let mut sums = [vec![0.0; width], vec![0.0; width]];
-            let mut normal = vec![0.0; width];
-            let (of_both, normal) = (&mut sums, &mut *normal);
-            let of_rows: &mut [f32] = &mut *grad;
-            arch.dispatch(Backwards { grad: of_rows, x, gamma, epsilon, sums: of_both, normal });
-            if let (Some(made), Some(make)) = (made, make) {
-                make(chunk * rows, grad, made);
+            let (x, gamma) = (x.to_contiguous(), gamma.to_contiguous());
+            let (x, gamma) = (numbers(&x), numbers(&gamma));
+            let width = gamma.len().max(1);
+            let arch = Arch::new();
+            let chunk = rows_of_chunk(width) * width;
+            let mut of_x = owned(grad);
+            let chunks = numbers_mut(&mut of_x).par_chunks_mut(chunk).zip(x.par_chunks(chunk));
+            // One sum for each chunk, added up in their order, whoever computed them.
+            let of_chunk = |(grad, x)| {
+                let mut sums = [vec![0.0; width], vec![0.0; width]];
+                let mut normal = vec![0.0; width];
+                let (of_both, normal) = (&mut sums, &mut *normal);
+                arch.dispatch(Backwards { grad, x, gamma, epsilon, sums: of_both, normal });
+                sums
+            };
+            let sums: Vec<_> = chunks.map(of_chunk).collect();
+            let mut totals = [vec![0.0; width], vec![0.0; width]];
+            for sums in &sums {
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    total.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum);
+                }
             }
-            sums
-        });
-        let sums: Vec<_> = sums.collect();
-        let mut totals = [vec![0.0; width], vec![0.0; width]];
-        for sums in &sums {
-            for (total, sum) in totals.iter_mut().zip(sums) {
-                total.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum);
-            }
+            let [of_gamma, of_beta] = totals.map(|total| tensor(total, [width]));
+            [of_x, of_gamma, of_beta]
         }
-        let [of_gamma, of_beta] = totals.map(|total| tensor(total, [width]));
-        [of_x, of_gamma, of_beta]
     }
 
     /// One over the standard deviation of a row, which is centred in place.
@@ -213,17 +184,11 @@ pub(crate) mod flex {
         fn call(self) {
             let Self { values, gamma, beta, epsilon } = self;
             for row in values.chunks_exact_mut(gamma.len()) {
-                normalise(row, gamma, beta, epsilon);
+                let inverse = centre(row, epsilon);
+                for ((value, gamma), beta) in row.iter_mut().zip(gamma).zip(beta) {
+                    *value = *value * inverse * gamma + beta;
+                }
             }
-        }
-    }
-
-    /// Normalises a row in place.
-    #[inline(always)]
-    pub(crate) fn normalise(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f64) {
-        let inverse = centre(row, epsilon);
-        for ((value, gamma), beta) in row.iter_mut().zip(gamma).zip(beta) {
-            *value = *value * inverse * gamma + beta;
         }
     }
 

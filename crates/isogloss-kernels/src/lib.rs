@@ -18,7 +18,6 @@ mod mask;
 #[cfg(feature = "flex")]
 mod product;
 mod random;
-mod residual_norm;
 mod row_adamw;
 mod rows;
 mod scale;
@@ -36,7 +35,6 @@ pub use int8::{Int8Linear, Int8Matrix};
 pub use layer_norm::LayerNorm;
 pub use linear::linear;
 pub use random::{RandomStream, drawn_seed, seed_random};
-pub use residual_norm::residual_norm;
 pub use row_adamw::{RowAdamW, RowMoments};
 pub use rows::{RowGradient, RowTape, RowsRead};
 pub use scale::{scaled, sum_of_squares};

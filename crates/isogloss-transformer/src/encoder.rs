@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::{Int, Tensor};
-use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout, embedding, residual_norm};
+use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout, embedding};
 use isogloss_peft::{AdapterHost as _, SiteMut};
 
 use crate::initialization::Initialization;
@@ -71,23 +71,20 @@ impl Embeddings {
     /// - returns: `[rows · row, d_model]`, [as layers read them](DeviceBatch::layer_dims)
     pub(crate) fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
         let rows = |table: &Embedding, column| embedding(&table.weight, batch.layer_rows(column));
-        let mut sum = self.words(batch.layer_rows(&batch.ids));
-        // The last is added where the sum is normalised.
-        let mut last = rows(&self.position, &batch.positions);
+        let mut sum =
+            self.words(batch.layer_rows(&batch.ids)) + rows(&self.position, &batch.positions);
         match (&self.token_type, &batch.token_types) {
-            (Some(table), Some(types)) => {
-                sum = sum + std::mem::replace(&mut last, rows(table, types));
-            }
+            (Some(table), Some(types)) => sum = sum + rows(table, types),
             // All are of type 0, one row for all.
             (Some(table), None) => sum = sum + table.weight.val().narrow(0, 0, 1),
             (None, _) => {}
         }
         if let (Some(table), Some(languages)) = (&self.language, &batch.languages) {
-            sum = sum + std::mem::replace(&mut last, rows(table, languages));
+            sum = sum + rows(table, languages);
         }
         let sum = match &self.norm {
-            Some(norm) => residual_norm(sum, last, None, norm),
-            None => sum + last,
+            Some(norm) => norm.forward(sum),
+            None => sum,
         };
         dropout(sum, &self.dropout)
     }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
 use isogloss_kernels::{
-    AttentionShape, LayerNorm, Visibility, attention, dropout, residual_dropout, residual_norm,
+    AttentionShape, LayerNorm, Visibility, attention, dropout, residual_dropout,
 };
 use isogloss_peft::{Activation, LinearSite, ResidualSite};
 
@@ -121,18 +121,14 @@ impl EncoderLayer {
     ) -> Tensor<2> {
         let feed = |x| {
             let inner = self.activation.forward(self.up.forward(x)); // [batch · seq, d_ff]
-            self.down.forward(inner)
+            dropout(self.down.forward(inner), &self.output_dropout)
         };
         match self.norm {
             NormOrder::Post => {
                 let attended = self.attention.forward(x.clone(), dims, visibility);
-                let (drops, norm) = (Some(&self.attention_dropout), &self.attention_norm);
-                let x = residual_norm(x, attended, drops, norm);
+                let sum = residual_dropout(x, attended, &self.attention_dropout);
+                let x = self.attention_norm.forward(sum);
                 let hidden = feed(x.clone());
-                if self.adapter.adapter().is_none() {
-                    return residual_norm(x, hidden, Some(&self.output_dropout), &self.output_norm);
-                }
-                let hidden = dropout(hidden, &self.output_dropout);
                 self.adapter.forward(hidden, x, |sum| self.output_norm.forward(sum))
             }
             NormOrder::Pre => {
@@ -140,7 +136,6 @@ impl EncoderLayer {
                 let attended = self.attention.forward(normal, dims, visibility);
                 let x = residual_dropout(x, attended, &self.attention_dropout);
                 let hidden = feed(self.output_norm.forward(x.clone()));
-                let hidden = dropout(hidden, &self.output_dropout);
                 self.adapter.forward(hidden, x, |sum| sum)
             }
         }
