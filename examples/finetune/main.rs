@@ -186,7 +186,7 @@ impl TaskArg {
 impl Args {
     /// Batches that make one update.
     pub(crate) fn accumulation(&self) -> usize {
-        self.accumulation.unwrap_or(self.device.len()).max(1)
+        self.accumulation.unwrap_or(self.device.len())
     }
 }
 

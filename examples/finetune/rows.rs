@@ -1,10 +1,8 @@
 //! The columns of a file, and texts as ids that a model reads.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use isogloss::corpus::{ReadOptions, open_tsv};
+use isogloss::corpus::{CorpusReadError, ReadOptions, open_tsv};
 use isogloss::tokenization::{TextEncoder as _, Vocabulary};
 use isogloss::transformer::{EncoderConfig, Family, SequenceInput};
 use isogloss_examples::Outcome;
@@ -66,12 +64,13 @@ impl Texts {
     }
 }
 
-/// Whether the first line of a file names a column.
+/// Whether a file has a column.
 fn has_column(path: &Path, column: &str) -> Outcome<bool> {
-    let fault = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut header = String::new();
-    BufReader::new(File::open(path).map_err(fault)?).read_line(&mut header).map_err(fault)?;
-    Ok(header.trim_end_matches(['\r', '\n']).split('\t').any(|name| name == column))
+    match open_tsv(path, "qaa".parse()?, [column; 2], ReadOptions::default()) {
+        Ok(_) => Ok(true),
+        Err(CorpusReadError::NoColumn { .. }) => Ok(false),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 /// Puts texts between the special tokens that a model expects.

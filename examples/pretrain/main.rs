@@ -211,7 +211,7 @@ impl From<DecayArg> for Decay {
 impl Args {
     /// Batches that make one update.
     pub(crate) fn accumulation(&self) -> usize {
-        self.accumulation.unwrap_or(self.device.len()).max(1)
+        self.accumulation.unwrap_or(self.device.len())
     }
 }
 

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::groups::Rule;
+use crate::mixture::Window;
 use crate::tables::Tables;
-use crate::trainer::Window;
 use crate::{LossRecord, TrainingConfig, TrainingError};
 
 pub(crate) const STATE_FILE: &str = "state.json";

@@ -13,6 +13,7 @@ mod groups;
 mod labelled;
 mod learning_rate;
 mod metrics;
+mod mixture;
 mod replicas;
 mod run;
 mod run_plan;

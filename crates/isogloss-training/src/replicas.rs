@@ -12,8 +12,8 @@ use isogloss_core::Seed;
 use isogloss_kernels::{RandomStream, RowAdamW, RowTape};
 use isogloss_transformer::{LossValue, RecomputeTape};
 
-use crate::DrawnBatch;
 use crate::gradients::{Accumulated, Tapes};
+use crate::{DrawnBatch, TrainingError};
 
 /// The model for a thread that computes a share.
 pub(crate) struct Replica<M> {
@@ -45,6 +45,28 @@ pub(crate) struct Computed<M> {
 pub(crate) struct Failure {
     pub(crate) device: String,
     pub(crate) reason: String,
+}
+
+/// Whether devices can compute beside a run's own.
+///
+/// # Errors
+///
+/// [`TrainingError::Config`] where another one is there twice, one is no autodiff one, or there are more than batches.
+pub(crate) fn check(own: &Device, others: &[Device], batches: usize) -> Result<(), TrainingError> {
+    let fault = |found, expected| Err(TrainingError::Config { field: "devices", found, expected });
+    for (place, device) in others.iter().enumerate() {
+        if !device.is_autodiff() {
+            return fault(format!("{device:?}"), "a device with autodiff");
+        }
+        if device != own && others[..place].contains(device) {
+            return fault(format!("{device:?} twice"), "each device once");
+        }
+    }
+    if !others.is_empty() && others.len() >= batches {
+        let found = format!("{} for {batches} batches a step", 1 + others.len());
+        return fault(found, "at least one batch for each (raise `accumulation`)");
+    }
+    Ok(())
 }
 
 impl<M: Module> Replica<M> {
@@ -114,9 +136,12 @@ pub(crate) fn computed<M: Module>(
         };
         let others: Vec<_> = replicas.iter_mut().zip(shares).map(spawn).collect();
         let mut all = terms.clone().compute(model, device, own);
-        for (device, work) in others {
-            let computed =
-                work.join().map_err(|panic| Failure { device, reason: reason(&*panic) })?;
+        // All are waited for before the first failure is told: a scope that is left before a thread has failed fails
+        // with it.
+        let others: Vec<_> =
+            others.into_iter().map(|(device, work)| (device, work.join())).collect();
+        for (device, computed) in others {
+            let computed = computed.map_err(|panic| Failure { device, reason: reason(&*panic) })?;
             all.losses.extend(computed.losses);
             all.gradients.merge(computed.gradients, model);
         }

@@ -9,13 +9,13 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use isogloss_core::{LanguageTag, Progress, ProgressEvent};
 use isogloss_tokenization::{FairnessGate, FairnessReport};
-use serde::{Deserialize, Serialize};
 
 use crate::averaging::Averaged;
-use crate::checkpoint::{self, RunState, TaskRecord};
+use crate::checkpoint::{self, RunState};
 use crate::gradients::clipped;
 use crate::groups::{self, Rule};
 use crate::metrics::{MetricsLog, StepRecord, Watch};
+use crate::mixture::Mixture;
 use crate::replicas::{self, Computed, Replica, Share, Terms};
 use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
@@ -44,7 +44,7 @@ pub struct Trainer<M> {
     averaged: Option<Averaged<M>>,
     /// How each parameter is updated, by its id.
     rules: BTreeMap<u64, Rule>,
-    tasks: Vec<WeightedTask<M>>,
+    tasks: Mixture<M>,
     device: Device,
     /// The devices that compute a share of each step, beside the run's own.
     others: Vec<Device>,
@@ -57,28 +57,6 @@ pub struct Trainer<M> {
     held_out: Vec<HeldOut<M>>,
     validation: Vec<LossRecord>,
     best: Option<Best<M>>,
-}
-
-struct WeightedTask<M> {
-    task: Box<dyn Task<M>>,
-    /// The share of steps, of all tasks together 1.
-    share: f64,
-    steps: u64,
-    window: Window,
-}
-
-/// What a task's losses were since the history was last written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub(crate) struct Window {
-    /// The bits of the sum, which decimal digits in JSON would not keep.
-    sum_bits: u64,
-    targets: u64,
-}
-
-impl Window {
-    fn add(&mut self, sum: f64) {
-        self.sum_bits = (f64::from_bits(self.sum_bits) + sum).to_bits();
-    }
 }
 
 impl<M: Module> Trainer<M> {
@@ -97,27 +75,11 @@ impl<M: Module> Trainer<M> {
         device: &Device,
     ) -> Result<Self, TrainingError> {
         config.check()?;
-        if tasks.is_empty() {
-            return Err(TrainingError::Nothing { what: "task" });
-        }
+        let tasks = Mixture::try_new(tasks)?;
         let rules = groups::rules(&model, &config.rate_factors);
         if rules.is_empty() {
             return Err(TrainingError::Nothing { what: "trainable parameter" });
         }
-        if let Some((_, weight)) = tasks.iter().find(|(_, w)| !(w.is_finite() && *w > 0.0)) {
-            return Err(TrainingError::Config {
-                field: "tasks.weight",
-                found: weight.to_string(),
-                expected: "a finite number above 0",
-            });
-        }
-        let total: f64 = tasks.iter().map(|(_, weight)| weight).sum();
-        let weighted = |(task, weight)| WeightedTask {
-            task,
-            share: weight / total,
-            steps: 0,
-            window: Window::default(),
-        };
         Ok(Self {
             optimizer: groups::optimizer(config.optimizer, &rules),
             tables: Tables::default(),
@@ -125,7 +87,7 @@ impl<M: Module> Trainer<M> {
             rules,
             config,
             model,
-            tasks: tasks.into_iter().map(weighted).collect(),
+            tasks,
             device: device.clone(),
             others: Vec::new(),
             replicas: Vec::new(),
@@ -169,30 +131,14 @@ impl<M: Module> Trainer<M> {
     /// What a step sends to each device and back is what learns, in 32 bits.
     ///
     /// The run's own device may be among them, and more than once: each time one thread more computes on it, with the same
-    /// parameters and gradients of its own. On a processor what one thread cannot share among its cores fills the other's
-    /// pauses. Such a run draws the same numbers each time where dropout is that of `isogloss_kernels`, on Flex.
+    /// parameters and gradients of its own, so that one may use the cores while the other cannot. Such a run draws the same numbers each time where dropout is that of `isogloss_kernels`, on Flex.
     ///
     /// # Errors
     ///
-    /// [`TrainingError::Config`] where another device is there twice or none is an autodiff one, or where there are more
-    /// devices than batches in a step.
+    /// [`TrainingError::Config`] where another device is there twice, one is no autodiff one, or there are more devices
+    /// than batches in a step.
     pub fn with_devices(mut self, others: &[Device]) -> Result<Self, TrainingError> {
-        let fault = |found, expected| TrainingError::Config { field: "devices", found, expected };
-        let mut known = Vec::new();
-        for device in others {
-            if !device.is_autodiff() {
-                return Err(fault(format!("{device:?}"), "a device with autodiff"));
-            }
-            if *device != self.device && known.contains(&device) {
-                return Err(fault(format!("{device:?} twice"), "each device once"));
-            }
-            known.push(device);
-        }
-        if !known.is_empty() && known.len() >= self.config.accumulation {
-            let (devices, batches) = (1 + known.len(), self.config.accumulation);
-            let found = format!("{devices} for {batches} batches a step");
-            return Err(fault(found, "at least one batch for each (raise `accumulation`)"));
-        }
+        replicas::check(&self.device, others, self.config.accumulation)?;
         self.others = others.to_vec();
         Ok(self)
     }
@@ -262,7 +208,7 @@ impl<M: Module> Trainer<M> {
         let state = checkpoint::read_state(
             &dir,
             &self.config,
-            &self.task_records(),
+            &self.tasks.records(),
             &self.held_out_names(),
         )?;
         let state_file = dir.join(checkpoint::STATE_FILE);
@@ -297,15 +243,9 @@ impl<M: Module> Trainer<M> {
         let optimizer = groups::optimizer(self.config.optimizer, &self.rules);
         self.optimizer = checkpoint::read_optimizer(&dir, optimizer)?;
         self.tables = checkpoint::read_tables(&dir, &self.model, state.whole_tables)?;
-        for (weighted, record) in self.tasks.iter_mut().zip(state.tasks) {
-            let other_run = |fault| TrainingError::Checkpoint {
-                path: state_file.clone(),
-                fault: format!("task `{}`: {fault}", record.name),
-            };
-            weighted.task.restore(record.state).map_err(other_run)?;
-            weighted.steps = record.steps;
-            weighted.window = record.window;
-        }
+        self.tasks
+            .restore(state.tasks)
+            .map_err(|fault| TrainingError::Checkpoint { path: state_file, fault })?;
         self.step = state.step;
         self.history = state.history.into_iter().map(Into::into).collect();
         Ok((self, state.step))
@@ -316,8 +256,8 @@ impl<M: Module> Trainer<M> {
     /// # Errors
     ///
     /// [`TrainingError::NotFinite`] where a loss or gradient is not a number: no update is made
-    /// from it and checkpoints stay. [`TrainingError::Batch`], [`TrainingError::Read`] and
-    /// [`TrainingError::Write`] as they occur.
+    /// from it and checkpoints stay. [`TrainingError::Device`] for a device beside the run's own that failed.
+    /// [`TrainingError::Batch`], [`TrainingError::Read`] and [`TrainingError::Write`] as they occur.
     pub fn run(
         mut self,
         stop: &StopFlag,
@@ -443,11 +383,10 @@ impl<M: Module> Trainer<M> {
     /// One update; also says, for a person, how it went.
     fn take_step(mut self) -> Result<(Self, String), TrainingError> {
         let step = self.step + 1;
-        let chosen = self.furthest_behind(step);
         // Dropout depends on the step alone, so the generator's state is not part of a checkpoint.
         let seed = self.config.seed.derive("dropout").at(step);
 
-        let weighted = &mut self.tasks[chosen];
+        let weighted = self.tasks.furthest_behind(step);
         let mut shares: Vec<Share<M>> = Vec::new();
         shares.resize_with(1 + self.replicas.len(), Vec::new);
         for place in 0..self.config.accumulation {
@@ -491,8 +430,7 @@ impl<M: Module> Trainer<M> {
                 return Err(not_finite("gradient norm", norm));
             }
             note = format!("{} {mean:.3}", weighted.task.name());
-            weighted.window.add(sum);
-            weighted.window.targets += targets;
+            weighted.note(sum, targets);
             let scale = clipped(scale, norm, self.config.max_grad_norm);
             let rate = self.config.learning_rate.at(step, self.config.steps);
             let task = weighted.task.name().to_owned();
@@ -513,40 +451,12 @@ impl<M: Module> Trainer<M> {
             };
             self.model = self.tables.step(self.model, &gradients.rows, scale, &step_of);
         }
-        self.tasks[chosen].steps += 1;
+        weighted.steps += 1;
         self.step = step;
         if step.is_multiple_of(self.config.record_every) || step == self.config.steps {
-            self.record();
+            self.history.extend(self.tasks.take_losses(step));
         }
         Ok((self, note))
-    }
-
-    /// The task whose steps lag most behind its share; the first of equals.
-    fn furthest_behind(&self, step: u64) -> usize {
-        let lag = |task: &WeightedTask<M>| task.share * step as f64 - task.steps as f64;
-        let mut chosen = 0;
-        for (index, task) in self.tasks.iter().enumerate() {
-            // A tie up to rounding goes to the first, or shares such as 1/3 would drift.
-            if lag(task) > lag(&self.tasks[chosen]) + 1e-9 {
-                chosen = index;
-            }
-        }
-        chosen
-    }
-
-    fn record(&mut self) {
-        for weighted in &mut self.tasks {
-            let window = std::mem::take(&mut weighted.window);
-            let (sum, targets) = (f64::from_bits(window.sum_bits), window.targets);
-            if targets > 0 {
-                self.history.push(LossRecord {
-                    step: self.step,
-                    task: weighted.task.name().to_owned(),
-                    loss: sum / targets as f64,
-                    targets,
-                });
-            }
-        }
     }
 
     fn write_checkpoint(&self) -> Result<(), TrainingError> {
@@ -555,7 +465,7 @@ impl<M: Module> Trainer<M> {
             version: checkpoint::VERSION,
             step: self.step,
             config: self.config.clone(),
-            tasks: self.task_records(),
+            tasks: self.tasks.records(),
             parameters: checkpoint::parameter_fingerprint(&self.model, &self.rules),
             history: self.history.iter().map(Into::into).collect(),
             held_out: self.held_out_names(),
@@ -568,25 +478,13 @@ impl<M: Module> Trainer<M> {
         let best = self.best.as_ref().map(|best| best.step);
         checkpoint::remove_old(dir, self.config.keep_checkpoints, best)
     }
-
-    fn task_records(&self) -> Vec<TaskRecord> {
-        let record = |weighted: &WeightedTask<M>| TaskRecord {
-            name: weighted.task.name().to_owned(),
-            share: weighted.share,
-            steps: weighted.steps,
-            window: weighted.window,
-            state: weighted.task.state(),
-        };
-        self.tasks.iter().map(record).collect()
-    }
 }
 
 impl<M> fmt::Debug for Trainer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.tasks.iter().map(|weighted| weighted.task.name()).collect();
         f.debug_struct("Trainer")
             .field("config", &self.config)
-            .field("tasks", &names)
+            .field("tasks", &self.tasks.names())
             .field("step", &self.step)
             .finish_non_exhaustive()
     }

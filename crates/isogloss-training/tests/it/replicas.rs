@@ -169,8 +169,8 @@ fn devices_that_cannot_share_a_step_are_refused() {
 
 #[test]
 fn a_device_that_fails_is_named() {
-    /// Fails on every other batch.
-    struct Fails(Sums, bool);
+    /// Every batch but the first fails.
+    struct Fails(Sums);
     struct Failing;
     impl DrawnBatch<Regression> for Failing {
         fn loss(&self, _: &Regression) -> LossSum {
@@ -186,8 +186,7 @@ fn a_device_that_fails_is_named() {
             device: &Device,
         ) -> Result<Box<dyn DrawnBatch<Regression>>, TrainingError> {
             let batch = self.0.next_batch(device)?;
-            self.1 = !self.1;
-            Ok(if self.1 { batch } else { Box::new(Failing) })
+            Ok(if self.0.drawn == 1 { batch } else { Box::new(Failing) })
         }
         fn state(&self) -> serde_json::Value {
             self.0.state()
@@ -197,13 +196,16 @@ fn a_device_that_fails_is_named() {
         }
     }
     let _turn = turn();
-    let (own, other) = (device().autodiff(), second());
-    let task: Box<dyn Task<Regression>> = Box::new(Fails(Sums::new("sum", 6), false));
-    let model = Regression::new(0.0, &own);
-    let trainer = Trainer::try_new(config(1, 2), model, vec![(task, 1.0)], &own).unwrap();
-    let run = trainer.with_devices(&[other]).unwrap().run(&StopFlag::new(), &());
-    let fault = run.unwrap_err().to_string();
-    assert!(fault.starts_with("step 1: ") && fault.contains("the line is dead"), "{fault}");
+    let own = device().autodiff();
+    // One, and two at the same time.
+    for others in [vec![second()], vec![second(), own.clone()]] {
+        let task: Box<dyn Task<Regression>> = Box::new(Fails(Sums::new("sum", 6)));
+        let (model, config) = (Regression::new(0.0, &own), config(1, 1 + others.len()));
+        let trainer = Trainer::try_new(config, model, vec![(task, 1.0)], &own).unwrap();
+        let run = trainer.with_devices(&others).unwrap().run(&StopFlag::new(), &());
+        let fault = run.unwrap_err().to_string();
+        assert!(fault.starts_with("step 1: ") && fault.contains("the line is dead"), "{fault}");
+    }
 }
 
 #[test]
