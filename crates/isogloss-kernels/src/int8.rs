@@ -173,6 +173,11 @@ impl Int8Linear {
         Linear { weight: Param::from_tensor(self.weight()), bias: self.bias.clone() }
     }
 
+    /// Its bias. `[out]`
+    pub fn bias(&self) -> Option<Tensor<1>> {
+        self.bias.as_ref().map(Param::val)
+    }
+
     /// Its bias alone. `[out]`
     pub fn into_bias(self) -> Option<Param<Tensor<1>>> {
         self.bias

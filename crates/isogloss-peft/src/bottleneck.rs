@@ -1,120 +1,198 @@
-//! Bottleneck adapters.
+//! Narrow layers beside wide ones.
 
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
-use isogloss_kernels::dropout;
-use rand::RngExt;
+use isogloss_kernels::{LayerNorm, dropout};
 
+use crate::config::{BottleneckInit, BottleneckResidual, Scaling};
+use crate::init::{normal, truncated_normal, uniform};
+use crate::linear::apply;
+use crate::slot::Slot;
 use crate::{Activation, BottleneckConfig};
 
-/// The end of a sub-layer, to which a bottleneck adapter may be attached.
-///
-/// ```text
-/// without adapter    y = N(h + x)
-/// with one           y = N(h + x + up(f(down(N(h + x)))))
-/// ```
-///
-/// `h` is the output of the sub-layer, `x` its residual and `N` the host's layer normalisation. With
-/// the adapter's second part zero, as it is when attached, nothing changes.
-///
-/// # Source
-///
-/// Pfeiffer et al. (2020), "MAD-X", <https://arxiv.org/abs/2005.00052>, equation 2, as the `adapters`
-/// library computes its `seq_bn`: after the feed-forward sub-layer only, on what the pre-trained
-/// normalisation makes of `h + x`, which is applied once more to the sum.
+/// `up(f(down(h)))`, scaled: through a narrow layer and back.
 #[derive(Module, Debug)]
-pub struct ResidualSite {
-    pub(crate) adapter: Option<BottleneckAdapter>,
-    d_model: usize,
-}
-
-/// `up(f(down(h)))`: through a narrow layer and back.
-#[derive(Module, Debug)]
-pub struct BottleneckAdapter {
-    pub(crate) down: Linear,
-    pub(crate) up: Linear,
+pub(crate) struct Bottleneck {
+    norm_before: Option<LayerNorm>,
+    down: Linear,
+    up: Linear,
+    norm_after: Option<LayerNorm>,
+    /// `[1]` or `[d_model]`, where it is learned.
+    scaling: Option<Param<Tensor<1>>>,
+    fixed_scaling: f64,
     dropout: Dropout,
     #[module(skip)]
+    pub(crate) shape: Shape,
+}
+
+/// How the parts are put together.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(crate) struct Shape {
     activation: Activation,
+    pub(crate) is_parallel: bool,
+    pub(crate) model_norm_before: bool,
+    pub(crate) model_norm_after: bool,
+    residual: BottleneckResidual,
+    residual_before_norm: bool,
 }
 
-impl ResidualSite {
-    /// A site for hidden states of width `d_model`, without an adapter.
-    pub fn new(d_model: usize) -> Self {
-        Self { adapter: None, d_model }
-    }
-
-    /// The adapter on it, if any.
-    pub fn adapter(&self) -> Option<&BottleneckAdapter> {
-        self.adapter.as_ref()
-    }
-
-    /// Adds the sub-layer's output to the residual, adapts the sum and normalises it.
-    ///
-    /// `norm` is the host's normalisation of the sum; for a host that has none there, `|sum| sum`.
-    ///
-    /// # Shapes
-    ///
-    /// - `hidden`, `residual`: `[…, d_model]`
-    /// - returns: as they are
-    pub fn forward<const D: usize>(
-        &self,
-        hidden: Tensor<D>,
-        residual: Tensor<D>,
-        norm: impl Fn(Tensor<D>) -> Tensor<D>,
-    ) -> Tensor<D> {
-        let sum = hidden + residual;
-        match &self.adapter {
-            None => norm(sum),
-            Some(adapter) => {
-                let adapted = adapter.forward(norm(sum.clone()));
-                norm(sum + adapted)
-            }
-        }
-    }
-
-    /// The width of the hidden states.
-    pub(crate) fn d_model(&self) -> usize {
-        self.d_model
-    }
-}
-
-impl BottleneckAdapter {
-    /// `down` with N(0, 0.02²), as BERT; `up` zero, so that attaching changes no output.
+impl Bottleneck {
     pub(crate) fn new(
         config: &BottleneckConfig,
+        layer: Option<usize>,
         d_model: usize,
         seed: Seed,
         device: &Device,
     ) -> Self {
-        let width = config.width(d_model);
+        let width = config.width(d_model, layer);
         let mut rng = seed.rng();
-        // Box and Muller (1958); the first uniform is kept off zero.
-        let down: Vec<f32> = (0..d_model * width)
-            .map(|_| {
-                let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-                let normal = radius * (std::f64::consts::TAU * rng.random::<f64>()).cos();
-                #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-                let weight = (0.02 * normal) as f32;
-                weight
-            })
-            .collect();
-        let linear = |weight: TensorData, width: usize| Linear {
-            weight: Param::from_data(weight, device),
-            bias: Some(Param::from_data(TensorData::zeros::<f32, _>([width]), device)),
+        let [down, up] = match config.init {
+            BottleneckInit::Identity => {
+                [normal(&mut rng, d_model * width, 0.02), vec![0.0; d_model * width]]
+            }
+            BottleneckInit::Bert => [0.02; 2].map(|std| normal(&mut rng, d_model * width, std)),
+            BottleneckInit::Mam => {
+                let bound = 1.0 / (d_model as f64).sqrt();
+                [uniform(&mut rng, d_model * width, bound), vec![0.0; d_model * width]]
+            }
+            BottleneckInit::Houlsby => {
+                [0.01; 2].map(|std| truncated_normal(&mut rng, d_model * width, std))
+            }
+        };
+        let vector = |value: f32, width: usize| {
+            Param::from_data(TensorData::new(vec![value; width], [width]), device)
+        };
+        let layer = |weight: Vec<f32>, [inputs, outputs]: [usize; 2]| Linear {
+            weight: Param::from_data(TensorData::new(weight, [inputs, outputs]), device),
+            bias: Some(vector(0.0, outputs)),
+        };
+        let norm = |is_there: bool| is_there.then(|| LayerNorm::new(d_model, 1e-5, device));
+        let (scaling, fixed_scaling) = match config.scaling {
+            Scaling::Fixed(scaling) => (None, scaling),
+            Scaling::Learned => (Some(vector(1.0, 1)), 1.0),
+            Scaling::Channels => (Some(vector(1.0, d_model)), 1.0),
         };
         Self {
-            down: linear(TensorData::new(down, [d_model, width]), width),
-            up: linear(TensorData::zeros::<f32, _>([width, d_model]), d_model),
+            norm_before: norm(config.norm_before),
+            down: layer(down, [d_model, width]),
+            up: layer(up, [width, d_model]),
+            norm_after: norm(config.norm_after),
+            scaling,
+            fixed_scaling,
             dropout: DropoutConfig::new(config.dropout).init(),
-            activation: config.activation,
+            shape: Shape {
+                activation: config.activation,
+                is_parallel: config.parallel,
+                model_norm_before: config.model_norm_before,
+                model_norm_after: config.model_norm_after,
+                residual: config.residual,
+                residual_before_norm: config.residual_before_norm,
+            },
         }
     }
 
-    fn forward<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
-        let narrow = self.activation.forward(self.down.forward(hidden));
-        dropout(self.up.forward(narrow), &self.dropout)
+    /// What it makes of the sub-layer's output `h` and the residual `x`, to which `x` is still to be added.
+    pub(crate) fn forward(
+        &self,
+        hidden: Tensor<2>,
+        x: Tensor<2>,
+        norm: &dyn Fn(Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let shape = self.shape;
+        if shape.is_parallel {
+            let update = self.update(x);
+            let update = match &self.norm_after {
+                Some(norm) => norm.forward(update),
+                None => update,
+            };
+            return hidden + update;
+        }
+        let (input, residual) = self.inputs(hidden, x, norm);
+        let update = self.update(input);
+        match (&self.norm_after, shape.residual_before_norm) {
+            (None, _) => residual + update,
+            (Some(norm), true) => norm.forward(update + residual),
+            (Some(norm), false) => norm.forward(update) + residual,
+        }
+    }
+
+    /// What it is given, and what its output is added to.
+    pub(crate) fn inputs(
+        &self,
+        hidden: Tensor<2>,
+        x: Tensor<2>,
+        norm: &dyn Fn(Tensor<2>) -> Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let (input, sum) = if self.shape.model_norm_before {
+            let sum = hidden.clone() + x;
+            (norm(sum.clone()), sum)
+        } else {
+            (hidden.clone(), hidden.clone())
+        };
+        let residual = match self.shape.residual {
+            BottleneckResidual::SubLayer => hidden,
+            BottleneckResidual::Sum => sum,
+            BottleneckResidual::Normalized => input.clone(),
+        };
+        (input, residual)
+    }
+
+    fn update(&self, input: Tensor<2>) -> Tensor<2> {
+        dropout(self.raw_update(input), &self.dropout)
+    }
+
+    /// What it adds, of what it is given, before dropout.
+    pub(crate) fn raw_update(&self, input: Tensor<2>) -> Tensor<2> {
+        let input = match &self.norm_before {
+            Some(norm) => norm.forward(input),
+            None => input,
+        };
+        let narrow = self.shape.activation.forward(apply(&self.down, input));
+        let update = apply(&self.up, narrow);
+        match &self.scaling {
+            Some(scaling) => update * scaling.val().unsqueeze::<2>(),
+            #[expect(clippy::float_cmp, reason = "a scale of exactly 1 is none")]
+            None if self.fixed_scaling == 1.0 => update,
+            None => update.mul_scalar(self.fixed_scaling),
+        }
+    }
+
+    /// Its parameters, with what follows its name in a file of the `adapters` library.
+    pub(crate) fn slots(&mut self) -> Vec<(String, Slot<'_>)> {
+        let mut slots = Vec::new();
+        let at = usize::from(self.norm_before.is_some());
+        let mut add = |name: String, slot| slots.push((name, slot));
+        let norms = [("before", &mut self.norm_before), ("after", &mut self.norm_after)];
+        for (name, norm) in norms {
+            if let Some(norm) = norm {
+                add(format!("adapter_norm_{name}.weight"), Slot::Vector(&mut norm.gamma));
+                add(format!("adapter_norm_{name}.bias"), Slot::Vector(&mut norm.beta));
+            }
+        }
+        let layers = [
+            (format!("adapter_down.{at}"), &mut self.down),
+            ("adapter_up".to_owned(), &mut self.up),
+        ];
+        for (name, layer) in layers {
+            add(format!("{name}.weight"), Slot::Matrix(&mut layer.weight));
+            if let Some(bias) = &mut layer.bias {
+                add(format!("{name}.bias"), Slot::Vector(bias));
+            }
+        }
+        if let Some(scaling) = &mut self.scaling {
+            add("scaling".to_owned(), Slot::Vector(scaling));
+        }
+        slots
+    }
+
+    /// The Frobenius norm of its second layer, which is zero where it changes nothing.
+    pub(crate) fn update_norm(&self) -> f64 {
+        let up = self.up.weight.val().square().sum();
+        let bias = self.up.bias.as_ref().map(|bias| bias.val().square().sum());
+        let sum = bias.map_or(up.clone(), |bias| up + bias);
+        f64::from(sum.sqrt().into_scalar::<f32>())
     }
 }

@@ -1,26 +1,56 @@
 //! Which adapter, how large, and where.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Tensor, activation};
 use isogloss_kernels::gelu;
-use regex::Regex;
-use serde::{Deserialize, Serialize};
 
-use crate::AdapterError;
+use crate::{AdapterError, ForeignNames, ModuleNames, Targets};
 
-/// An adapter as a file describes it: `{"type": "lora", "rank": 8, …}`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+/// An adapter: the method, its sizes and its places.
+///
+/// Configurations are written and read in the formats of `peft` and `adapters`: see
+/// [`from_json`](Self::from_json).
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AdapterConfig {
-    /// Low-rank updates of linear layers.
+    /// Low-rank updates of linear layers, with DoRA and rsLoRA.
     Lora(LoraConfig),
+    /// Learned scales of what linear layers give or are given.
+    Ia3(Ia3Config),
+    /// Updates that are products of two low-rank matrices, number by number.
+    LoHa(LoHaConfig),
+    /// Updates that are Kronecker products of small matrices.
+    LoKr(LoKrConfig),
+    /// Updates through random matrices that all layers share.
+    Vera(VeraConfig),
+    /// The biases of the model, and nothing else.
+    BitFit(BitFitConfig),
     /// Narrow layers at the end of sub-layers.
     Bottleneck(BottleneckConfig),
 }
 
 /// The size and the places of a LoRA.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+///
+/// ```text
+/// y = x W + b + s · drop(x) A B       s = alpha / rank, or alpha / √rank
+/// ```
+///
+/// The low-rank part is a side path: no matrix of the size of `W` is made in a step, and `W` takes no
+/// gradient.
+///
+/// With [`dora`](Self::dora), each output of `W + s A B` is brought to a length that is learned:
+/// `y = b + m / ‖W + s A B‖ · (x W + s x A B)`, where the norm takes no gradient. In training `peft` takes
+/// the first of these products of what dropout left of `x`; here it is of `x` itself, at the cost of one
+/// product less.
+///
+/// # Source
+///
+/// Hu et al. (2022), "LoRA: Low-Rank Adaptation of Large Language Models",
+/// <https://arxiv.org/abs/2106.09685>; Kalajdzievski (2023), "A Rank Stabilization Scaling Factor for
+/// Fine-Tuning with LoRA", <https://arxiv.org/abs/2312.03732>; Liu et al. (2024), "DoRA: Weight-Decomposed
+/// Low-Rank Adaptation", <https://arxiv.org/abs/2402.09353>. As `peft` 0.21 computes them.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LoraConfig {
     /// The rank of an update, at least 1 and at most the smaller side of its matrix.
@@ -29,28 +59,301 @@ pub struct LoraConfig {
     pub alpha: f64,
     /// Dropout on what enters the side path, in `[0, 1)`. Default: 0.
     pub dropout: f64,
-    /// A regular expression that a site's path must match from end to end. Default: the query and
-    /// value projections, `.*(query|value)`.
-    pub target: String,
+    /// Whether the update is scaled by `alpha / √rank` instead. Default: no.
+    pub rs_lora: bool,
+    /// Whether lengths are learned apart from directions. Default: no.
+    pub dora: bool,
+    /// Whether B has a bias, which is scaled with it. Default: no.
+    pub b_bias: bool,
+    /// What A begins with. Default: [`LoraInit::Kaiming`].
+    pub init: LoraInit,
+    /// Other ranks for some modules, by regular expressions of the ends of their names.
+    pub rank_pattern: Vec<(String, usize)>,
+    /// Other alphas for some modules.
+    pub alpha_pattern: Vec<(String, f64)>,
+    /// Which biases of the model are trained with it. Default: none.
+    pub bias: BiasMode,
+    /// The modules. Default: the query and value projections,
+    /// `.*(query|value|q_lin|v_lin)`.
+    pub targets: Targets,
+    /// Modules that are trained as a whole besides, such as a head. Default: none.
+    pub saved_modules: Vec<String>,
 }
 
-/// The size and the places of bottleneck adapters.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+/// What the matrix A of a LoRA begins with; B begins with zeros.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
+pub enum LoraInit {
+    /// Uniform up to `1 / √in`, as the layers of PyTorch.
+    #[default]
+    Kaiming,
+    /// Normal with the standard deviation `1 / rank`.
+    Gaussian,
+}
+
+/// Which biases of a model are trained with an adapter.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum BiasMode {
+    /// None.
+    #[default]
+    None,
+    /// Those of all its modules, normalisations included.
+    All,
+    /// Those of the modules that are adapted.
+    Adapted,
+}
+
+/// The places of (IA)³.
+///
+/// ```text
+/// y = l ∘ (x W + b)        y = (l ∘ x) W + b, in feed-forward modules
+/// ```
+///
+/// # Source
+///
+/// Liu et al. (2022), "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context
+/// Learning", <https://arxiv.org/abs/2205.05638>: keys, values, and what enters the second matrix of the
+/// feed-forward network.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Ia3Config {
+    /// The modules, feed-forward ones included.
+    pub targets: Targets,
+    /// Those of them whose inputs are scaled in the place of their outputs.
+    pub feedforward: Targets,
+    /// Modules that are trained as a whole besides. Default: none.
+    pub saved_modules: Vec<String>,
+}
+
+/// The size and the places of LoHa: `y = x W + b + s · x ((A₁ B₁) ∘ (A₂ B₂))`.
+///
+/// The rank of an update is up to the square of [`rank`](Self::rank). Its matrix is made in each step.
+///
+/// # Source
+///
+/// Hyeon-Woo et al. (2022), "FedPara", <https://arxiv.org/abs/2108.06098>; Yeh et al. (2024), "LyCORIS",
+/// <https://arxiv.org/abs/2309.14859>.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LoHaConfig {
+    /// The rank of each of the two products, at least 1.
+    pub rank: usize,
+    /// The update is scaled by `alpha / rank`. Default: 8, as in `peft`.
+    pub alpha: f64,
+    /// The share of outputs that a step leaves out. Default: 0.
+    pub rank_dropout: f64,
+    /// The share of steps in which a module is left as it is. Default: 0.
+    pub module_dropout: f64,
+    /// Other ranks for some modules.
+    pub rank_pattern: Vec<(String, usize)>,
+    /// Other alphas for some modules.
+    pub alpha_pattern: Vec<(String, f64)>,
+    /// The modules. Default: the query and value projections.
+    pub targets: Targets,
+    /// Modules that are trained as a whole besides. Default: none.
+    pub saved_modules: Vec<String>,
+}
+
+/// The size and the places of LoKr: `y = x W + b + s · x (W₁ ⊗ W₂)`.
+///
+/// The Kronecker product is never made: two products with the small matrices come to the same.
+///
+/// # Source
+///
+/// Yeh et al. (2024), "LyCORIS", <https://arxiv.org/abs/2309.14859>.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LoKrConfig {
+    /// The rank of a factor that is itself a product, at least 1. A factor that would be no smaller so is
+    /// kept whole, and the rank then is a scale and nothing else.
+    pub rank: usize,
+    /// The update is scaled by `alpha / rank`. Default: 8, as in `peft`.
+    pub alpha: f64,
+    /// Whether the first factor may be a product, too. Default: no.
+    pub decompose_both: bool,
+    /// The size of the first factor. Default: as near to that of the second as can be.
+    pub decompose_factor: Option<usize>,
+    /// The share of outputs that a step leaves out. Default: 0.
+    pub rank_dropout: f64,
+    /// Whether what is left is then scaled up. Default: no.
+    pub rank_dropout_scale: bool,
+    /// The share of steps in which a module is left as it is. Default: 0.
+    pub module_dropout: f64,
+    /// Other ranks for some modules.
+    pub rank_pattern: Vec<(String, usize)>,
+    /// Other alphas for some modules.
+    pub alpha_pattern: Vec<(String, f64)>,
+    /// The modules. Default: the query and value projections.
+    pub targets: Targets,
+    /// Modules that are trained as a whole besides. Default: none.
+    pub saved_modules: Vec<String>,
+}
+
+/// The size and the places of VeRA: `y = x W + b + λ_b ∘ ((λ_d ∘ (x A)) B)`.
+///
+/// `A` and `B` are random, the same in all layers, and never learn; they are saved with the adapter.
+///
+/// # Source
+///
+/// Kopiczko et al. (2024), "VeRA: Vector-based Random Matrix Adaptation",
+/// <https://arxiv.org/abs/2310.11454>.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct VeraConfig {
+    /// The rank of the random matrices, at least 1.
+    pub rank: usize,
+    /// What λ_d begins with. Default: 0.1.
+    pub d_initial: f64,
+    /// Dropout on what enters the side path, in `[0, 1)`. Default: 0.
+    pub dropout: f64,
+    /// Which biases of the model are trained with it. Default: none.
+    pub bias: BiasMode,
+    /// The modules. Default: the query and value projections.
+    pub targets: Targets,
+    /// Modules that are trained as a whole besides. Default: none.
+    pub saved_modules: Vec<String>,
+}
+
+/// The biases of a model, and modules that are trained as a whole besides.
+///
+/// # Source
+///
+/// Ben Zaken et al. (2022), "BitFit", <https://arxiv.org/abs/2106.10199>: all biases, those of
+/// normalisations included, and a head.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BitFitConfig {
+    /// Modules that are trained as a whole besides, such as a head. Default: none.
+    pub saved_modules: Vec<String>,
+}
+
+/// The size, the places and the wiring of bottleneck adapters.
+///
+/// ```text
+/// z = scaling · up(f(down(h_in)))                  a narrow layer and back
+/// sequential   h' = residual + z                   h_in = N(h + x) or h
+/// parallel     h' = h + z                          h_in = x
+/// ```
+///
+/// where `h` is the output of a sub-layer, `x` its residual and `N` the model's normalisation. See
+/// [`pfeiffer`](Self::pfeiffer), [`houlsby`](Self::houlsby), [`parallel`](Self::parallel) and
+/// [`mad_x`](Self::mad_x).
+///
+/// # Source
+///
+/// Houlsby et al. (2019), "Parameter-Efficient Transfer Learning for NLP",
+/// <https://arxiv.org/abs/1902.00751>; Pfeiffer et al. (2020), "MAD-X",
+/// <https://arxiv.org/abs/2005.00052>; Pfeiffer et al. (2021), "AdapterFusion",
+/// <https://arxiv.org/abs/2005.00247>; He et al. (2022), "Towards a Unified View of Parameter-Efficient
+/// Transfer Learning", <https://arxiv.org/abs/2110.04366>. As the `adapters` library 1.3 computes them.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct BottleneckConfig {
-    /// The width of the hidden states over that of the bottleneck. Default: 16.
-    pub reduction_factor: usize,
-    /// What stands between the two layers. Default: ReLU.
+    /// Whether there is one after attention.
+    pub after_attention: bool,
+    /// Whether there is one after the feed-forward network.
+    pub after_feedforward: bool,
+    /// The width of the hidden states over that of the bottleneck. Below 1, the bottleneck is wider.
+    pub reduction_factor: f64,
+    /// The same, for layers of these numbers. Default: none.
+    pub reduction_factors: BTreeMap<usize, f64>,
+    /// What stands between the two layers.
     pub activation: Activation,
     /// Dropout on the adapter's output, in `[0, 1)`. Default: 0.
     pub dropout: f64,
-    /// A regular expression that a site's path must match from end to end. Default: all, `.*`.
-    pub target: String,
+    /// What the output is multiplied with. Default: 1.
+    pub scaling: Scaling,
+    /// What the layers begin with. Default: [`BottleneckInit::Identity`].
+    pub init: BottleneckInit,
+    /// Whether it is given the residual in the place of the sub-layer's output.
+    pub parallel: bool,
+    /// Whether the model's normalisation of `h + x` comes before it.
+    pub model_norm_before: bool,
+    /// Whether `x` is added and the model's normalisation comes after it.
+    pub model_norm_after: bool,
+    /// Whether it has a normalisation of its own before it. Default: no.
+    pub norm_before: bool,
+    /// Whether it has one of its own after it. Default: no.
+    pub norm_after: bool,
+    /// What its output is added to.
+    pub residual: BottleneckResidual,
+    /// Whether that is added before its own normalisation. Default: no.
+    pub residual_before_norm: bool,
+    /// Layers of these numbers have none. Default: none such.
+    pub leave_out: Vec<usize>,
+    /// The invertible adapter at the embeddings. Default: none.
+    pub invertible: Option<InvertibleConfig>,
+    /// Modules that are trained as a whole besides. Default: none.
+    pub saved_modules: Vec<String>,
+}
+
+/// An invertible adapter: embeddings are mapped by a function that is undone before tokens are predicted.
+///
+/// `y₁ = x₁ + F(x₂)`, `y₂ = x₂ + G(y₁)`, of the two halves of a hidden state, where F and G are narrow
+/// layers with the adapter's activation between them.
+///
+/// # Source
+///
+/// Pfeiffer et al. (2020), "MAD-X", section 4.2, <https://arxiv.org/abs/2005.00052>; Dinh et al. (2015),
+/// "NICE", <https://arxiv.org/abs/1410.8516>.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InvertibleConfig {
+    /// Half the width of the hidden states over that of F and G. Default: 2.
+    pub reduction_factor: f64,
+    /// Whether the head that predicts tokens undoes it. Default: yes. Adapters that the `adapters`
+    /// library trained under a head of transformers never saw that, and are read without it.
+    pub inverse_at_head: bool,
+}
+
+impl Default for InvertibleConfig {
+    fn default() -> Self {
+        Self { reduction_factor: 2.0, inverse_at_head: true }
+    }
+}
+
+/// What the output of a bottleneck is multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Scaling {
+    /// A number.
+    Fixed(f64),
+    /// One that is learned, from 1 on.
+    Learned,
+    /// One for each channel, learned, from 1 on.
+    Channels,
+}
+
+/// What the layers of a bottleneck begin with; biases begin with 0.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum BottleneckInit {
+    /// Down normal with 0.02, up zero: it changes nothing at first.
+    Identity,
+    /// Both normal with 0.02: the default of the `adapters` library. It changes something at first.
+    Bert,
+    /// Down uniform up to `1 / √d_model`, up zero: He et al. (2022).
+    Mam,
+    /// Both normal with 0.01, without what is beyond two standard deviations.
+    Houlsby,
+}
+
+/// What the output of a bottleneck is added to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum BottleneckResidual {
+    /// The sub-layer's output `h`.
+    SubLayer,
+    /// `h + x`.
+    Sum,
+    /// What the adapter is given: the model's normalisation of `h + x`.
+    Normalized,
 }
 
 /// A non-linearity.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, serde::Deserialize, Eq, PartialEq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Activation {
@@ -64,6 +367,8 @@ pub enum Activation {
     Silu,
     /// The hyperbolic tangent.
     Tanh,
+    /// `x`, or a hundredth of it below zero.
+    LeakyRelu,
 }
 
 impl Activation {
@@ -75,14 +380,72 @@ impl Activation {
             Self::GeluTanh => activation::gelu_approximate(x),
             Self::Silu => activation::silu(x),
             Self::Tanh => x.tanh(),
+            Self::LeakyRelu => activation::leaky_relu(x, 0.01),
         }
     }
 }
 
+/// By the names that they have in most encoders.
+pub(crate) fn query_and_value() -> Targets {
+    Targets::pattern(".*(query|value|q_lin|v_lin)")
+}
+
+macro_rules! places {
+    ($($config:ident),+) => {$(
+        impl $config {
+            /// Sets the modules.
+            #[must_use]
+            pub fn with_targets(mut self, targets: Targets) -> Self {
+                self.targets = targets;
+                self
+            }
+
+            /// Sets the modules, by a regular expression that matches whole names.
+            #[must_use]
+            pub fn with_target(self, pattern: impl Into<String>) -> Self {
+                self.with_targets(Targets::pattern(pattern))
+            }
+        }
+    )+};
+}
+
+places!(LoraConfig, LoHaConfig, LoKrConfig, VeraConfig);
+
+macro_rules! saved {
+    ($($config:ident),+) => {$(
+        impl $config {
+            /// Sets the modules that are trained as a whole besides, by the ends of their names.
+            #[must_use]
+            pub fn with_saved_modules<S: Into<String>>(
+                mut self,
+                names: impl IntoIterator<Item = S>,
+            ) -> Self {
+                self.saved_modules = names.into_iter().map(Into::into).collect();
+                self
+            }
+        }
+    )+};
+}
+
+saved!(LoraConfig, Ia3Config, LoHaConfig, LoKrConfig, VeraConfig, BitFitConfig, BottleneckConfig);
+
 impl LoraConfig {
     /// A LoRA of a rank, with the defaults that stand beside the fields.
     pub fn new(rank: usize) -> Self {
-        Self { rank, alpha: 2.0 * rank as f64, dropout: 0.0, target: ".*(query|value)".to_owned() }
+        Self {
+            rank,
+            alpha: 2.0 * rank as f64,
+            dropout: 0.0,
+            rs_lora: false,
+            dora: false,
+            b_bias: false,
+            init: LoraInit::Kaiming,
+            rank_pattern: Vec::new(),
+            alpha_pattern: Vec::new(),
+            bias: BiasMode::None,
+            targets: query_and_value(),
+            saved_modules: Vec::new(),
+        }
     }
 
     /// Sets alpha.
@@ -99,22 +462,177 @@ impl LoraConfig {
         self
     }
 
-    /// Sets the pattern of the sites.
+    /// Sets whether lengths are learned apart from directions.
     #[must_use]
-    pub fn with_target(mut self, target: impl Into<String>) -> Self {
-        self.target = target.into();
+    pub fn with_dora(mut self, dora: bool) -> Self {
+        self.dora = dora;
+        self
+    }
+
+    /// Sets whether the scale is `alpha / √rank`.
+    #[must_use]
+    pub fn with_rs_lora(mut self, rs_lora: bool) -> Self {
+        self.rs_lora = rs_lora;
+        self
+    }
+
+    /// Sets which biases of the model are trained besides.
+    #[must_use]
+    pub fn with_bias(mut self, bias: BiasMode) -> Self {
+        self.bias = bias;
+        self
+    }
+
+    /// Sets what A begins with.
+    #[must_use]
+    pub fn with_init(mut self, init: LoraInit) -> Self {
+        self.init = init;
         self
     }
 }
 
-impl BottleneckConfig {
-    /// Adapters at every residual site, with the defaults that stand beside the fields.
-    pub fn new(reduction_factor: usize) -> Self {
+impl Default for Ia3Config {
+    /// The modules of the paper, by the names that they have in most encoders.
+    fn default() -> Self {
+        const SECOND: &str = r"(.*\.)?(\d+\.output\.dense|(ffn|ffns\.\d+)\.lin2|\d+\.down)";
+        const KEYS_AND_VALUES: &str = r".*(key|value|k_lin|v_lin)";
+        Self::new(Targets::pattern(format!("{KEYS_AND_VALUES}|{SECOND}")), Targets::pattern(SECOND))
+    }
+}
+
+impl Ia3Config {
+    /// Scales of what these modules give and, in the feed-forward ones among them, are given.
+    pub fn new(targets: Targets, feedforward: Targets) -> Self {
+        Self { targets, feedforward, saved_modules: Vec::new() }
+    }
+
+    /// Which of the adapted modules are feed-forward ones; an empty list says that none is.
+    pub(crate) fn feedforward_among(
+        &self,
+        names: &[String],
+        foreign: &ForeignNames,
+    ) -> Result<Vec<usize>, AdapterError> {
+        if matches!(&self.feedforward.modules, ModuleNames::List(names) if names.is_empty()) {
+            return Ok(Vec::new());
+        }
+        match self.feedforward.choose("feedforward_modules", names, &[], foreign) {
+            Err(AdapterError::Unmatched { .. }) if self.feedforward.allow_unmatched => {
+                Ok(Vec::new())
+            }
+            chosen => chosen,
+        }
+    }
+}
+
+impl LoHaConfig {
+    /// LoHa of a rank, with the defaults that stand beside the fields.
+    pub fn new(rank: usize) -> Self {
         Self {
-            reduction_factor,
+            rank,
+            alpha: 8.0,
+            rank_dropout: 0.0,
+            module_dropout: 0.0,
+            rank_pattern: Vec::new(),
+            alpha_pattern: Vec::new(),
+            targets: query_and_value(),
+            saved_modules: Vec::new(),
+        }
+    }
+}
+
+impl LoKrConfig {
+    /// LoKr of a rank, with the defaults that stand beside the fields.
+    pub fn new(rank: usize) -> Self {
+        Self {
+            rank,
+            alpha: 8.0,
+            decompose_both: false,
+            decompose_factor: None,
+            rank_dropout: 0.0,
+            rank_dropout_scale: false,
+            module_dropout: 0.0,
+            rank_pattern: Vec::new(),
+            alpha_pattern: Vec::new(),
+            targets: query_and_value(),
+            saved_modules: Vec::new(),
+        }
+    }
+}
+
+impl VeraConfig {
+    /// VeRA of a rank, with the defaults that stand beside the fields.
+    pub fn new(rank: usize) -> Self {
+        Self {
+            rank,
+            d_initial: 0.1,
+            dropout: 0.0,
+            bias: BiasMode::None,
+            targets: query_and_value(),
+            saved_modules: Vec::new(),
+        }
+    }
+}
+
+impl BottleneckConfig {
+    /// As [`pfeiffer`](Self::pfeiffer), with another reduction.
+    pub fn new(reduction_factor: usize) -> Self {
+        Self { reduction_factor: reduction_factor as f64, ..Self::pfeiffer() }
+    }
+
+    /// After the feed-forward network, with ReLU and a reduction of 16: `seq_bn`.
+    pub fn pfeiffer() -> Self {
+        Self {
+            after_attention: false,
+            after_feedforward: true,
+            reduction_factor: 16.0,
+            reduction_factors: BTreeMap::new(),
             activation: Activation::Relu,
             dropout: 0.0,
-            target: ".*".to_owned(),
+            scaling: Scaling::Fixed(1.0),
+            init: BottleneckInit::Identity,
+            parallel: false,
+            model_norm_before: true,
+            model_norm_after: true,
+            norm_before: false,
+            norm_after: false,
+            residual: BottleneckResidual::SubLayer,
+            residual_before_norm: false,
+            leave_out: Vec::new(),
+            invertible: None,
+            saved_modules: Vec::new(),
+        }
+    }
+
+    /// After attention and after the feed-forward network, with SiLU and a reduction of 16:
+    /// `double_seq_bn`.
+    pub fn houlsby() -> Self {
+        Self {
+            after_attention: true,
+            activation: Activation::Silu,
+            model_norm_before: false,
+            ..Self::pfeiffer()
+        }
+    }
+
+    /// Beside the feed-forward network, with ReLU, a reduction of 2 and a scale of 4: `par_bn`.
+    pub fn parallel() -> Self {
+        Self {
+            reduction_factor: 2.0,
+            scaling: Scaling::Fixed(4.0),
+            init: BottleneckInit::Mam,
+            parallel: true,
+            model_norm_before: false,
+            ..Self::pfeiffer()
+        }
+    }
+
+    /// A language adapter of MAD-X: as [`pfeiffer`](Self::pfeiffer) with a reduction of 2, and invertible
+    /// adapters at the embeddings: `seq_bn_inv`. Its task adapters are [`pfeiffer`](Self::pfeiffer)'s.
+    pub fn mad_x() -> Self {
+        Self {
+            reduction_factor: 2.0,
+            invertible: Some(InvertibleConfig::default()),
+            ..Self::pfeiffer()
         }
     }
 
@@ -132,60 +650,226 @@ impl BottleneckConfig {
         self
     }
 
-    /// Sets the pattern of the sites.
+    /// Sets the reduction.
     #[must_use]
-    pub fn with_target(mut self, target: impl Into<String>) -> Self {
-        self.target = target.into();
+    pub fn with_reduction_factor(mut self, reduction_factor: f64) -> Self {
+        self.reduction_factor = reduction_factor;
         self
     }
 
-    /// The width of the bottleneck, at least 1.
-    pub(crate) fn width(&self, d_model: usize) -> usize {
-        (d_model / self.reduction_factor).max(1)
+    /// Sets what the layers begin with.
+    #[must_use]
+    pub fn with_init(mut self, init: BottleneckInit) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// Leaves layers of these numbers out. Without the last, adapters of languages transfer better:
+    /// Pfeiffer et al. (2021), "UNKs Everywhere", <https://arxiv.org/abs/2012.15562>.
+    #[must_use]
+    pub fn without_layers(mut self, layers: impl IntoIterator<Item = usize>) -> Self {
+        self.leave_out = layers.into_iter().collect();
+        self
+    }
+
+    /// The width of the bottleneck in a layer, at least 1.
+    pub(crate) fn width(&self, d_model: usize, layer: Option<usize>) -> usize {
+        let factor = layer.and_then(|layer| self.reduction_factors.get(&layer));
+        narrowed(d_model, *factor.unwrap_or(&self.reduction_factor))
+    }
+}
+
+/// A width over a factor, rounded down, at least 1. As Python divides: 768 over 1.6 is 479, since 1.6 is a
+/// little more than that.
+pub(crate) fn narrowed(width: usize, factor: f64) -> usize {
+    let width = width as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a quotient of numbers above 0, rounded down"
+    )]
+    let narrow = ((width - width % factor) / factor).round() as usize;
+    narrow.max(1)
+}
+
+/// The kind of site that a method sits on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SiteKind {
+    Linear,
+    Residual,
+    Invertible,
+}
+
+impl SiteKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Residual => "residual",
+            Self::Invertible => "embedding",
+        }
     }
 }
 
 impl AdapterConfig {
-    /// The pattern, anchored at both ends; every other field is checked on the way.
-    pub(crate) fn check(&self) -> Result<Regex, AdapterError> {
-        let (size_field, size, dropout, target) = match self {
-            Self::Lora(lora) => ("rank", lora.rank, lora.dropout, &lora.target),
-            Self::Bottleneck(bottleneck) => (
-                "reduction_factor",
-                bottleneck.reduction_factor,
-                bottleneck.dropout,
-                &bottleneck.target,
-            ),
-        };
-        if size == 0 {
-            let (found, expected) = ("0".to_owned(), "at least 1");
-            return Err(AdapterError::Config { field: size_field, found, expected });
+    /// What the method is called: `lora`, `dora`, `ia3`, `loha`, `lokr`, `vera`, `bitfit`, `bottleneck`.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Lora(lora) if lora.dora => "dora",
+            Self::Lora(_) => "lora",
+            Self::Ia3(_) => "ia3",
+            Self::LoHa(_) => "loha",
+            Self::LoKr(_) => "lokr",
+            Self::Vera(_) => "vera",
+            Self::BitFit(_) => "bitfit",
+            Self::Bottleneck(_) => "bottleneck",
         }
-        if let Self::Lora(lora) = self
-            && !(lora.alpha.is_finite() && lora.alpha > 0.0)
-        {
-            return Err(AdapterError::Config {
-                field: "alpha",
-                found: lora.alpha.to_string(),
-                expected: "a finite number above 0",
-            });
-        }
-        if !(0.0..1.0).contains(&dropout) {
-            let (found, expected) = (dropout.to_string(), "0 <= dropout < 1");
-            return Err(AdapterError::Config { field: "dropout", found, expected });
-        }
-        Regex::new(&format!("^(?:{target})$")).map_err(|_| AdapterError::Config {
-            field: "target",
-            found: format!("`{target}`"),
-            expected: "a regular expression",
+    }
+
+    /// The linear modules that it adapts; `None` for a method that is on no such.
+    pub(crate) fn targets(&self) -> Option<&Targets> {
+        Some(match self {
+            Self::Lora(config) => &config.targets,
+            Self::Ia3(config) => &config.targets,
+            Self::LoHa(config) => &config.targets,
+            Self::LoKr(config) => &config.targets,
+            Self::Vera(config) => &config.targets,
+            Self::BitFit(_) | Self::Bottleneck(_) => return None,
         })
     }
 
-    /// The kind of site that the adapter sits on.
-    pub(crate) fn kind(&self) -> &'static str {
+    /// The same, of which an entry may match nothing.
+    pub(crate) fn lenient(mut self) -> Self {
+        let targets = match &mut self {
+            Self::Lora(config) => &mut config.targets,
+            Self::Ia3(config) => {
+                config.feedforward.allow_unmatched = true;
+                &mut config.targets
+            }
+            Self::LoHa(config) => &mut config.targets,
+            Self::LoKr(config) => &mut config.targets,
+            Self::Vera(config) => &mut config.targets,
+            Self::BitFit(_) | Self::Bottleneck(_) => return self,
+        };
+        targets.allow_unmatched = true;
+        self
+    }
+
+    /// The modules that are trained as a whole besides.
+    pub fn saved_modules(&self) -> &[String] {
         match self {
-            Self::Lora(_) => "linear",
-            Self::Bottleneck(_) => "residual",
+            Self::Lora(config) => &config.saved_modules,
+            Self::Ia3(config) => &config.saved_modules,
+            Self::LoHa(config) => &config.saved_modules,
+            Self::LoKr(config) => &config.saved_modules,
+            Self::Vera(config) => &config.saved_modules,
+            Self::BitFit(config) => &config.saved_modules,
+            Self::Bottleneck(config) => &config.saved_modules,
+        }
+    }
+
+    /// Sets the modules that are trained as a whole besides, such as a fresh head.
+    #[must_use]
+    pub fn with_saved_modules<S: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let saved = match &mut self {
+            Self::Lora(config) => &mut config.saved_modules,
+            Self::Ia3(config) => &mut config.saved_modules,
+            Self::LoHa(config) => &mut config.saved_modules,
+            Self::LoKr(config) => &mut config.saved_modules,
+            Self::Vera(config) => &mut config.saved_modules,
+            Self::BitFit(config) => &mut config.saved_modules,
+            Self::Bottleneck(config) => &mut config.saved_modules,
+        };
+        *saved = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    pub(crate) fn bias_mode(&self) -> BiasMode {
+        match self {
+            Self::Lora(config) => config.bias,
+            Self::Vera(config) => config.bias,
+            Self::BitFit(_) => BiasMode::All,
+            _ => BiasMode::None,
+        }
+    }
+
+    /// Every field is in its range.
+    pub(crate) fn check(&self) -> Result<(), AdapterError> {
+        let positive = |field, size: usize| {
+            let (found, expected) = (size.to_string(), "at least 1");
+            if size > 0 { Ok(()) } else { Err(AdapterError::Config { field, found, expected }) }
+        };
+        let rate = |field, rate: f64| {
+            let (found, expected) = (rate.to_string(), "0 <= rate < 1");
+            if (0.0..1.0).contains(&rate) {
+                Ok(())
+            } else {
+                Err(AdapterError::Config { field, found, expected })
+            }
+        };
+        let scale = |field, alpha: f64| {
+            let (found, expected) = (alpha.to_string(), "a finite number above 0");
+            if alpha.is_finite() && alpha > 0.0 {
+                Ok(())
+            } else {
+                Err(AdapterError::Config { field, found, expected })
+            }
+        };
+        let patterns = |ranks: &[(String, usize)], alphas: &[(String, f64)]| {
+            ranks.iter().try_for_each(|(_, rank)| positive("rank_pattern", *rank))?;
+            alphas.iter().try_for_each(|(_, alpha)| scale("alpha_pattern", *alpha))
+        };
+        match self {
+            Self::Lora(config) => {
+                positive("rank", config.rank)?;
+                scale("alpha", config.alpha)?;
+                rate("dropout", config.dropout)?;
+                if config.b_bias && (config.dora || config.init != LoraInit::Kaiming) {
+                    let (field, found) = ("lora_bias", "true".to_owned());
+                    let expected = "false with DoRA or another beginning, as in `peft`";
+                    return Err(AdapterError::Config { field, found, expected });
+                }
+                patterns(&config.rank_pattern, &config.alpha_pattern)
+            }
+            Self::LoHa(config) => {
+                positive("rank", config.rank)?;
+                scale("alpha", config.alpha)?;
+                rate("rank_dropout", config.rank_dropout)?;
+                rate("module_dropout", config.module_dropout)?;
+                patterns(&config.rank_pattern, &config.alpha_pattern)
+            }
+            Self::LoKr(config) => {
+                positive("rank", config.rank)?;
+                scale("alpha", config.alpha)?;
+                positive("decompose_factor", config.decompose_factor.unwrap_or(1))?;
+                rate("rank_dropout", config.rank_dropout)?;
+                rate("module_dropout", config.module_dropout)?;
+                patterns(&config.rank_pattern, &config.alpha_pattern)
+            }
+            Self::Vera(config) => {
+                positive("rank", config.rank)?;
+                scale("d_initial", config.d_initial)?;
+                rate("dropout", config.dropout)
+            }
+            Self::Bottleneck(config) => {
+                scale("reduction_factor", config.reduction_factor)?;
+                config
+                    .reduction_factors
+                    .values()
+                    .try_for_each(|factor| scale("reduction_factor", *factor))?;
+                if let Some(invertible) = &config.invertible {
+                    scale("inv_adapter_reduction_factor", invertible.reduction_factor)?;
+                }
+                if !(config.after_attention || config.after_feedforward) {
+                    let (field, found) = ("after_feedforward", "false".to_owned());
+                    let expected = "true, or `after_attention`";
+                    return Err(AdapterError::Config { field, found, expected });
+                }
+                rate("dropout", config.dropout)
+            }
+            Self::Ia3(_) | Self::BitFit(_) => Ok(()),
         }
     }
 }

@@ -21,18 +21,20 @@ pub enum AdapterError {
         expected: &'static str,
     },
 
-    /// The pattern matches no site of the kind that the adapter needs.
+    /// An entry of a configuration matches nothing.
     #[error(
-        "adapter: `{target}` matches no {kind} site, expected one of: {}",
-        if sites.is_empty() { "none (the model offers no such site)".to_owned() } else { sites.join(", ") }
+        "adapter: `{entry}` of `{field}` matches no {kind} module, expected one of: {}",
+        if names.is_empty() { "none (the model offers no such)".to_owned() } else { names.join(", ") }
     )]
-    NoMatch {
-        /// The pattern.
-        target: String,
-        /// The kind of site that the adapter sits on.
+    Unmatched {
+        /// The field.
+        field: &'static str,
+        /// The entry.
+        entry: String,
+        /// The kind of module that it could have matched.
         kind: &'static str,
-        /// The sites of that kind.
-        sites: Vec<String>,
+        /// The modules of that kind.
+        names: Vec<String>,
     },
 
     /// The rank is larger than the matrix allows.
@@ -48,25 +50,101 @@ pub enum AdapterError {
         outputs: usize,
     },
 
-    /// An adapter sits there already.
-    #[error("adapter: `{site}` has one already, expected a free site (detach or merge it first)")]
-    Occupied {
-        /// The site.
-        site: String,
+    /// Another adapter has that name.
+    #[error("adapter: `{name}` is attached already, expected another name (or detach it first)")]
+    Taken {
+        /// The name.
+        name: String,
     },
 
-    /// There is no adapter to merge, save or take off.
+    /// No adapter has that name.
+    #[error(
+        "adapter: `{name}` is not attached, expected one of: {}",
+        if known.is_empty() { "none (the model has no adapter)".to_owned() } else { known.join(", ") }
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The adapters that there are.
+        known: Vec<String>,
+    },
+
+    /// An adapter does not act.
+    #[error("adapter: `{name}` does not act, expected it among those that do: {active}")]
+    Asleep {
+        /// The adapter.
+        name: String,
+        /// What acts.
+        active: String,
+    },
+
+    /// A composition cannot act.
+    #[error("composition of adapters: {found}, expected {expected}")]
+    Composition {
+        /// What is wrong.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+
+    /// What an adapter has in full is not in the model: it was attached to another, such as one with a head.
+    #[error(
+        "adapter: `{name}` has `{path}` in full, which this model has not, expected the model that it was attached to"
+    )]
+    Moved {
+        /// The adapter.
+        name: String,
+        /// The first such parameter.
+        path: String,
+    },
+
+    /// The model has no place for parameters in full.
+    #[error(
+        "adapter: it is to have `{path}` in full, expected a model with a field for `FullParameters`"
+    )]
+    NoPlace {
+        /// The first of these parameters.
+        path: String,
+    },
+
+    /// There is nothing of what is needed.
     #[error("the model has no {what}, expected at least one")]
     Nothing {
         /// What is missing.
         what: &'static str,
     },
 
-    /// An adapter of this kind cannot be folded into a weight.
-    #[error("`{site}` has a bottleneck adapter, which no weight can absorb, expected LoRA only")]
+    /// What acts at a site cannot be folded into a layer.
+    #[error(
+        "`{site}` has {why}, which no layer can absorb, expected adapters of linear layers alone"
+    )]
     NotMergeable {
         /// The site.
         site: String,
+        /// What is there.
+        why: &'static str,
+    },
+
+    /// Folding an adapter in would change what a layer computes.
+    #[error(
+        "`{site}` would change by {share:.1e} of its largest output once merged, expected rounding alone"
+    )]
+    Inexact {
+        /// The site.
+        site: String,
+        /// The difference, as a share of the largest output.
+        share: f64,
+    },
+
+    /// Adapters cannot become one.
+    #[error("adapter: `{name}` at `{site}` is {why}, expected plain LoRAs")]
+    NotCombinable {
+        /// The adapter.
+        name: String,
+        /// The site.
+        site: String,
+        /// What is in the way.
+        why: &'static str,
     },
 
     /// A file of an adapter could not be read.

@@ -1,19 +1,48 @@
 #![doc = include_str!("../README.md")]
 
+mod active;
 mod attach;
 mod bottleneck;
+mod combine;
+mod composition;
 mod config;
+mod dropped;
 mod error;
-mod lora;
-mod site;
-mod storage;
+mod files;
+mod full;
+mod fusion;
+mod held;
+mod host;
+mod init;
+mod invertible;
+mod linear;
+mod merge;
+mod names;
+mod report;
+mod residual;
+mod slot;
+mod targets;
 
+pub use active::{activate, active_adapters, adapter_names, effect, train_only};
 pub use attach::{
-    AttachReport, attach, detach, merge_lora, parameter_count, trainable_parameter_count,
+    AttachReport, attach, detach, detach_all, parameter_count, trainable_parameter_count,
 };
-pub use bottleneck::{BottleneckAdapter, ResidualSite};
-pub use config::{Activation, AdapterConfig, BottleneckConfig, LoraConfig};
+pub use combine::{Combination, Operator, combine};
+pub use composition::Composition;
+pub use config::{
+    Activation, AdapterConfig, BiasMode, BitFitConfig, BottleneckConfig, BottleneckInit,
+    BottleneckResidual, Ia3Config, InvertibleConfig, LoHaConfig, LoKrConfig, LoraConfig, LoraInit,
+    Scaling, VeraConfig,
+};
 pub use error::AdapterError;
-pub use lora::{LinearSite, LoraLinear};
-pub use site::{AdapterHost, SiteMut};
-pub use storage::{load_adapter, save_adapter};
+pub use files::{AdapterCard, LoadedAdapter, load_adapter, save_adapter};
+pub use full::FullParameters;
+pub use fusion::{FusionConfig, attach_fusion, fusion_penalty, load_fusion, save_fusion};
+pub use host::{AdapterHost, SiteMut};
+pub use invertible::InvertibleSite;
+pub use linear::LinearSite;
+pub use merge::{MergeReport, merge};
+pub use names::ForeignNames;
+pub use report::{AdapterReport, AttachedAdapter, AttachedSite, adapters};
+pub use residual::{ResidualSite, SubLayer};
+pub use targets::{ModuleNames, Targets};

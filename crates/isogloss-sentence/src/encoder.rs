@@ -125,6 +125,19 @@ impl SentenceEncoder {
         Ok(Self { max_tokens, ..self })
     }
 
+    /// Changes the encoder, such as by putting adapters on it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the change.
+    pub fn try_map_encoder<E>(
+        self,
+        change: impl FnOnce(Encoder) -> Result<Encoder, E>,
+    ) -> Result<Self, E> {
+        let encoder = change(self.model.model().clone())?;
+        Ok(Self { model: self.model.with_model(encoder), ..self })
+    }
+
     /// The model under the pooling.
     pub fn encoder(&self) -> &Encoder {
         self.model.model()

@@ -1,29 +1,39 @@
 //! Where adapters may sit: the models' side of `isogloss-peft`.
 
-use isogloss_peft::{AdapterHost, SiteMut};
+use isogloss_peft::{AdapterHost, ForeignNames, SiteMut};
+
+use crate::pretrained::foreign_names;
 
 use crate::{Encoder, MaskedLanguageModel, QuestionAnswerer, SequenceClassifier, TokenClassifier};
 
-/// Sites are visited layer by layer. Their paths are those of the modules:
-/// `layers.0.attention.query`, `.key`, `.value`, `.output`, `layers.0.up`, `layers.0.down`, and
-/// `layers.0.adapter` after the feed-forward sub-layer.
+/// Sites are visited from below. Their paths are those of the modules: `embeddings.adapter`, and of each layer
+/// `layers.0.attention.query`, `.key`, `.value`, `.output`, `layers.0.attention_adapter` after attention,
+/// `layers.0.up`, `layers.0.down`, and `layers.0.adapter` after the feed-forward sub-layer.
 impl AdapterHost for Encoder {
     fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
+        visit("embeddings.adapter", SiteMut::Invertible(&mut self.embeddings.adapter));
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let attention = &mut layer.attention;
-            let linear = [
-                ("attention.query", &mut attention.query),
-                ("attention.key", &mut attention.key),
-                ("attention.value", &mut attention.value),
-                ("attention.output", &mut attention.output),
-                ("up", &mut layer.up),
-                ("down", &mut layer.down),
+            let sites = [
+                ("attention.query", SiteMut::Linear(&mut attention.query)),
+                ("attention.key", SiteMut::Linear(&mut attention.key)),
+                ("attention.value", SiteMut::Linear(&mut attention.value)),
+                ("attention.output", SiteMut::Linear(&mut attention.output)),
+                ("attention_adapter", SiteMut::Residual(&mut layer.attention_adapter)),
+                ("up", SiteMut::Linear(&mut layer.up)),
+                ("down", SiteMut::Linear(&mut layer.down)),
+                ("adapter", SiteMut::Residual(&mut layer.adapter)),
             ];
-            for (name, site) in linear {
-                visit(&format!("layers.{index}.{name}"), SiteMut::Linear(site));
+            for (name, site) in sites {
+                visit(&format!("layers.{index}.{name}"), site);
             }
-            visit(&format!("layers.{index}.adapter"), SiteMut::Residual(&mut layer.adapter));
         }
+        visit("full", SiteMut::Full(&mut self.full));
+    }
+
+    /// Those of transformers, for a model of one of its families.
+    fn foreign_names(&self) -> ForeignNames {
+        foreign_names(self)
     }
 }
 
@@ -36,6 +46,11 @@ macro_rules! through_the_encoder {
                     visit(&format!("encoder.{path}"), site);
                 };
                 self.encoder.for_each_site(&mut visit);
+            }
+
+            /// Those of transformers, for a model of one of its families.
+            fn foreign_names(&self) -> ForeignNames {
+                foreign_names(self)
             }
         }
     )+};

@@ -307,6 +307,11 @@ impl DeviceBatch {
         &self.visibility
     }
 
+    /// Whether several sequences stand in one row.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
     /// The rows that layers read, and their length; those of the batch, unless it is packed.
     pub fn layer_dims(&self) -> [usize; 2] {
         self.packed.as_ref().map_or_else(|| self.dims(), |packed| packed.dims)

@@ -6,12 +6,13 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::{Int, Tensor};
 use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout, embedding};
-use isogloss_peft::{AdapterHost as _, SiteMut};
+use isogloss_peft::{AdapterHost as _, FullParameters, InvertibleSite, SiteMut};
 
 use crate::initialization::Initialization;
 use crate::recompute;
 use crate::{
-    ConfigFault, DeviceBatch, EncoderConfig, EncoderConfigError, EncoderLayer, NormOrder, Pooling,
+    ConfigFault, DeviceBatch, EncoderConfig, EncoderConfigError, EncoderLayer, Family, NormOrder,
+    Pooling,
 };
 
 /// Words, positions and, where the model has them, token types and languages, added; in a post-LN
@@ -23,6 +24,8 @@ pub struct Embeddings {
     pub(crate) token_type: Option<Embedding>,
     pub(crate) language: Option<Embedding>,
     pub(crate) norm: Option<LayerNorm>,
+    /// For adapters of languages.
+    pub(crate) adapter: InvertibleSite,
     dropout: Dropout,
 }
 
@@ -43,6 +46,7 @@ impl Embeddings {
             language: some_table("language", config.n_languages),
             norm: (config.norm == NormOrder::Post)
                 .then(|| init.layer_norm(config.d_model, config.layer_norm_eps)),
+            adapter: InvertibleSite::new(config.d_model),
             dropout: DropoutConfig::new(config.dropout).init(),
         }
     }
@@ -86,7 +90,28 @@ impl Embeddings {
             Some(norm) => norm.forward(sum),
             None => sum,
         };
-        dropout(sum, &self.dropout)
+        self.adapter.forward(dropout(sum, &self.dropout))
+    }
+
+    /// Adapters that differ by rows or tokens are of a batch of so many, and of one that is not packed.
+    fn assert_routed(&self, batch: &DeviceBatch) {
+        let [rows, tokens] = self.adapter.routes();
+        if rows.is_none() && tokens.is_none() {
+            return;
+        }
+        let dims = batch.dims();
+        assert!(!batch.is_packed(), "a packed batch for adapters that differ by rows or tokens");
+        assert!(
+            rows.is_none_or(|rows| rows == dims[0])
+                && tokens.is_none_or(|tokens| tokens == dims[1]),
+            "a batch of {dims:?} for adapters that differ by {rows:?} rows, {tokens:?} tokens a row",
+        );
+    }
+
+    /// Maps back what is about to be multiplied with the word embedding, where an adapter maps embeddings.
+    /// `[n, d_model]`
+    pub(crate) fn undo_adapters(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.adapter.inverse(hidden)
     }
 }
 
@@ -153,6 +178,12 @@ pub struct Encoder {
     // Invariant: the shape that the modules above have.
     #[module(skip)]
     config: EncoderConfig,
+    /// What adapters have in the place of parameters of the model.
+    #[module(skip)]
+    pub(crate) full: FullParameters,
+    /// Whose names others call its tensors by.
+    #[module(skip)]
+    pub(crate) family: Option<Family>,
 }
 
 impl Encoder {
@@ -167,6 +198,8 @@ impl Encoder {
                 dense: init.linear("pooler.dense", [config.d_model, config.d_model]),
             }),
             config: config.clone(),
+            full: FullParameters::default(),
+            family: None,
         }
     }
 
@@ -298,7 +331,13 @@ impl Encoder {
     /// # Shapes
     ///
     /// - returns: `[batch, seq, d_model]`
+    ///
+    /// # Panics
+    ///
+    /// Where adapters that differ by rows or tokens act, and the batch has another number of those, or is
+    /// packed.
     pub fn forward_layers(&self, batch: &DeviceBatch, n_layers: usize) -> Tensor<3> {
+        self.embeddings.assert_routed(batch);
         let embedded = self.embeddings.forward(batch);
         let layers = &self.layers[..n_layers.min(self.layers.len())];
         let recomputed = recompute::forward(layers, &self.embeddings, &embedded, batch);

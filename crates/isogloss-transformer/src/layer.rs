@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use isogloss_kernels::{
     AttentionShape, LayerNorm, Visibility, attention, dropout, residual_dropout,
 };
-use isogloss_peft::{Activation, LinearSite, ResidualSite};
+use isogloss_peft::{Activation, LinearSite, ResidualSite, SubLayer};
 
 use crate::initialization::Initialization;
 use crate::{DropoutAfter, EncoderConfig, NormOrder};
@@ -75,6 +75,7 @@ pub struct EncoderLayer {
     pub(crate) attention: SelfAttention,
     /// After attention in post-LN, before it in pre-LN.
     pub(crate) attention_norm: LayerNorm,
+    pub(crate) attention_adapter: ResidualSite,
     pub(crate) up: LinearSite,
     pub(crate) down: LinearSite,
     pub(crate) adapter: ResidualSite,
@@ -99,9 +100,10 @@ impl EncoderLayer {
         Self {
             attention: SelfAttention::new(config, &format!("{path}.attention"), init),
             attention_norm: norm(),
+            attention_adapter: ResidualSite::new(d_model, SubLayer::Attention),
             up: LinearSite::new(init.linear(&format!("{path}.up"), [d_model, d_ff])),
             down: LinearSite::new(init.linear(&format!("{path}.down"), [d_ff, d_model])),
-            adapter: ResidualSite::new(d_model),
+            adapter: ResidualSite::new(d_model, SubLayer::FeedForward),
             output_norm: norm(),
             attention_dropout: dropout(DropoutAfter::FeedForward),
             output_dropout: dropout(DropoutAfter::Attention),
@@ -126,18 +128,30 @@ impl EncoderLayer {
         match self.norm {
             NormOrder::Post => {
                 let attended = self.attention.forward(x.clone(), dims, visibility);
-                let sum = residual_dropout(x, attended, &self.attention_dropout);
-                let x = self.attention_norm.forward(sum);
+                let x = self.after_attention(attended, x, |sum| self.attention_norm.forward(sum));
                 let hidden = feed(x.clone());
                 self.adapter.forward(hidden, x, |sum| self.output_norm.forward(sum))
             }
             NormOrder::Pre => {
                 let normal = self.attention_norm.forward(x.clone());
                 let attended = self.attention.forward(normal, dims, visibility);
-                let x = residual_dropout(x, attended, &self.attention_dropout);
+                let x = self.after_attention(attended, x, |sum| sum);
                 let hidden = feed(self.output_norm.forward(x.clone()));
                 self.adapter.forward(hidden, x, |sum| sum)
             }
         }
+    }
+
+    fn after_attention(
+        &self,
+        attended: Tensor<2>,
+        x: Tensor<2>,
+        norm: impl Fn(Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        if self.attention_adapter.is_idle() {
+            return norm(residual_dropout(x, attended, &self.attention_dropout));
+        }
+        let attended = dropout(attended, &self.attention_dropout);
+        self.attention_adapter.forward(attended, x, norm)
     }
 }

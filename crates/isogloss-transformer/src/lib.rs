@@ -54,7 +54,8 @@ pub use objective::{LossSum, LossValue, Objective};
 pub use pooling::{Pooling, l2_normalize};
 pub use pretrained::{
     AnyPretrained, Family, Logits, Pretrained, PretrainedHead, PretrainedModel, PretrainedOutput,
-    SaveOptions, TensorNames, TensorPart, WeightType, load_renamed, save_renamed, tensor_shapes,
+    SaveOptions, TensorNames, TensorPart, WeightType, head_modules, load_renamed, save_renamed,
+    tensor_shapes,
 };
 pub use question_answering::{
     AnsweredSequence, QuestionAnswerer, QuestionAnsweringBatch, QuestionAnsweringConfig,

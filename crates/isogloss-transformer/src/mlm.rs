@@ -124,26 +124,8 @@ impl MlmHead {
         }
     }
 
-    /// The scores of the vocabulary at the chosen positions only.
-    ///
-    /// # Shapes
-    ///
-    /// - `hidden`: `[batch, seq, d_model]`
-    /// - `flat_positions`: `[n_masked]`, each `row · seq + token`
-    /// - `word_embedding`: `[vocab_size, d_model]`, which a head with a matrix of its own does not use
-    /// - returns: `[n_masked, vocab_size]`, unnormalised
-    pub fn forward(
-        &self,
-        hidden: Tensor<3>,
-        flat_positions: &Tensor<1, Int>,
-        word_embedding: Tensor<2>,
-    ) -> Tensor<2> {
-        self.scores(chosen(hidden, flat_positions), word_embedding)
-    }
-
-    /// The scores of hidden states. `[n, d_model]` to `[n, vocab_size]`
-    fn scores(&self, hidden: Tensor<2>, word_embedding: Tensor<2>) -> Tensor<2> {
-        let transformed = self.transform(hidden);
+    /// The scores of what [was transformed](Self::transform). `[n, d_model]` to `[n, vocab_size]`
+    fn scores(&self, transformed: Tensor<2>, word_embedding: Tensor<2>) -> Tensor<2> {
         self.products(transformed, self.matrix(word_embedding)) + self.bias.val().unsqueeze::<2>()
     }
 
@@ -413,6 +395,27 @@ impl MaskedLanguageModel {
         self.encoder
     }
 
+    /// The same head on another encoder, such as one that went on learning, to see what it has forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`EncoderConfigError`] where the encoder is of another width or vocabulary.
+    pub fn with_encoder(self, encoder: Encoder) -> Result<Self, EncoderConfigError> {
+        let (own, other) = (self.encoder.config(), encoder.config());
+        let mut faults = Vec::new();
+        for (field, found, expected) in [
+            ("d_model", other.d_model, own.d_model),
+            ("vocab_size", other.vocab_size, own.vocab_size),
+        ] {
+            ConfigFault::check(&mut faults, found == expected, field, found, expected.to_string());
+        }
+        if faults.is_empty() {
+            Ok(Self { encoder, ..self })
+        } else {
+            Err(EncoderConfigError { faults })
+        }
+    }
+
     /// The head.
     pub fn head(&self) -> &MlmHead {
         &self.head
@@ -429,7 +432,7 @@ impl MaskedLanguageModel {
             return LossSum::zero(&batch.labels.device());
         }
         let hidden = self.encoder.forward(&batch.input);
-        let transformed = self.head.transform(chosen(hidden, &batch.flat_positions));
+        let transformed = self.transformed(chosen(hidden, &batch.flat_positions));
         let matrix = self.head.matrix(self.encoder.word_embedding());
         decoder_cross_entropy(&transformed, &matrix, &self.head.bias.val(), &batch.labels)
     }
@@ -445,14 +448,31 @@ impl MaskedLanguageModel {
     ///
     /// Their number must not be 0.
     pub fn logits(&self, batch: &MlmBatch) -> Tensor<2> {
-        let hidden = self.encoder.forward(&batch.input);
-        self.head.forward(hidden, &batch.flat_positions, self.encoder.word_embedding())
+        self.logits_at(self.encoder.forward(&batch.input), &batch.flat_positions)
+    }
+
+    /// The scores of the vocabulary at some places, of hidden states of the encoder.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[batch, seq, d_model]`
+    /// - `flat_positions`: `[n]`, each `row · seq + token`
+    /// - returns: `[n, vocab_size]`, unnormalised
+    pub fn logits_at(&self, hidden: Tensor<3>, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
+        let transformed = self.transformed(chosen(hidden, flat_positions));
+        self.head.scores(transformed, self.encoder.word_embedding())
+    }
+
+    /// What is multiplied with the embedding, once an adapter's map of the embeddings is undone.
+    fn transformed(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.encoder.embeddings().undo_adapters(self.head.transform(hidden))
     }
 
     /// The scores of the vocabulary at every token, which no training needs. `[batch, seq, vocab_size]`
     pub(crate) fn logits_of_all(&self, hidden: Tensor<3>) -> Tensor<3> {
         let [rows, seq, _] = hidden.dims();
-        let logits = self.head.scores(hidden.flatten(0, 1), self.encoder.word_embedding());
+        let transformed = self.transformed(hidden.flatten(0, 1));
+        let logits = self.head.scores(transformed, self.encoder.word_embedding());
         let [_, vocab_size] = logits.dims();
         logits.reshape([rows, seq, vocab_size])
     }

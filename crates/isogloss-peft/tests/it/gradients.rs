@@ -1,10 +1,13 @@
-//! Gradients of an adapter against finite differences.
+//! Gradients of an adapter against finite differences. Not DoRA's: it takes a norm for a constant.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use isogloss_core::Seed;
-use isogloss_peft::{Activation, AdapterConfig, BottleneckConfig, LoraConfig, attach};
+use isogloss_peft::{
+    Activation, AdapterConfig, BottleneckConfig, Ia3Config, LoHaConfig, LoKrConfig, LoraConfig,
+    Targets, VeraConfig, attach,
+};
 use isogloss_testing::device;
 use rand::RngExt;
 
@@ -71,10 +74,14 @@ fn gradients_are_those_of_finite_differences() {
     let x = rows(4, 6, &device);
     for config in [
         AdapterConfig::Lora(LoraConfig::new(2).with_target("up|down")),
+        AdapterConfig::LoHa(LoHaConfig::new(2).with_target("up|down")),
+        AdapterConfig::LoKr(LoKrConfig::new(1).with_target("up|down")),
+        AdapterConfig::Vera(VeraConfig::new(3).with_target("up|down")),
+        AdapterConfig::Ia3(Ia3Config::new(Targets::all(), Targets::list(["down"]))),
         AdapterConfig::Bottleneck(BottleneckConfig::new(3).with_activation(Activation::Gelu)),
     ] {
         let (model, report) =
-            attach(Block::new(6, &device), &config, Seed::new(1), &device).unwrap();
+            attach(Block::new(6, &device), "it", &config, Seed::new(1), &device).unwrap();
         let model = model.map(&mut Randomise(0));
         let loss = |model: &Block| model.forward(x.clone()).square().sum();
         let gradients = GradientsParams::from_grads(loss(&model).backward(), &model);

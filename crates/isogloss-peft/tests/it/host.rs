@@ -1,32 +1,46 @@
 //! A plain Burn model that offers sites: what a user of this crate writes.
 
-use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
-use isogloss_peft::{AdapterHost, LinearSite, ResidualSite, SiteMut};
+use isogloss_peft::{FullParameters, LinearSite, ResidualSite, SubLayer, adapter_sites};
 use rand::RngExt;
 
 #[derive(Module, Debug)]
 pub(crate) struct Block {
     pub(crate) up: LinearSite,
     pub(crate) down: LinearSite,
-    end: ResidualSite,
-    norm: LayerNorm,
-    head: Linear,
+    pub(crate) end: ResidualSite,
+    pub(crate) norm: LayerNorm,
+    pub(crate) head: Linear,
+    #[module(skip)]
+    full: FullParameters,
 }
 
 impl Block {
+    /// The same whenever it is asked for, whatever other tests draw.
     pub(crate) fn new(width: usize, device: &Device) -> Self {
-        device.seed(7);
-        let site =
-            |inputs, outputs| LinearSite::new(LinearConfig::new(inputs, outputs).init(device));
+        let layer = |name: &str, inputs: usize, outputs: usize| {
+            let mut rng = Seed::new(7).derive(name).rng();
+            let bound = 1.0 / (inputs as f32).sqrt();
+            let mut numbers = |count: usize| -> Vec<f32> {
+                (0..count).map(|_| rng.random_range(-bound..bound)).collect()
+            };
+            let weight = TensorData::new(numbers(inputs * outputs), [inputs, outputs]);
+            let bias = TensorData::new(numbers(outputs), [outputs]);
+            Linear {
+                weight: Param::from_data(weight, device),
+                bias: Some(Param::from_data(bias, device)),
+            }
+        };
         Self {
-            up: site(width, 2 * width),
-            down: site(2 * width, width),
-            end: ResidualSite::new(width),
+            up: LinearSite::new(layer("up", width, 2 * width)),
+            down: LinearSite::new(layer("down", 2 * width, width)),
+            end: ResidualSite::new(width, SubLayer::FeedForward),
             norm: LayerNormConfig::new(width).init(device),
-            head: LinearConfig::new(width, 3).init(device),
+            head: layer("head", width, 3),
+            full: FullParameters::default(),
         }
     }
 
@@ -36,13 +50,7 @@ impl Block {
     }
 }
 
-impl AdapterHost for Block {
-    fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
-        visit("up", SiteMut::Linear(&mut self.up));
-        visit("down", SiteMut::Linear(&mut self.down));
-        visit("end", SiteMut::Residual(&mut self.end));
-    }
-}
+adapter_sites!(Block { Linear: up, down; Residual: end; Full: full });
 
 /// Rows of numbers from -1 to 1. `[rows, width]`
 pub(crate) fn rows(rows: usize, width: usize, device: &Device) -> Tensor<2> {

@@ -3,6 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use isogloss_peft::{
+    AdapterCard, AdapterError, AdapterHost, AdapterReport, LoadedAdapter, adapters, load_adapter,
+    save_adapter,
+};
 use serde_json::Value;
 
 use super::read::{self, Precision, read_json};
@@ -141,6 +145,62 @@ impl AnyPretrained {
         }
     }
 
+    /// Puts an adapter on it that was made here or elsewhere, on top of those that are there, as
+    /// [`load_adapter`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn with_adapter(
+        self,
+        name: &str,
+        dir: &Path,
+        device: &Device,
+    ) -> Result<(Self, LoadedAdapter), AdapterError> {
+        match self {
+            Self::Encoder(pretrained) => adapted(*pretrained, name, dir, device),
+            Self::MaskedLanguageModel(pretrained) => adapted(*pretrained, name, dir, device),
+            Self::SequenceClassifier(pretrained) => adapted(*pretrained, name, dir, device),
+            Self::TokenClassifier(pretrained) => adapted(*pretrained, name, dir, device),
+            Self::QuestionAnswerer(pretrained) => adapted(*pretrained, name, dir, device),
+        }
+    }
+
+    /// Writes one of its adapters as [`save_adapter`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn save_adapter(
+        &self,
+        name: &str,
+        card: &AdapterCard,
+        dir: &Path,
+    ) -> Result<(), AdapterError> {
+        match self {
+            Self::Encoder(pretrained) => save_adapter(pretrained.model(), name, card, dir),
+            Self::MaskedLanguageModel(pretrained) => {
+                save_adapter(pretrained.model(), name, card, dir)
+            }
+            Self::SequenceClassifier(pretrained) => {
+                save_adapter(pretrained.model(), name, card, dir)
+            }
+            Self::TokenClassifier(pretrained) => save_adapter(pretrained.model(), name, card, dir),
+            Self::QuestionAnswerer(pretrained) => save_adapter(pretrained.model(), name, card, dir),
+        }
+    }
+
+    /// What adapters it has.
+    pub fn adapters(&self) -> AdapterReport {
+        match self {
+            Self::Encoder(pretrained) => adapters(pretrained.model()),
+            Self::MaskedLanguageModel(pretrained) => adapters(pretrained.model()),
+            Self::SequenceClassifier(pretrained) => adapters(pretrained.model()),
+            Self::TokenClassifier(pretrained) => adapters(pretrained.model()),
+            Self::QuestionAnswerer(pretrained) => adapters(pretrained.model()),
+        }
+    }
+
     /// Its family.
     pub fn family(&self) -> Family {
         match self {
@@ -226,6 +286,20 @@ impl HasEncoder for AnyPretrained {
             Self::QuestionAnswerer(pretrained) => pretrained.model().encoder(),
         }
     }
+}
+
+fn adapted<M>(
+    pretrained: Pretrained<M>,
+    name: &str,
+    dir: &Path,
+    device: &Device,
+) -> Result<(AnyPretrained, LoadedAdapter), AdapterError>
+where
+    M: PretrainedModel + AdapterHost,
+    AnyPretrained: From<Pretrained<M>>,
+{
+    let (model, loaded) = load_adapter(pretrained.model().clone(), name, dir, device)?;
+    Ok((pretrained.with_model(model).into(), loaded))
 }
 
 macro_rules! from_pretrained {

@@ -3,6 +3,7 @@
 mod any;
 mod family;
 mod fields;
+mod foreign;
 mod heads;
 mod models;
 mod names;
@@ -14,6 +15,8 @@ mod write;
 
 pub use any::{AnyPretrained, Logits, PretrainedHead, PretrainedOutput};
 pub use family::Family;
+pub(crate) use foreign::foreign_names;
+pub use foreign::head_modules;
 pub use names::{TensorNames, TensorPart};
 pub use read::{load_renamed, tensor_shapes};
 pub use write::{SaveOptions, WeightType, save_renamed};
@@ -144,7 +147,8 @@ impl<M: PretrainedModel> Pretrained<M> {
     /// # Errors
     ///
     /// [`CheckpointError::Inexpressible`], with the field of its shape that the family does not have.
-    pub fn new(model: M, family: Family) -> Result<Self, CheckpointError> {
+    pub fn new(mut model: M, family: Family) -> Result<Self, CheckpointError> {
+        model.encoder_mut().family = Some(family);
         let this = Self { model, family, json: Map::new(), left_out: Vec::new() };
         write::layout(&this)?;
         Ok(this)

@@ -101,7 +101,8 @@ pub(super) fn open<M: PretrainedModel>(
         round(model.encoder_mut(), &mut renamed, device, &weights)?;
     }
     let model = apply(model, renamed, faults, &weights)?;
-    let model = if M::encoder_config(&config).fixed_positions { fixed(model) } else { model };
+    let mut model = if M::encoder_config(&config).fixed_positions { fixed(model) } else { model };
+    model.encoder_mut().family = Some(family);
     Ok(Pretrained { model, family, json, left_out })
 }
 

@@ -37,7 +37,7 @@ fn each_token_is_predicted_from_those_before_it() {
             let hidden = model.encoder().forward(&input);
             let last =
                 burn::tensor::Tensor::from_ints([i32::try_from(length).unwrap() - 1], &device);
-            let logits = model.head().forward(hidden, &last, model.encoder().word_embedding());
+            let logits = model.logits_at(hidden, &last);
             expected -= values(log_softmax(logits, 1))[row.ids[length] as usize];
         }
     }

@@ -1,7 +1,7 @@
 //! Models whose weights are in 8 bits.
 
 use burn::optim::{AdamWConfig, GradientsParams};
-use isogloss_peft::{AdapterConfig, LoraConfig, attach, merge_lora};
+use isogloss_peft::{AdapterConfig, LoraConfig, attach, merge};
 use isogloss_transformer::{
     AnyPretrained, CheckpointError, Encoder, EncoderBatch, ExtendVocabulary, HasEncoder, Logits,
     MaskedLanguageModel, Pretrained, SaveOptions, VocabularyRowsError, save_checkpoint,
@@ -104,7 +104,7 @@ fn a_lora_learns_on_it_and_is_merged_into_32_bits() {
     let base = MaskedLanguageModel::from_encoder(encoder, tiny::SEED, &device);
     let before = values(base.loss(&batch).mean())[0];
     let (mut model, report) =
-        attach(base, &AdapterConfig::Lora(config), tiny::SEED, &device).unwrap();
+        attach(base, "it", &AdapterConfig::Lora(config), tiny::SEED, &device).unwrap();
     assert_eq!(report.sites.len(), 8);
     let mut optimizer = AdamWConfig::new().init();
     for _ in 0..150 {
@@ -113,7 +113,7 @@ fn a_lora_learns_on_it_and_is_merged_into_32_bits() {
     }
     let after = values(model.loss(&batch).mean())[0];
     assert!(after < 0.75 * before, "{before} before, {after} after");
-    let merged = values(merge_lora(model).unwrap().loss(&batch).mean())[0];
+    let merged = values(merge(model).unwrap().0.loss(&batch).mean())[0];
     assert!(
         (merged - after).abs() < 1e-4 * isogloss_testing::slack(),
         "{after} before, {merged} merged"

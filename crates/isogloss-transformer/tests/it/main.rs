@@ -11,6 +11,7 @@ mod config;
 mod cross_entropy;
 mod distillation;
 mod encoder;
+mod foreign_adapters;
 mod gradients;
 mod heads;
 mod int8;

@@ -13,8 +13,7 @@ fn scores_at_masked_positions_are_those_of_all_positions_gathered() {
     let hidden = model.encoder().forward(batch.input());
     let [rows, seq, _] = hidden.dims();
     let everywhere = burn::tensor::Tensor::arange(0..(rows * seq).cast_signed() as i64, &device);
-    let embedding = model.encoder().word_embedding();
-    let all = model.head().forward(hidden, &everywhere, embedding); // [rows · seq, vocab]
+    let all = model.logits_at(hidden, &everywhere); // [rows · seq, vocab]
     let gathered = all.select(0, batch.flat_positions().clone());
     assert_eq!(
         batch.flat_positions().clone().into_data().iter::<i64>().collect::<Vec<_>>(),

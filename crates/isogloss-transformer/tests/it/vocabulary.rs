@@ -90,8 +90,7 @@ fn new_rows_follow_the_old_ones_which_stay() {
     assert_eq!(logits.dims(), [1, 23]);
     let all = Tensor::<1, burn::tensor::Int>::from_ints([2], &device);
     let hidden = extended.encoder().forward(batch.input());
-    let embedding = extended.encoder().word_embedding();
-    let again = extended.head().forward(hidden, &all, embedding);
+    let again = extended.logits_at(hidden, &all);
     assert_eq!(bits(again), bits(logits.clone()));
     let loss = values(extended.loss(&batch).sum)[0];
     let chosen = values(activation::log_softmax(logits, 1))[21];
