@@ -48,7 +48,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
         })?;
         tested.push((name.clone(), test(session, &labels, texts, &classes, &said)?));
     }
-    session.finish(&trained, tested, &format!("Labels: {}.", labels.join(", ")))
+    session.finish(trained, tested, &format!("Labels: {}.", labels.join(", ")))
 }
 
 /// Two results, or the first that failed.

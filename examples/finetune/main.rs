@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use isogloss_examples::{Outcome, exit_code};
+use isogloss_examples::{Outcome, PeftArgs, exit_code};
 use mimalloc::MiMalloc;
 
 mod classification;
@@ -34,9 +34,11 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// the answer as it stands in the text, empty where there is none, and a third column is the `question`.
 ///
 /// Writes OUT/metrics.json, OUT/NAME.predictions.tsv for each --test, OUT/model, which transformers opens too, and
-/// OUT/metrics.jsonl, a line for each update while training goes on.
+/// OUT/metrics.jsonl, a line for each update while training goes on. With --peft, the adapter and the head are written
+/// to OUT/adapter in the place of OUT/model, which peft opens, or, for bottlenecks, adapters.
 #[derive(Parser)]
 #[command(name = "finetune", version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the command line")]
 pub(crate) struct Args {
     /// What the model is to do
     #[arg(long, value_enum)]
@@ -82,7 +84,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
 
-    /// The highest learning rate [default: 2e-5, with --lora 5e-4]
+    /// The highest learning rate [default: 2e-5; with --peft more, by the method]
     #[arg(long)]
     pub(crate) learning_rate: Option<f64>,
 
@@ -127,13 +129,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DECAY")]
     pub(crate) averaging: Option<f64>,
 
-    /// Train a LoRA of this rank and the head, and freeze the rest; it is merged at the end
-    #[arg(long)]
-    pub(crate) lora: Option<usize>,
+    #[command(flatten)]
+    pub(crate) peft: PeftArgs,
 
-    /// The alpha of the LoRA [default: twice its rank]
-    #[arg(long, requires = "lora")]
-    pub(crate) lora_alpha: Option<f64>,
+    /// Write the model with the adapter merged as well, to OUT/model
+    #[arg(long)]
+    pub(crate) merge: bool,
 
     /// Weigh classes so that each counts as much as the others (classification, tagging)
     #[arg(long)]
@@ -181,6 +182,16 @@ impl TaskArg {
             Self::Qa => "qa",
         }
     }
+
+    /// What `peft` calls it.
+    pub(crate) fn of_peft(self) -> &'static str {
+        match self {
+            Self::Classification | Self::Regression => "SEQ_CLS",
+            Self::Tagging => "TOKEN_CLS",
+            Self::Ranking => "FEATURE_EXTRACTION",
+            Self::Qa => "QUESTION_ANS",
+        }
+    }
 }
 
 impl Args {
@@ -201,6 +212,12 @@ fn run(args: &Args) -> Outcome<()> {
     }
     if args.accumulation == Some(0) {
         return Err("--accumulation 0: expected at least 1".into());
+    }
+    if args.merge && !args.peft.is_asked_for() {
+        return Err("--merge: expected --peft or --peft-config with it".into());
+    }
+    if args.merge && !args.peft.is_mergeable()? {
+        return Err("--merge: no layer can absorb bottlenecks, expected another --peft".into());
     }
     let session = session::Session::open(args)?;
     match args.task {

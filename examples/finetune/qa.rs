@@ -57,7 +57,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
         let questions = questions(&framer, path)?;
         tested.push((name.clone(), test(session, trained.pretrained.model(), &questions)?));
     }
-    session.finish(&trained, tested, "Answers stand in their texts.")
+    session.finish(trained, tested, "Answers stand in their texts.")
 }
 
 fn questions(framer: &Framer<'_>, path: &Path) -> Outcome<Vec<Question>> {

@@ -72,7 +72,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
         tested
             .push((name.clone(), test(session, &framer, trained.pretrained.model(), path, &rows)?));
     }
-    session.finish(&trained, tested, "A text's vector is the mean of its tokens' hidden states.")
+    session.finish(trained, tested, "A text's vector is the mean of its tokens' hidden states.")
 }
 
 fn embed(

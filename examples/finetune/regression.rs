@@ -43,7 +43,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
         })?;
         tested.push((name.clone(), test(session, texts, &gold, &said)));
     }
-    session.finish(&trained, tested, "One number for each text.")
+    session.finish(trained, tested, "One number for each text.")
 }
 
 fn numbers(path: &Path, labels: &[String]) -> Outcome<Vec<f32>> {

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use isogloss::burn::module::{Module, ParamGroup};
+use isogloss::burn::module::Module;
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
 use isogloss::governance::ModelCard;
 use isogloss::peft::{
-    AdapterConfig, AdapterHost, LoraConfig, attach, merge_lora, parameter_count,
-    trainable_parameter_count,
+    AdapterCard, AdapterHost, adapters, merge, parameter_count, trainable_parameter_count,
 };
 use isogloss::tokenization::{TextEncoder as _, Vocabulary};
 use isogloss::training::{
@@ -20,8 +19,8 @@ use isogloss::training::{
     ObjectiveTask, Outcome as End, RateFactors, Task, Trainer, TrainingConfig, batches_by_length,
 };
 use isogloss::transformer::{
-    ClassifierConfig, DeviceBatch, Encoder, EncoderBatch, Objective, Pretrained, PretrainedModel,
-    SaveOptions, SequenceInput,
+    ClassifierConfig, DeviceBatch, Encoder, EncoderBatch, HasEncoder, Objective, Pretrained,
+    PretrainedModel, SaveOptions, SequenceInput, head_modules,
 };
 use isogloss_examples::{
     Bars, Monitor, Outcome, devices, print_written, share_of, stop_on_interrupt,
@@ -155,7 +154,7 @@ impl<'a> Session<'a> {
 
     pub(crate) fn train<M>(&self, pretrained: Pretrained<M>, tasks: Tasks<M>) -> Outcome<Trained<M>>
     where
-        M: PretrainedModel + AdapterHost + 'static,
+        M: PretrainedModel + HasEncoder + AdapterHost + 'static,
     {
         let (start, args) = (Instant::now(), self.args);
         let device = self.device.clone().autodiff();
@@ -163,27 +162,26 @@ impl<'a> Session<'a> {
         let in_epoch = (in_epoch as u64).div_ceil(args.accumulation() as u64).max(1);
         let steps = args.steps.unwrap_or(in_epoch * args.epochs);
         // Held by nobody else: a model that somebody looks at is copied before it is trained.
-        let mut model = pretrained.model().clone();
+        let model = pretrained.model().clone();
         let pretrained = pretrained.with_model(());
-        if let Some(rank) = args.lora {
-            let config =
-                LoraConfig::new(rank).with_alpha(args.lora_alpha.unwrap_or(2.0 * rank as f64));
-            (model, _) =
-                attach(model, &AdapterConfig::Lora(config), self.seed.derive("lora"), &device)?;
-            // The head is new, and is trained whole.
-            let head = ParamGroup::from_regex("^(head|output)").map_err(|e| format!("{e:?}"))?;
-            model = model.unfreeze_group(head);
+        // The head is new, and is trained whole.
+        let head = head_modules(&model);
+        let model = args.peft.attach(model, &head, self.seed, &device)?;
+        let report = adapters(&model);
+        if !report.adapters.is_empty() {
+            println!("{report}");
         }
         let [trainable, parameters] = [trainable_parameter_count(&model), parameter_count(&model)];
         println!(
             "{trainable} of {parameters} parameters are trained, in {steps} steps, {in_epoch} to an epoch"
         );
         let warmup = share_of(steps, args.warmup);
-        let rate = LearningRateConfig::new(args.learning_rate.unwrap_or(if args.lora.is_some() {
-            5e-4
-        } else {
-            2e-5
-        }));
+        let rate =
+            LearningRateConfig::new(args.learning_rate.unwrap_or(if args.peft.is_asked_for() {
+                args.peft.learning_rate()
+            } else {
+                2e-5
+            }));
         let validate_every = args.validate_every.unwrap_or(in_epoch);
         let mut config = TrainingConfig::new(steps)
             .with_learning_rate(rate.with_warmup_steps(warmup))
@@ -228,7 +226,6 @@ impl<'a> Session<'a> {
         }
         let best = run.best.ok_or("no held-out loss was a number: try a lower --learning-rate")?;
         println!("best at step {} of {}, held-out loss {:.4}", best.step, run.steps, best.loss);
-        let model = if args.lora.is_some() { merge_lora(best.model)? } else { best.model };
         let seconds = start.elapsed().as_secs_f64();
         let history = |records: &[isogloss::training::LossRecord]| -> Vec<Value> {
             records.iter().map(|it| json!({ "step": it.step, "loss": it.loss })).collect()
@@ -239,13 +236,13 @@ impl<'a> Session<'a> {
             "train_losses": history(&run.history), "dev_losses": history(&run.validation),
         });
         let Value::Object(record) = record else { return Err("a record is an object".into()) };
-        Ok(Trained { pretrained: pretrained.with_model(model.valid()), record })
+        Ok(Trained { pretrained: pretrained.with_model(best.model.valid()), record })
     }
 
-    /// Writes the model, and what it is worth on each file.
-    pub(crate) fn finish<M: PretrainedModel>(
+    /// Writes the model or the adapter, and what it is worth on each file.
+    pub(crate) fn finish<M: PretrainedModel + AdapterHost>(
         &self,
-        trained: &Trained<M>,
+        trained: Trained<M>,
         tested: Vec<(String, Tested)>,
         about: &str,
     ) -> Outcome<()> {
@@ -267,15 +264,29 @@ impl<'a> Session<'a> {
         let base = name_of(&args.model);
         let title = format!("{base}, fine-tuned for {}", args.task.name());
         let card = ModelCard::new(title, &args.licence).with_base(base).with_summary(summary_of);
-        let model = out.join("model");
-        trained.pretrained.save(&model, &SaveOptions::new(card.to_markdown()))?;
-        self.vocabulary.save_dir(&model)?;
+        let (model, adapter) = (trained.pretrained.model().clone(), out.join("adapter"));
+        let mut made = Vec::new();
+        if args.peft.is_asked_for() {
+            let about = AdapterCard::new(args.model.display().to_string(), card.to_markdown())
+                .with_task_type(args.task.of_peft());
+            args.peft.save(&model, &about, &adapter)?;
+            made.push(adapter);
+        }
+        if args.merge || !args.peft.is_asked_for() {
+            let dir = out.join("model");
+            let whole = if args.merge { merge(model)?.0 } else { model };
+            let whole = trained.pretrained.with_model(whole);
+            whole.save(&dir, &SaveOptions::new(card.to_markdown()))?;
+            self.vocabulary.save_dir(&dir)?;
+            made.push(dir);
+        }
         let metrics = json!({
             "task": args.task.name(), "model": args.model, "train": args.train, "dev": args.dev,
             "seed": args.seed, "training": trained.record, "test": scores,
         });
         written.insert(0, write_metrics(out, &metrics)?);
-        written.extend([model, out.join("metrics.jsonl")]);
+        written.extend(made);
+        written.push(out.join("metrics.jsonl"));
         // What the model was made from, and no longer of use beside it.
         let checkpoints = out.join("checkpoints");
         fs::remove_dir_all(&checkpoints)

@@ -61,7 +61,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
         let said = predict(session, trained.pretrained.model(), &sentences, outside)?;
         tested.push((name.clone(), test(&labels, sentences, said)?));
     }
-    session.finish(&trained, tested, &format!("Tags: {}.", labels.join(", ")))
+    session.finish(trained, tested, &format!("Tags: {}.", labels.join(", ")))
 }
 
 fn sentences(framer: &Framer<'_>, path: &Path) -> Outcome<Vec<Sentence>> {

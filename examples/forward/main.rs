@@ -38,6 +38,10 @@ struct Args {
     #[arg(long)]
     out: PathBuf,
 
+    /// An adapter that acts, made here or by peft or adapters; several times, the first at the bottom
+    #[arg(long = "adapter", value_name = "DIR")]
+    adapters: Vec<PathBuf>,
+
     /// Hold the weights of the encoder in 8 bits
     #[arg(long)]
     int8: bool,
@@ -54,10 +58,20 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Outcome<()> {
     let device = isogloss::device(&args.device)?;
     let open = if args.int8 { AnyPretrained::open_int8 } else { AnyPretrained::open };
-    let model = open(&args.model, &device)?;
+    let mut model = open(&args.model, &device)?;
     println!("{}: {}, {:?}", args.model.display(), model.family().model_type(), model.head());
     for name in model.left_out() {
         println!("left out, the head of another task: {name}");
+    }
+    for (place, dir) in args.adapters.iter().enumerate() {
+        let loaded;
+        (model, loaded) = model.with_adapter(&place.to_string(), dir, &device)?;
+        for name in &loaded.left_out {
+            println!("left out, the head of another task: {name}");
+        }
+    }
+    if !args.adapters.is_empty() {
+        println!("{}", model.adapters());
     }
     let inputs = Inputs::read(&args.inputs)?;
     let config = model.encoder().config();

@@ -9,8 +9,8 @@ use isogloss::burn::tensor::Tensor;
 use isogloss::core::Progress;
 use isogloss::governance::Provenance;
 use isogloss::peft::{
-    AdapterConfig, BottleneckConfig, LoraConfig, attach, parameter_count, save_adapter,
-    trainable_parameter_count,
+    AdapterCard, AdapterConfig, BottleneckConfig, LoraConfig, attach, parameter_count,
+    save_adapter, trainable_parameter_count,
 };
 use isogloss::training::{LearningRateConfig, StopFlag, TokenizedTexts, Trainer, TrainingConfig};
 use isogloss::transformer::{MaskedLanguageModel, load_checkpoint, save_checkpoint};
@@ -21,6 +21,9 @@ use crate::data::HELD_OUT;
 use crate::measures::ByLanguage;
 use crate::memory;
 use crate::pretraining::{MAX_TOKENS, Pretrained, Setting};
+
+/// The name of the one adapter that a model has.
+pub(crate) const ADAPTER: &str = "adapted";
 
 /// How a model is adapted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,7 +129,9 @@ impl<'a> Adaptation<'a> {
         let Trained { model, trainable, of, seconds } = trained?;
         let dir = method.dir().map(|dir| self.setting.out.join(dir));
         match (&dir, method.config()) {
-            (Some(dir), Some(config)) => save_adapter(&model, &config, dir)?,
+            (Some(dir), Some(_)) => {
+                save_adapter(&model, ADAPTER, &AdapterCard::default(), dir)?;
+            }
             (Some(dir), None) => save_checkpoint(dir, &model)?,
             (None, _) => {}
         }
@@ -160,7 +165,7 @@ impl<'a> Adaptation<'a> {
         let mut model: MaskedLanguageModel = load_checkpoint(self.base, &device)?;
         let of = parameter_count(&model);
         if let Some(config) = method.config() {
-            (model, _) = attach(model, &config, seed, &device)?;
+            (model, _) = attach(model, ADAPTER, &config, seed, &device)?;
         }
         if method == Method::Layers {
             model = model.map(&mut FreezeEmbeddings::default());

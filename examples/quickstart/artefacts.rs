@@ -8,7 +8,7 @@ use isogloss::tokenization::{SubwordTokenizer, TextEncoder};
 use isogloss::transformer::{MaskedLanguageModel, load_checkpoint};
 
 use crate::Outcome;
-use crate::adaptation::{Adapted, Method};
+use crate::adaptation::{ADAPTER, Adapted, Method};
 use crate::measures::Measures;
 use crate::pretraining::Pretrained;
 
@@ -60,7 +60,7 @@ pub(crate) fn adapted(
     let again: MaskedLanguageModel = if matches!(adapted.method, Method::Full | Method::Layers) {
         load_checkpoint(dir, device)?
     } else {
-        load_adapter(load_checkpoint(&base.dir, device)?, dir, device)?.0
+        load_adapter(load_checkpoint(&base.dir, device)?, ADAPTER, dir, device)?.0
     };
     let what = format!("adaptation, {}", adapted.method.name());
     compare(what, dir.clone(), &adapted.model, &again, measures).map(Some)

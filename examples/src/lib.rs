@@ -8,6 +8,7 @@ mod devices;
 mod ending;
 mod memory;
 mod monitor;
+mod peft;
 mod sentences;
 mod weighting;
 
@@ -16,5 +17,6 @@ pub use devices::devices;
 pub use ending::{Outcome, exit_code, print_written, stop_on_interrupt};
 pub use memory::keep_memory;
 pub use monitor::Monitor;
+pub use peft::{Method, PeftArgs, load_adapters};
 pub use sentences::{EncoderArgs, read_lines};
 pub use weighting::{WeightingArgs, share_of, whole_number};

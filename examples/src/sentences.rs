@@ -10,7 +10,7 @@ use isogloss::sentence::{
 };
 use isogloss::transformer::Pooling;
 
-use crate::Outcome;
+use crate::{Outcome, load_adapters};
 
 /// Which model gives vectors, and how.
 #[derive(Args, Debug)]
@@ -46,6 +46,10 @@ pub struct EncoderArgs {
     /// Tokens from one window to the next [default: half of what is read at once]
     #[arg(long)]
     stride: Option<usize>,
+
+    /// An adapter that acts, made here or by peft or adapters; several times, the first at the bottom
+    #[arg(long = "adapter", value_name = "DIR")]
+    adapters: Vec<PathBuf>,
 
     /// Hold the weights in 8 bits: a quarter of the memory, for a little of their precision
     #[arg(long)]
@@ -101,6 +105,7 @@ impl EncoderArgs {
                 ("--normalize", self.normalize),
                 ("--max-tokens", self.max_tokens.is_some()),
                 ("--int8", self.int8),
+                ("--adapter", !self.adapters.is_empty()),
             ];
             if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
                 return Err(format!("{option} is no option of LASER").into());
@@ -110,7 +115,8 @@ impl EncoderArgs {
             return Ok((Box::new(laser), described));
         }
         let open = if self.int8 { SentenceEncoder::open_int8 } else { SentenceEncoder::open };
-        let mut encoder = open(&self.model, &device)?;
+        let mut encoder = open(&self.model, &device)?
+            .try_map_encoder(|encoder| load_adapters(encoder, &self.adapters, &device))?;
         if let Some(pooling) = self.pooling {
             encoder = encoder.with_pooling(match pooling {
                 PoolingArg::Mean => Pooling::Mean,

@@ -1,0 +1,246 @@
+//! Adapters on the command line.
+#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use isogloss::burn::module::Module;
+use isogloss::burn::tensor::Device;
+use isogloss::core::Seed;
+use isogloss::peft::{
+    AdapterCard, AdapterConfig, AdapterHost, BitFitConfig, BottleneckConfig, Ia3Config, LoHaConfig,
+    LoKrConfig, LoadedAdapter, LoraConfig, VeraConfig, attach, load_adapter,
+};
+
+use crate::Outcome;
+
+/// The options of a program that trains adapters.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PeftArgs {
+    /// Train an adapter, and freeze the rest
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub peft: Option<Method>,
+
+    /// The adapter in every detail: an adapter_config.json of peft or of adapters
+    #[arg(long, value_name = "FILE")]
+    pub peft_config: Option<PathBuf>,
+
+    /// The rank of --peft lora, dora, loha, lokr or vera [default: 8; of vera 256]
+    #[arg(long, requires = "peft", conflicts_with = "peft_config")]
+    pub rank: Option<usize>,
+
+    /// The alpha of --peft lora, dora, loha or lokr [default: twice the rank; of loha and lokr 8]
+    #[arg(long, requires = "peft", conflicts_with = "peft_config")]
+    pub alpha: Option<f64>,
+
+    /// An adapter that acts, frozen, under the one that is trained; several times, the first at the bottom
+    #[arg(long = "adapter", value_name = "DIR")]
+    pub adapters: Vec<PathBuf>,
+}
+
+/// A way to train few parameters.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Method {
+    /// Low-rank updates of queries and values
+    Lora,
+    /// The same, with lengths apart from directions
+    Dora,
+    /// Scales of keys, values, and what enters the second feed-forward matrix
+    Ia3,
+    /// Products of two low-rank updates of queries and values
+    Loha,
+    /// Kronecker products, of queries and values
+    Lokr,
+    /// Random matrices that queries and values share
+    Vera,
+    /// The biases
+    Bitfit,
+    /// Bottlenecks after feed-forward networks
+    Pfeiffer,
+    /// Bottlenecks after attention and feed-forward networks
+    Houlsby,
+    /// Bottlenecks beside feed-forward networks
+    Parallel,
+    /// A language's adapter of MAD-X: bottlenecks, and invertible ones at the embeddings
+    Madx,
+}
+
+/// The name of the adapter that is trained.
+const NAME: &str = "trained";
+
+impl PeftArgs {
+    /// Whether an adapter is trained in the place of the model.
+    pub fn is_asked_for(&self) -> bool {
+        self.peft.is_some() || self.peft_config.is_some()
+    }
+
+    /// Whether what is asked for can become part of the model.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that is none.
+    pub fn is_mergeable(&self) -> Outcome<bool> {
+        let is_bottleneck = matches!(self.config()?, Some(AdapterConfig::Bottleneck(_)));
+        Ok(!is_bottleneck)
+    }
+
+    /// The learning rate that the literature begins with.
+    pub fn learning_rate(&self) -> f64 {
+        match self.peft {
+            None | Some(Method::Lora | Method::Dora | Method::Loha | Method::Lokr) => 5e-4,
+            Some(Method::Ia3 | Method::Vera) => 5e-3,
+            Some(Method::Bitfit) => 1e-3,
+            Some(Method::Pfeiffer | Method::Houlsby | Method::Parallel | Method::Madx) => 1e-4,
+        }
+    }
+
+    /// Attaches what was asked for: those that are there, then the one that is trained, with these modules
+    /// of a fresh head in full.
+    ///
+    /// # Errors
+    ///
+    /// A file that does not fit, options that contradict each other.
+    pub fn attach<M: AdapterHost + Module>(
+        &self,
+        model: M,
+        head: &[String],
+        seed: Seed,
+        device: &Device,
+    ) -> Outcome<M> {
+        let model = load_adapters(model, &self.adapters, device)?;
+        let Some(config) = self.config()? else {
+            if !self.adapters.is_empty() {
+                return Err("--adapter: expected --peft or --peft-config with it".into());
+            }
+            return Ok(model);
+        };
+        let saved = config.saved_modules().iter().chain(head).cloned().collect::<Vec<_>>();
+        let config = config.with_saved_modules(saved);
+        Ok(attach(model, NAME, &config, seed.derive("adapter"), device)?.0)
+    }
+
+    fn config(&self) -> Outcome<Option<AdapterConfig>> {
+        if let Some(path) = &self.peft_config {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+            let (config, _) = AdapterConfig::from_json(&text, path)?;
+            let (found, path) = (config.method(), path.display());
+            if let Some(method) = self.peft
+                && method.config_name() != found
+            {
+                let expected = method.config_name();
+                return Err(format!("{path}: it is of {found}, expected {expected}").into());
+            }
+            return Ok(Some(config));
+        }
+        let Some(method) = self.peft else { return Ok(None) };
+        let has_alpha = matches!(method, Method::Lora | Method::Dora | Method::Loha | Method::Lokr);
+        for (option, is_given, is_there) in [
+            ("--rank", self.rank.is_some(), has_alpha || method == Method::Vera),
+            ("--alpha", self.alpha.is_some(), has_alpha),
+        ] {
+            if is_given && !is_there {
+                return Err(format!("{option}: {} has none", method.config_name()).into());
+            }
+        }
+        Ok(Some(method.config(self.rank, self.alpha)))
+    }
+
+    /// Writes the adapter that was trained, as its library does.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing.
+    pub fn save<M: AdapterHost + Module>(
+        &self,
+        model: &M,
+        card: &AdapterCard,
+        dir: &Path,
+    ) -> Outcome<()> {
+        Ok(isogloss::peft::save_adapter(model, NAME, card, dir)?)
+    }
+}
+
+impl Method {
+    fn config(self, rank: Option<usize>, alpha: Option<f64>) -> AdapterConfig {
+        let small = rank.unwrap_or(8);
+        let lora = || {
+            let lora = LoraConfig::new(small);
+            match alpha {
+                Some(alpha) => lora.with_alpha(alpha),
+                None => lora,
+            }
+        };
+        match self {
+            Self::Lora => AdapterConfig::Lora(lora()),
+            Self::Dora => AdapterConfig::Lora(lora().with_dora(true)),
+            Self::Ia3 => AdapterConfig::Ia3(Ia3Config::default()),
+            Self::Loha => {
+                let mut config = LoHaConfig::new(small);
+                config.alpha = alpha.unwrap_or(config.alpha);
+                AdapterConfig::LoHa(config)
+            }
+            Self::Lokr => {
+                let mut config = LoKrConfig::new(small);
+                config.alpha = alpha.unwrap_or(config.alpha);
+                AdapterConfig::LoKr(config)
+            }
+            Self::Vera => AdapterConfig::Vera(VeraConfig::new(rank.unwrap_or(256))),
+            Self::Bitfit => AdapterConfig::BitFit(BitFitConfig::default()),
+            Self::Pfeiffer => AdapterConfig::Bottleneck(BottleneckConfig::pfeiffer()),
+            Self::Houlsby => AdapterConfig::Bottleneck(BottleneckConfig::houlsby()),
+            Self::Parallel => AdapterConfig::Bottleneck(BottleneckConfig::parallel()),
+            Self::Madx => AdapterConfig::Bottleneck(BottleneckConfig::mad_x()),
+        }
+    }
+
+    const fn config_name(self) -> &'static str {
+        match self {
+            Self::Lora => "lora",
+            Self::Dora => "dora",
+            Self::Ia3 => "ia3",
+            Self::Loha => "loha",
+            Self::Lokr => "lokr",
+            Self::Vera => "vera",
+            Self::Bitfit => "bitfit",
+            Self::Pfeiffer | Self::Houlsby | Self::Parallel | Self::Madx => "bottleneck",
+        }
+    }
+}
+
+/// Attaches adapters that are there, each named as its directory, the first at the bottom.
+///
+/// # Errors
+///
+/// A directory that is none of an adapter, or of one for another model.
+pub fn load_adapters<M: AdapterHost + Module>(
+    mut model: M,
+    dirs: &[PathBuf],
+    device: &Device,
+) -> Outcome<M> {
+    for (place, dir) in dirs.iter().enumerate() {
+        let name = format!("{place}:{}", plain_name(dir));
+        let loaded;
+        (model, loaded) = load_adapter(model, &name, dir, device)?;
+        println!("{}: {}", dir.display(), described(&loaded));
+    }
+    Ok(model)
+}
+
+/// What was put on, and what was not.
+fn described(loaded: &LoadedAdapter) -> String {
+    let LoadedAdapter { config, attached, left_out, .. } = loaded;
+    let (method, sites) = (config.method(), attached.sites.len());
+    let mut parts =
+        vec![format!("{method}, {} parameters on {sites} modules", attached.parameters)];
+    if !left_out.is_empty() {
+        parts.push(format!("left out, the head of another task: {}", left_out.join(", ")));
+    }
+    parts.join("; ")
+}
+
+/// The last part of a path, with what a name may consist of.
+fn plain_name(dir: &Path) -> String {
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
+}
