@@ -1,7 +1,7 @@
 //! Our side of `vs_pytorch/run.sh`: takes as many steps as it is asked for, and says what they took.
 //!
-//! `vs_pytorch mlm|classify|lora MODEL BATCHES` reads a number of steps from each line of its input and
-//! answers with a line of JSON; `vs_pytorch adapter MODEL` writes the LoRA that both sides begin with.
+//! `vs_pytorch mlm|classify|adapter MODEL BATCHES` reads a number of steps from each line of its input and
+//! answers with a line of JSON; `vs_pytorch begin MODEL CONFIG` writes the adapter that both sides begin with.
 #![expect(clippy::print_stdout, reason = "the script reads it")]
 
 use std::cell::RefCell;
@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use isogloss::burn::module::{Module, ParamGroup};
+use isogloss::burn::module::Module;
 use isogloss::burn::tensor::{Device, Tensor};
 use isogloss::core::{Progress, ProgressEvent, Seed};
-use isogloss::peft::{AdapterConfig, LoraConfig, attach, load_adapter, save_adapter};
+use isogloss::peft::{AdapterConfig, attach, load_adapter, save_adapter, train_only};
 use isogloss::training::{
     AdamWSettings, Decay, DrawnBatch, LearningRateConfig, StopFlag, Task, Trainer, TrainingConfig,
     TrainingError,
@@ -23,7 +23,7 @@ use isogloss::training::{
 use isogloss::transformer::{
     ClassificationBatch, ClassificationObjective, ClassifierConfig, EncoderConfig, HasEncoder as _,
     LossSum, LossValue, MaskedLanguageModel, MaskedSequence, MlmBatch, MlmObjective, Objective,
-    Pretrained, PretrainedModel, SequenceClassifier, SequenceInput,
+    Pretrained, PretrainedModel, SequenceClassifier, SequenceInput, head_modules,
 };
 use mimalloc::MiMalloc;
 use safetensors::SafeTensors;
@@ -59,21 +59,20 @@ fn main() -> Outcome<()> {
             train(model, MlmObjective, batches, &device)
         }
         ["classify", model, batches] => classify(open(model, &device)?, batches, &device),
-        ["lora", model, batches] => {
+        ["adapter", model, batches] => {
             let base = open::<SequenceClassifier>(model, &device)?;
-            let (model, _) = load_adapter(base, &Path::new(model).join("lora"), &device)?;
-            // As PEFT does for a classifier.
-            let head = ParamGroup::from_regex("^head").map_err(|error| format!("{error:?}"))?;
-            classify(model.unfreeze_group(head), batches, &device)
+            let (model, _) = load_adapter(base, "it", &Path::new(model).join("adapter"), &device)?;
+            classify(train_only(model, &["it"])?, batches, &device)
         }
-        ["adapter", model] => {
+        ["begin", model, config] => {
             let base = open::<SequenceClassifier>(model, &device)?;
-            let config = LoraConfig::new(8).with_alpha(16.0);
-            let config = AdapterConfig::Lora(config);
-            let (adapted, _) = attach(base, &config, Seed::new(1), &device)?;
-            Ok(save_adapter(&adapted, &config, &Path::new(model).join("lora"))?)
+            let path = Path::new(config);
+            let (config, card) = AdapterConfig::from_json(&fs::read_to_string(path)?, path)?;
+            let config = config.with_saved_modules(head_modules(&base));
+            let (adapted, _) = attach(base, "it", &config, Seed::new(1), &device)?;
+            Ok(save_adapter(&adapted, "it", &card, &Path::new(model).join("adapter"))?)
         }
-        _ => Err("expected mlm|classify|lora MODEL BATCHES, or adapter MODEL".into()),
+        _ => Err("expected mlm|classify|adapter MODEL BATCHES, or begin MODEL CONFIG".into()),
     }
 }
 

@@ -124,21 +124,18 @@ def classifier(model):
     return XLMRobertaForSequenceClassification.from_pretrained(model)
 
 
-def lora(directory):
-    """PEFT's LoRA of query and value, and a head that trains; A is that of the other side."""
-    from peft import LoraConfig, TaskType, get_peft_model
+def adapter(directory):
+    """What the other side began, by the library that has the method; the head trains, too."""
+    model, directory = classifier(directory), os.path.join(directory, "adapter")
+    if os.path.exists(os.path.join(directory, "adapter_model.safetensors")):
+        from peft import PeftModel
 
-    config = LoraConfig(task_type=TaskType.SEQ_CLS, r=8, lora_alpha=16, target_modules=["query", "value"])
-    model = get_peft_model(classifier(directory), config)
-    theirs = load_file(os.path.join(directory, "lora", "adapter.safetensors"))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_A" in name:
-                layer, site = name.split(".layer.")[1].split(".")[0], name.split(".lora_A")[0].split(".")[-1]
-                parameter.copy_(theirs.pop(f"encoder.layers.{layer}.attention.{site}.lora.a").T)
-    left = [name for name in theirs if not name.endswith(".lora.b")]
-    if left:
-        sys.exit(f"no place for {left}")
+        return of_transformers(PeftModel.from_pretrained(model, directory, is_trainable=True))
+    import adapters
+
+    adapters.init(model)
+    name = model.load_adapter(directory, use_safetensors=True, set_active=True)
+    model.train_adapter(name)
     return of_transformers(model)
 
 
@@ -165,9 +162,8 @@ def main():
         "mlm-small": small,
         "mlm-xlmr": mlm,
         "classify-xlmr": lambda model: of_transformers(classifier(model)),
-        "lora-xlmr": lora,
     }
-    model, loss_of = jobs[job](model)
+    model, loss_of = jobs.get(job, adapter)(model)
     model.train()
     adamw = optimizer(model)
     batches = load_file(batches)

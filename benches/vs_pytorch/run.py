@@ -43,7 +43,23 @@ JOBS = {
         "config": XLMR,
     },
     "classify-xlmr": {"ours": "classify", "batch": (8, 128), "steps": 2, "config": XLMR},
-    "lora-xlmr": {"ours": "lora", "batch": (8, 128), "steps": 2, "config": XLMR},
+}
+# The same with few parameters and a head that trains, as a configuration of PEFT or of adapters says.
+QUERY_AND_VALUE = {"target_modules": ["query", "value"]}
+ADAPTERS = {
+    "lora-xlmr": {"peft_type": "LORA", "r": 8, "lora_alpha": 16, **QUERY_AND_VALUE},
+    "dora-xlmr": {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "use_dora": True, **QUERY_AND_VALUE},
+    "ia3-xlmr": {"peft_type": "IA3", "target_modules": ["key", "value", "output.dense"],
+                 "feedforward_modules": ["output.dense"]},
+    "loha-xlmr": {"peft_type": "LOHA", "r": 8, **QUERY_AND_VALUE},
+    "lokr-xlmr": {"peft_type": "LOKR", "r": 8, **QUERY_AND_VALUE},
+    "vera-xlmr": {"peft_type": "VERA", "r": 256, **QUERY_AND_VALUE},
+    "pfeiffer-xlmr": {"mh_adapter": False, "output_adapter": True, "original_ln_before": True},
+    "houlsby-xlmr": {"mh_adapter": True, "output_adapter": True, "non_linearity": "swish"},
+}
+JOBS |= {
+    name: {"ours": "adapter", "batch": (8, 128), "steps": 2, "config": XLMR, "adapter": adapter}
+    for name, adapter in ADAPTERS.items()
 }
 CLASSES = 3
 
@@ -115,8 +131,10 @@ def measure(name, job, ours, rounds, directory):
     write_batches(job, batches)
     for kind, rate in (("plain", 0.0), ("dropout", 0.1)):
         write_model(job, directory / kind, rate)
-        if job["ours"] == "lora":
-            subprocess.run([ours, "adapter", directory / kind], check=True)
+        if "adapter" in job:
+            begin = directory / kind / "begin.json"
+            begin.write_text(json.dumps(job["adapter"]))
+            subprocess.run([ours, "begin", directory / kind, begin], check=True)
     both = sides(name, job, ours, directory / "plain", batches)
     losses = {side: both[side].steps(4)["losses"] for side in both}
     for side in both.values():
@@ -147,13 +165,16 @@ def measure(name, job, ours, rounds, directory):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", type=pathlib.Path, help="where to write the figures")
-    parser.add_argument("--jobs", default=",".join(JOBS), help="which of " + ", ".join(JOBS))
+    usual = [name for name in JOBS if name == "lora-xlmr" or name not in ADAPTERS]
+    parser.add_argument("--jobs", default=",".join(usual),
+                        help="which of " + ", ".join(JOBS) + "; adapters is all that train few parameters")
     parser.add_argument("--rounds", type=int, default=7, help="how often each side is timed")
     args = parser.parse_args()
     ours, measured = build(), []
     print(f"{platform.machine()}, {os.cpu_count()} threads, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}")
     print(f"{'job':14} {'ours':>10} {'peer':>10} {'unit':10} {'ratio':>6} {'MiB':>7} {'MiB peer':>9}  loss apart by")
-    for name in args.jobs.split(","):
+    names = args.jobs.replace("adapters", ",".join(["classify-xlmr", *ADAPTERS]))
+    for name in names.split(","):
         with tempfile.TemporaryDirectory() as directory:
             it = measure(name, JOBS[name], ours, args.rounds, pathlib.Path(directory))
         measured.append(it)
