@@ -76,6 +76,11 @@ impl<'a> Languages<'a> {
             }
         };
         let special = vocabulary.special_ids();
+        // Some files name another padding than their tokenizer has.
+        let pad = special.pad.unwrap_or(base.model().encoder().config().pad_id);
+        let encoder = base.model().encoder().clone().with_pad_id(pad)?;
+        let model = base.model().clone().with_encoder(encoder)?;
+        let base = base.with_model(model);
         let (Some(mask), Some(bos), Some(eos)) = (special.mask, special.bos, special.eos) else {
             return Err("the vocabulary lacks a token for masks, beginnings or ends".into());
         };

@@ -135,7 +135,7 @@ impl<'a> Wanted<'a> {
                 let what = format!("there is no attention over {over} at `{path}`");
                 fault(what, "some that was attached")
             }
-            SiteMut::Linear(_) | SiteMut::Invertible(_) if is_fused => {
+            SiteMut::Linear(_) | SiteMut::Invertible(_) | SiteMut::Embedding(_) if is_fused => {
                 fault(format!("what is fused is on `{path}`, too"), "bottlenecks alone in fuse(…)")
             }
             SiteMut::Invertible(site) => {
@@ -164,7 +164,7 @@ impl<'a> Wanted<'a> {
                 );
                 fault(what, "such adapters in a stack, or a mean of one kind")
             }
-            SiteMut::Residual(_) => None,
+            SiteMut::Residual(_) | SiteMut::Embedding(_) => None,
         }
     }
 }

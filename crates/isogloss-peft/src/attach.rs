@@ -11,6 +11,7 @@ use crate::active::{activate, active, adapter_names, check_known, train_only};
 use crate::bottleneck::Bottleneck;
 use crate::composition::check_name;
 use crate::config::SiteKind;
+use crate::embedding::EmbeddingLora;
 use crate::full;
 use crate::held::About;
 use crate::invertible::Invertible;
@@ -18,8 +19,8 @@ use crate::linear::{Ia3, LinearAdapter, LoHa, LoKr, Lora, Projections, Vera};
 use crate::names::{BaseTensor, BaseTensors};
 use crate::targets::{by_pattern, is_saved};
 use crate::{
-    AdapterConfig, AdapterError, AdapterHost, BiasMode, BottleneckConfig, ForeignNames, SiteMut,
-    SubLayer,
+    AdapterConfig, AdapterError, AdapterHost, BiasMode, BottleneckConfig, ForeignNames,
+    ModuleNames, SiteMut, SubLayer,
 };
 
 /// What was attached where.
@@ -166,7 +167,11 @@ impl Plan {
                 at_its_places(config, offered_sites(host, SiteKind::Residual, &base))?
             }
             (_, Some(targets)) => {
-                let offered = offered_sites(host, SiteKind::Linear, &base);
+                let mut offered = offered_sites(host, SiteKind::Linear, &base);
+                // Tables are no linear modules, but may be named.
+                if matches!(config, AdapterConfig::Lora(_)) && targets.modules != ModuleNames::All {
+                    offered.extend(offered_sites(host, SiteKind::Embedding, &base));
+                }
                 let names: Vec<String> = offered.iter().map(|site| site.name.clone()).collect();
                 let chosen = targets.choose("target_modules", &names, saved, &foreign)?;
                 chosen.into_iter().map(|index| offered[index].clone()).collect()
@@ -209,6 +214,14 @@ impl Plan {
             // One that was trained, or combined of several, is as it is.
             let may_be_any = config.targets().is_none_or(|targets| targets.allow_unmatched);
             let is_lora = matches!(config, AdapterConfig::Lora(_));
+            if let AdapterConfig::Lora(lora) = config
+                && site.is_table
+                && (lora.dora || lora.b_bias)
+            {
+                let field = if lora.dora { "use_dora" } else { "lora_bias" };
+                let (found, expected) = ("true".to_owned(), "false on a table of embeddings");
+                return Err(AdapterError::Config { field, found, expected });
+            }
             if is_lora && !may_be_any && rank > inputs.min(outputs) {
                 return Err(AdapterError::Rank { site: site.path, rank, inputs, outputs });
             }
@@ -291,6 +304,12 @@ impl Plan {
                     parameters += adapter.num_params();
                     site.adapters.push(Arc::clone(&about), adapter);
                 }
+                SiteMut::Embedding(site) => {
+                    let AdapterConfig::Lora(config) = config else { return };
+                    let adapter = EmbeddingLora::new(config, rank, alpha, dims, seed, device);
+                    parameters += adapter.num_params();
+                    site.adapters.push(Arc::clone(&about), adapter);
+                }
                 SiteMut::Full(_) => {}
             }
         });
@@ -333,6 +352,7 @@ struct OfferedSite {
     name: String,
     dims: [usize; 2],
     after: Option<SubLayer>,
+    is_table: bool,
 }
 
 /// The sites behind the sub-layers, and in the layers, that bottlenecks are to be in.
@@ -397,9 +417,13 @@ fn offered_sites<H: AdapterHost + Clone>(
             (SiteMut::Invertible(site), SiteKind::Invertible) => {
                 (path.to_owned(), [site.d_model(); 2], None)
             }
+            (SiteMut::Embedding(site), SiteKind::Embedding) => {
+                (base.module(path), site.dims(), None)
+            }
             _ => return,
         };
-        offered.push(OfferedSite { path: path.to_owned(), name, dims, after });
+        let is_table = kind == SiteKind::Embedding;
+        offered.push(OfferedSite { path: path.to_owned(), name, dims, after, is_table });
     });
     offered
 }

@@ -154,6 +154,7 @@ fn factors<H: AdapterHost>(
             };
             let Some((a, b, scale)) = lora else {
                 let why = match site {
+                    SiteMut::Embedding(_) => "one of a table",
                     SiteMut::Full(_) => "one with parameters of the model in full",
                     _ => "another method than LoRA, or one with lengths or a bias of its own",
                 };

@@ -73,8 +73,8 @@ pub struct LoraConfig {
     pub alpha_pattern: Vec<(String, f64)>,
     /// Which biases of the model are trained with it. Default: none.
     pub bias: BiasMode,
-    /// The modules. Default: the query and value projections,
-    /// `.*(query|value|q_lin|v_lin)`.
+    /// The modules: linear ones and, where they are named, tables of embeddings. Default: the query and value
+    /// projections, `.*(query|value|q_lin|v_lin)`.
     pub targets: Targets,
     /// Modules that are trained as a whole besides, such as a head. Default: none.
     pub saved_modules: Vec<String>,
@@ -448,6 +448,11 @@ impl LoraConfig {
         }
     }
 
+    /// What an update of a rank is scaled by.
+    pub(crate) fn scale(&self, rank: usize, alpha: f64) -> f64 {
+        if self.rs_lora { alpha / (rank as f64).sqrt() } else { alpha / rank as f64 }
+    }
+
     /// Sets alpha.
     #[must_use]
     pub fn with_alpha(mut self, alpha: f64) -> Self {
@@ -698,6 +703,7 @@ pub(crate) enum SiteKind {
     Linear,
     Residual,
     Invertible,
+    Embedding,
 }
 
 impl SiteKind {
@@ -705,7 +711,8 @@ impl SiteKind {
         match self {
             Self::Linear => "linear",
             Self::Residual => "residual",
-            Self::Invertible => "embedding",
+            Self::Invertible => "invertible",
+            Self::Embedding => "embedding",
         }
     }
 }

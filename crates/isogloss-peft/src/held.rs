@@ -64,6 +64,10 @@ impl<T: Module> Held<T> {
         Some(&mut self.list[number])
     }
 
+    pub(crate) fn for_each(&mut self, f: impl FnMut(&mut T)) {
+        self.list.iter_mut().for_each(f);
+    }
+
     pub(crate) fn push(&mut self, about: Arc<About>, adapter: T) {
         self.about.push(about);
         self.list.push(adapter);

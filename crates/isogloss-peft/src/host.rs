@@ -5,11 +5,15 @@ use std::sync::Arc;
 use burn::module::Module;
 
 use crate::bottleneck::Bottleneck;
+use crate::embedding::EmbeddingLora;
 use crate::held::{About, Held};
 use crate::invertible::Invertible;
 use crate::linear::LinearAdapter;
 use crate::slot::Slot;
-use crate::{Composition, ForeignNames, FullParameters, InvertibleSite, LinearSite, ResidualSite};
+use crate::{
+    Composition, EmbeddingSite, ForeignNames, FullParameters, InvertibleSite, LinearSite,
+    ResidualSite,
+};
 
 /// A place in a model at which adapters can be attached.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub enum SiteMut<'a> {
     Linear(&'a mut LinearSite),
     /// The end of a sub-layer, where its output meets the residual, for bottleneck adapters.
     Residual(&'a mut ResidualSite),
+    /// A table of embeddings, for LoRA.
+    Embedding(&'a mut EmbeddingSite),
     /// The output of the embeddings, for invertible adapters.
     Invertible(&'a mut InvertibleSite),
     /// Where it is kept what adapters have instead of parameters of the model itself: heads, biases.
@@ -38,6 +44,10 @@ macro_rules! held {
                 $result
             }
             Self::Invertible(site) => {
+                let $held = &mut site.adapters;
+                $result
+            }
+            Self::Embedding(site) => {
                 let $held = &mut site.adapters;
                 $result
             }
@@ -74,6 +84,7 @@ impl SiteMut<'_> {
             Self::Residual(site) => site.clear(),
             Self::Linear(site) => site.adapters = Held::new(),
             Self::Invertible(site) => site.adapters = Held::new(),
+            Self::Embedding(site) => site.adapters = Held::new(),
             Self::Full(full) => full.clear(),
         }
     }
@@ -100,6 +111,9 @@ impl SiteMut<'_> {
             Self::Invertible(site) => {
                 site.adapters.get_mut(name).map(Invertible::slots).unwrap_or_default()
             }
+            Self::Embedding(site) => {
+                site.adapters.get_mut(name).map(EmbeddingLora::slots).unwrap_or_default()
+            }
             Self::Full(_) => Vec::new(),
         }
     }
@@ -116,6 +130,10 @@ impl SiteMut<'_> {
                 Some((adapter.num_params(), adapter.update_norm()))
             }
             Self::Invertible(site) => {
+                let adapter = site.adapters.adapter(site.adapters.position(name)?);
+                Some((adapter.num_params(), adapter.update_norm()))
+            }
+            Self::Embedding(site) => {
                 let adapter = site.adapters.adapter(site.adapters.position(name)?);
                 Some((adapter.num_params(), adapter.update_norm()))
             }

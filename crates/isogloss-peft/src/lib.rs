@@ -7,6 +7,7 @@ mod combine;
 mod composition;
 mod config;
 mod dropped;
+mod embedding;
 mod error;
 mod files;
 mod full;
@@ -34,6 +35,7 @@ pub use config::{
     BottleneckResidual, Ia3Config, InvertibleConfig, LoHaConfig, LoKrConfig, LoraConfig, LoraInit,
     Scaling, VeraConfig,
 };
+pub use embedding::EmbeddingSite;
 pub use error::AdapterError;
 pub use files::{AdapterCard, LoadedAdapter, load_adapter, save_adapter};
 pub use full::FullParameters;

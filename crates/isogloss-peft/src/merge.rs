@@ -69,6 +69,10 @@ pub fn merge<H: AdapterHost + Module>(mut host: H) -> Result<(H, MergeReport), A
                 let why = "an invertible adapter";
                 fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
             }
+            SiteMut::Embedding(site) if !site.adapters.node().is_empty() => {
+                let why = "an adapter of a table that a head may share";
+                fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
+            }
             // It is asked below what was trained before.
             SiteMut::Full(full) => full.forget_adapters(),
             mut other => other.clear(),

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::{Int, Tensor};
 use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout, embedding};
-use isogloss_peft::{AdapterHost as _, FullParameters, InvertibleSite, SiteMut};
+use isogloss_peft::{AdapterHost as _, EmbeddingSite, FullParameters, InvertibleSite, SiteMut};
 
 use crate::initialization::Initialization;
 use crate::recompute;
@@ -24,6 +24,8 @@ pub struct Embeddings {
     pub(crate) token_type: Option<Embedding>,
     pub(crate) language: Option<Embedding>,
     pub(crate) norm: Option<LayerNorm>,
+    /// Beside the table of words.
+    pub(crate) word_adapter: EmbeddingSite,
     /// For adapters of languages.
     pub(crate) adapter: InvertibleSite,
     dropout: Dropout,
@@ -46,6 +48,7 @@ impl Embeddings {
             language: some_table("language", config.n_languages),
             norm: (config.norm == NormOrder::Post)
                 .then(|| init.layer_norm(config.d_model, config.layer_norm_eps)),
+            word_adapter: EmbeddingSite::new(config.vocab_size, config.d_model),
             adapter: InvertibleSite::new(config.d_model),
             dropout: DropoutConfig::new(config.dropout).init(),
         }
@@ -64,10 +67,11 @@ impl Embeddings {
 
     /// The rows of the word embedding. `[n]` to `[n, d_model]`
     fn words(&self, ids: Tensor<1, Int>) -> Tensor<2> {
-        match &self.word {
-            Either::A(table) => embedding(&table.weight, ids),
-            Either::B(table) => table.select(ids),
-        }
+        let found = match &self.word {
+            Either::A(table) => embedding(&table.weight, ids.clone()),
+            Either::B(table) => table.select(ids.clone()),
+        };
+        self.word_adapter.forward(found, ids)
     }
 
     /// # Shapes
@@ -244,6 +248,7 @@ impl Encoder {
     /// Takes note of rows that were appended to the word embedding.
     pub(crate) fn append_vocabulary(&mut self, rows: usize) {
         if rows > 0 {
+            self.embeddings.word_adapter.grow(rows);
             self.config.vocab_size += rows;
             self.config.vocab_extensions.push(rows);
         }

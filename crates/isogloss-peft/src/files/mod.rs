@@ -383,6 +383,11 @@ fn collect<H: AdapterHost + Module>(
                 parts.modules.all.push(module);
                 sites.push(path.to_owned());
             }
+            SiteMut::Embedding(site) if site.adapters.position(name).is_some() => {
+                parts.modules.all.push(module);
+                sites.push(path.to_owned());
+            }
+            SiteMut::Embedding(_) => {}
             SiteMut::Residual(site) => parts.width = site.d_model(),
             SiteMut::Invertible(_) => {}
             SiteMut::Full(full) => {

@@ -56,7 +56,7 @@ impl Lora {
         });
         let b_bias =
             config.b_bias.then(|| Param::from_data(TensorData::zeros::<f32, _>([outputs]), device));
-        let scale = if config.rs_lora { alpha / (rank as f64).sqrt() } else { alpha / rank as f64 };
+        let scale = config.scale(rank, alpha);
         Self {
             a: Param::from_data(TensorData::new(a, [inputs, rank]), device),
             b: Param::from_data(TensorData::zeros::<f32, _>([rank, outputs]), device),
@@ -150,11 +150,9 @@ impl Lora {
         self.magnitude.is_some()
     }
 
-    /// `‖s A B‖`, from the products of the narrow matrices with themselves.
+    /// The Frobenius norm of the update.
     pub(super) fn update_norm(&self) -> f64 {
-        let (a, b) = (self.a.val(), self.b.val());
-        let gram = a.clone().transpose().matmul(a) * b.clone().matmul(b.transpose());
-        self.scale.abs() * f64::from(gram.sum().into_scalar::<f32>()).max(0.0).sqrt()
+        norm_of_product(self.a.val(), self.b.val(), self.scale)
     }
 
     pub(super) fn set_base_norms(&mut self, norms: &Tensor<1>) {
@@ -176,6 +174,12 @@ impl Lora {
         }
         slots
     }
+}
+
+/// `‖s A B‖`, from the products of the narrow matrices with themselves.
+pub(crate) fn norm_of_product(a: Tensor<2>, b: Tensor<2>, scale: f64) -> f64 {
+    let gram = a.clone().transpose().matmul(a) * b.clone().matmul(b.transpose());
+    scale.abs() * f64::from(gram.sum().into_scalar::<f32>()).max(0.0).sqrt()
 }
 
 /// The squared lengths of the columns of a matrix. `[in, out]` to `[out]`

@@ -14,7 +14,7 @@ use isogloss_kernels::{Either, Int8Linear, Int8Matrix, linear};
 pub(crate) use ia3::Ia3;
 pub(crate) use loha::LoHa;
 pub(crate) use lokr::LoKr;
-pub(crate) use lora::Lora;
+pub(crate) use lora::{Lora, norm_of_product};
 pub(crate) use vera::{Projections, Vera};
 
 use crate::composition::Node;

@@ -35,6 +35,8 @@ pub(crate) fn foreign_names<M: PretrainedModel + HasEncoder>(model: &M) -> Forei
             foreign.insert_module(path, format!("{prefix}{layer}.{index}.{module}"));
         }
     }
+    let words = if family == Family::Xlm { "embeddings" } else { "embeddings.word_embeddings" };
+    foreign.insert_module(format!("{path}embeddings.word_adapter"), format!("{prefix}{words}"));
     foreign
         .insert_module(format!("{path}embeddings.adapter"), format!("{prefix}invertible_adapters"));
     let class = M::class_endings(family).first().map(|end| format!("{}{end}", family.class()));

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use isogloss_core::Seed;
 use isogloss_peft::{
-    AdapterConfig, AdapterHost, BottleneckConfig, LoraConfig, SiteMut, attach, detach, merge,
+    AdapterConfig, AdapterHost, BottleneckConfig, Composition, LoraConfig, SiteMut, Targets,
+    activate, attach, detach, merge,
 };
 use isogloss_testing::assert_close;
 use isogloss_transformer::{
-    ClassifierConfig, Encoder, HasEncoder, MaskedLanguageModel, SequenceClassifier, save_checkpoint,
+    ClassifierConfig, Encoder, EncoderBatch, ExtendVocabulary, HasEncoder, MaskedLanguageModel,
+    MlmBatch, SequenceClassifier, SequenceInput, VocabularyRows, save_checkpoint,
 };
 
 use crate::tiny::{self, values};
@@ -53,10 +55,11 @@ fn sites_have_the_paths_of_their_modules() {
     let device = crate::device();
     let mut encoder: Encoder = tiny::model(&device).into_encoder();
     let found = sites(&mut encoder);
-    let first: Vec<_> = found.iter().take(9).map(|(path, _)| path.as_str()).collect();
+    let first: Vec<_> = found.iter().take(10).map(|(path, _)| path.as_str()).collect();
     assert_eq!(
         first,
         [
+            "embeddings.word_adapter",
             "embeddings.adapter",
             "layers.0.attention.query",
             "layers.0.attention.key",
@@ -68,7 +71,7 @@ fn sites_have_the_paths_of_their_modules() {
             "layers.0.adapter",
         ]
     );
-    assert_eq!(found.len(), 17);
+    assert_eq!(found.len(), 18);
     let paths = module_paths(&encoder);
     for (path, _) in found {
         assert!(paths.contains(&path), "{path} is not among {paths:?}");
@@ -85,7 +88,7 @@ fn models_with_a_head_show_the_encoder_s_sites() {
         (sites(&mut model), module_paths(&model)),
         (sites(&mut classifier), module_paths(&classifier)),
     ] {
-        assert_eq!(found.len(), 17);
+        assert_eq!(found.len(), 18);
         for (path, _) in found {
             assert!(path.starts_with("encoder."), "{path}");
             assert!(paths.contains(&path), "{path} is not among {paths:?}");
@@ -143,4 +146,72 @@ fn a_model_with_adapters_is_saved_once_they_are_merged() {
     save_checkpoint(&path, &merged).unwrap();
     // One product instead of two, in f32.
     assert_close(&values(merged.logits(&batch)), &logits, 1e-5);
+}
+
+/// A model with an adapter of words that has learned.
+fn with_words(
+    base: &MaskedLanguageModel,
+    batch: &MlmBatch,
+    device: &Device,
+) -> MaskedLanguageModel {
+    let lora = |targets| AdapterConfig::Lora(LoraConfig::new(2).with_targets(targets));
+    // Tables are adapted by name only.
+    let all = lora(Targets::all());
+    let (_, report) = attach(base.clone(), "it", &all, tiny::SEED, device).unwrap();
+    assert!(!report.sites.contains(&WORDS.to_owned()), "{:?}", report.sites);
+    let named = lora(Targets::list(["word_adapter"]));
+    let (mut model, report) = attach(base.clone(), "it", &named, tiny::SEED, device).unwrap();
+    assert_eq!(report.sites, [WORDS]);
+    assert_eq!(values(model.logits(batch)), values(base.logits(batch)));
+    let mut optimizer = AdamWConfig::new().init();
+    for _ in 0..100 {
+        let gradients = model.loss(batch).mean().backward();
+        let gradients = GradientsParams::from_grads(gradients, &model);
+        model = optimizer.step(3e-2, model, gradients);
+    }
+    let [before, after] = [base, &model].map(|model| values(model.loss(batch).mean())[0]);
+    assert!(after < 0.95 * before, "{before} before, {after} after");
+    model
+}
+
+const WORDS: &str = "encoder.embeddings.word_adapter";
+
+#[test]
+fn an_adapter_of_words_grows_with_them_and_is_not_merged() {
+    let device = crate::device().autodiff();
+    let batch = tiny::batch(&tiny::rows(), &device);
+    let base = tiny::model(&device);
+    let model = with_words(&base, &batch, &device);
+    let rows = VocabularyRows::new(Tensor::ones([3, 8], &device));
+    let rows = rows.with_bias(Tensor::zeros([3], &device));
+    let grown = model.clone().extend_vocabulary(20, rows).unwrap();
+    assert_eq!(values(grown.logits(&batch).narrow(1, 0, 20)), values(model.logits(&batch)),);
+    // It adds nothing to words that it has not seen.
+    let off = activate(grown.clone(), &Composition::base()).unwrap();
+    let states = |model: &MaskedLanguageModel, ids: &[u32]| {
+        let input = SequenceInput::new(ids.to_vec());
+        let batch = EncoderBatch::try_new(model.encoder().config(), &[input]).unwrap();
+        values(model.encoder().forward(&batch.to_device(&device)))
+    };
+    assert_eq!(states(&grown, &[20, 21, 22]), states(&off, &[20, 21, 22]));
+    assert_ne!(states(&grown, &[20, 5, 22]), states(&off, &[20, 5, 22]));
+
+    let error = merge(model).unwrap_err().to_string();
+    assert!(error.contains(WORDS) && error.contains("share"), "{error}");
+}
+
+#[test]
+fn rows_of_a_batch_have_words_of_their_own() {
+    let device = crate::device().autodiff();
+    let base = tiny::model(&device);
+    let model = with_words(&base, &tiny::batch(&tiny::rows(), &device), &device);
+    let rows = [SequenceInput::new(vec![0, 5, 13, 2]), SequenceInput::new(vec![0, 7, 2])];
+    let batch = EncoderBatch::try_new(base.encoder().config(), &rows).unwrap().to_device(&device);
+    let states = |model: &MaskedLanguageModel| model.encoder().forward(&batch);
+    let mixed = activate(model.clone(), &"rows(it, base)".parse().unwrap()).unwrap();
+    for (row, alone) in [(0, &model), (1, &base)] {
+        let [found, expected] = [&mixed, alone].map(|model| states(model).narrow(0, row, 1));
+        assert_close(&values(found), &values(expected), 1e-6);
+    }
+    assert_ne!(values(states(&base)), values(states(&mixed)));
 }
