@@ -387,9 +387,8 @@ fn collect<H: AdapterHost + Module>(
                 parts.modules.all.push(module);
                 sites.push(path.to_owned());
             }
-            SiteMut::Embedding(_) => {}
+            SiteMut::Embedding(_) | SiteMut::Invertible(_) => {}
             SiteMut::Residual(site) => parts.width = site.d_model(),
-            SiteMut::Invertible(_) => {}
             SiteMut::Full(full) => {
                 full_paths = full.paths(name);
                 if !full.acts(name) {
