@@ -19,8 +19,8 @@ use crate::linear::{Ia3, LinearAdapter, LoHa, LoKr, Lora, Projections, Vera};
 use crate::names::{BaseTensor, BaseTensors};
 use crate::targets::{by_pattern, is_saved};
 use crate::{
-    AdapterConfig, AdapterError, AdapterHost, BiasMode, BottleneckConfig, ForeignNames,
-    ModuleNames, SiteMut, SubLayer,
+    AdapterConfig, AdapterError, AdapterHost, AttachedAdapter, BiasMode, BottleneckConfig,
+    ForeignNames, ModuleNames, SiteMut, SubLayer, adapters,
 };
 
 /// What was attached where.
@@ -60,7 +60,8 @@ pub fn attach<H: AdapterHost + Module>(
     device: &Device,
 ) -> Result<(H, AttachReport), AdapterError> {
     let plan = Plan::new(&host, name, config)?;
-    let (host, report) = plan.carry_out(host, name, config, seed, device)?;
+    let about = About { name: name.to_owned(), config: config.clone(), made_of: Vec::new() };
+    let (host, report) = plan.carry_out(host, about, seed, device)?;
     Ok((train_only(host, &[name])?, report))
 }
 
@@ -78,6 +79,30 @@ pub fn detach<H: AdapterHost + Module>(mut host: H, name: &str) -> Result<H, Ada
     let mut host = activate(host, &rest)?;
     host.for_each_site(&mut |_, mut site| site.remove(name));
     Ok(if is_last { thawed(host) } else { host })
+}
+
+/// Takes an adapter off, as [`detach`] does, and with it all that was [combined](crate::combine) of it: what a
+/// community asks for that withdraws the text it learned from. Names what went. It need not be on the model
+/// itself.
+///
+/// Of two adapters that learned one above the other, it does not know; and a base that one was
+/// [merged](crate::merge) into has it for good.
+///
+/// # Errors
+///
+/// [`AdapterError::Unknown`] where there is none of that name, and none made of one.
+pub fn withdraw<H: AdapterHost + Module>(
+    host: H,
+    name: &str,
+) -> Result<(H, Vec<String>), AdapterError> {
+    let found = adapters(&host).adapters.into_iter();
+    let has_it = |it: &AttachedAdapter| it.name == name || it.made_of.iter().any(|of| of == name);
+    let gone: Vec<String> = found.filter(has_it).map(|it| it.name).collect();
+    if gone.is_empty() {
+        check_known(&host, name)?;
+    }
+    let host = gone.iter().try_fold(host, |host, name| detach(host, name))?;
+    Ok((host, gone))
 }
 
 /// Lets learn what learned before the first adapter came; all, where a model does not remember.
@@ -240,12 +265,12 @@ impl Plan {
     pub(crate) fn carry_out<H: AdapterHost + Module>(
         self,
         mut host: H,
-        name: &str,
-        config: &AdapterConfig,
+        about: About,
         seed: Seed,
         device: &Device,
     ) -> Result<(H, AttachReport), AdapterError> {
-        let about = Arc::new(About { name: name.to_owned(), config: config.clone() });
+        let about = Arc::new(about);
+        let About { name, config, .. } = &*about;
         note_trained(&mut host);
         let composition = active(&mut host).with(name);
         let projections = match config {

@@ -1,6 +1,6 @@
 //! One LoRA of several.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -14,7 +14,9 @@ use crate::attach::base_tensors;
 use crate::composition::check_name;
 use crate::held::About;
 use crate::linear::{LinearAdapter, Lora};
-use crate::{AdapterConfig, AdapterError, AdapterHost, Composition, LoraConfig, SiteMut, Targets};
+use crate::{
+    AdapterConfig, AdapterError, AdapterHost, Composition, LoraConfig, SiteMut, Targets, adapters,
+};
 
 /// How several LoRAs become one.
 ///
@@ -103,7 +105,8 @@ pub fn combine<H: AdapterHost + Module>(
     }
     let base = base_tensors(&host);
     let config = config_of(&order, &made, |path| base.module(path));
-    let about = Arc::new(About { name: name.to_owned(), config: AdapterConfig::Lora(config) });
+    let config = AdapterConfig::Lora(config);
+    let about = Arc::new(About { name: name.to_owned(), config, made_of: made_of(&host, parts) });
     host.for_each_site(&mut |path, site| {
         if let (SiteMut::Linear(site), Some([a, b])) = (site, made.get(path)) {
             let device = site.affine().weight.device();
@@ -113,6 +116,15 @@ pub fn combine<H: AdapterHost + Module>(
     });
     let host = activate(host, &Composition::adapter(name))?;
     train_only(host, &[])
+}
+
+/// The names of the parts, and of what they were made of.
+fn made_of<H: AdapterHost + Module>(host: &H, parts: &[(&str, f64)]) -> Vec<String> {
+    let mut names: BTreeSet<String> = parts.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let attached = adapters(host).adapters.into_iter();
+    let parts = attached.filter(|it| parts.iter().any(|(name, _)| *name == it.name));
+    names.extend(parts.flat_map(|it| it.made_of));
+    names.into_iter().collect()
 }
 
 /// A LoRA at a site, with the weight that it is to have.

@@ -13,6 +13,8 @@ use crate::{AdapterConfig, Composition};
 pub(crate) struct About {
     pub(crate) name: String,
     pub(crate) config: AdapterConfig,
+    /// The adapters that it was combined of, and theirs, in order of their names.
+    pub(crate) made_of: Vec<String>,
 }
 
 /// The adapters at one place of a model, and which of them act.

@@ -26,7 +26,7 @@ mod targets;
 
 pub use active::{activate, active_adapters, adapter_names, effect, train_only};
 pub use attach::{
-    AttachReport, attach, detach, detach_all, parameter_count, trainable_parameter_count,
+    AttachReport, attach, detach, detach_all, parameter_count, trainable_parameter_count, withdraw,
 };
 pub use combine::{Combination, Operator, combine};
 pub use composition::Composition;

@@ -26,6 +26,9 @@ pub struct AttachedAdapter {
     pub name: String,
     /// What it is.
     pub config: AdapterConfig,
+    /// The adapters that it was [combined](crate::combine) of, and what those were combined of, in order of
+    /// their names at that time. It is kept in the adapter's directory.
+    pub made_of: Vec<String>,
     /// Whether it acts.
     pub is_active: bool,
     /// Its parts.
@@ -70,6 +73,7 @@ pub fn adapters<H: AdapterHost + Module>(host: &H) -> AdapterReport {
                 found.push(AttachedAdapter {
                     name: about.name.clone(),
                     config: about.config.clone(),
+                    made_of: about.made_of.clone(),
                     is_active: active.names().contains(about.name.as_str()),
                     sites: Vec::new(),
                     full: BTreeMap::new(),
@@ -103,14 +107,18 @@ impl fmt::Display for AdapterReport {
             let is_active = if adapter.is_active { "yes" } else { "no" };
             let kind = match adapter.config {
                 AdapterConfig::Bottleneck(_) => "ends of sub-layers",
-                _ => "linear layers",
+                _ => "modules",
             };
             let first = adapter.sites.first().map_or("", |site| &*site.path);
             let full = match adapter.full.len() {
                 0 => String::new(),
                 n => format!("{n} parameters in full"),
             };
-            let parts = [if first.is_empty() { "" } else { kind }, first, &*full];
+            let made_of = match &*adapter.made_of {
+                [] => String::new(),
+                names => format!("made of {}", names.join(" and ")),
+            };
+            let parts = [if first.is_empty() { "" } else { kind }, first, &*full, &*made_of];
             let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
             writeln!(
                 f,

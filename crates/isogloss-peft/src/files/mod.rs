@@ -82,7 +82,7 @@ impl AdapterCard {
 }
 
 /// What stands in `isogloss.json`, beside what others write.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 struct BaseFile {
     /// The version of Isogloss that wrote it.
     isogloss: String,
@@ -91,6 +91,9 @@ struct BaseFile {
     /// Whether the head that predicts tokens undid what an adapter made of the embeddings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inverse_at_head: Option<bool>,
+    /// The adapters that it was combined of, as they were called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    made_of: Vec<String>,
 }
 
 /// An adapter that was read.
@@ -158,6 +161,7 @@ pub fn save_adapter<H: AdapterHost + Module>(
         isogloss: env!("CARGO_PKG_VERSION").to_owned(),
         base: shapes.collect(),
         inverse_at_head,
+        made_of: about.made_of.clone(),
     };
     write_dir_atomically(dir, |tmp| {
         let fail = |name: &Path| {
@@ -224,10 +228,13 @@ pub fn load_adapter<H: AdapterHost + Module>(
     let fields = Fields::new(&path, &read_text(&path)?)?;
     let base = base_tensors(&host);
     let foreign = host.foreign_names();
-    let base_file = read_base(dir)?;
-    if let Some(file) = &base_file {
-        check_base(dir, file, &base, &foreign)?;
-    }
+    let BaseFile { inverse_at_head, made_of, .. } = match read_base(dir)? {
+        Some(file) => {
+            check_base(dir, &file, &base, &foreign)?;
+            file
+        }
+        None => BaseFile::default(),
+    };
     let mut left_out = Vec::new();
     let (config, mut card, layout, mut stored, mut head) = if adapters_config::is_one(&fields) {
         let (mut config, card, header) = adapters_config::read(fields)?;
@@ -238,9 +245,7 @@ pub fn load_adapter<H: AdapterHost + Module>(
             if header.is_task && !has_embeddings {
                 config.invertible = None;
             }
-            if let (Some(invertible), Some(is_undone)) =
-                (&mut config.invertible, base_file.and_then(|file| file.inverse_at_head))
-            {
+            if let (Some(invertible), Some(is_undone)) = (&mut config.invertible, inverse_at_head) {
                 invertible.inverse_at_head = is_undone;
             }
         }
@@ -272,7 +277,8 @@ pub fn load_adapter<H: AdapterHost + Module>(
     // What others wrote may name what this model has not: the tensors are what is accounted for.
     let plan = Plan::new(&host, name, &config.clone().lenient())?;
     // The weights are replaced at once; the seed does not matter.
-    let (mut host, attached) = plan.carry_out(host, name, &config, Seed::new(0), device)?;
+    let about = About { name: name.to_owned(), config: config.clone(), made_of };
+    let (mut host, attached) = plan.carry_out(host, about, Seed::new(0), device)?;
     let mut projections = None;
     host.for_each_site(&mut |path, mut site| {
         let module = base.module(path);

@@ -279,7 +279,7 @@ fn what_is_attached_is_said_in_a_table() {
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines[0], "active: lang:sw");
     assert!(lines[2].starts_with("lang:sw  lora        yes         2          96"), "{table}");
-    assert!(lines[2].ends_with("linear layers, up"), "{table}");
+    assert!(lines[2].ends_with("modules, up"), "{table}");
     assert!(lines[3].starts_with("ner      bitfit      no          0          35"), "{table}");
     assert!(lines[3].ends_with("4 parameters in full"), "{table}");
 }

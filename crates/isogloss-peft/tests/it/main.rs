@@ -9,3 +9,4 @@ mod fixtures;
 mod full;
 mod gradients;
 mod host;
+mod withdraw;
