@@ -154,7 +154,7 @@ impl<'a> Session<'a> {
 
     pub(crate) fn train<M>(&self, pretrained: Pretrained<M>, tasks: Tasks<M>) -> Outcome<Trained<M>>
     where
-        M: PretrainedModel + HasEncoder + AdapterHost + 'static,
+        M: PretrainedModel + AdapterHost + 'static,
     {
         let (start, args) = (Instant::now(), self.args);
         let device = self.device.clone().autodiff();

@@ -43,6 +43,11 @@ struct Full {
 }
 
 impl FullParameters {
+    /// The adapters whose parameters stand in the place of the model's own, which is not to be saved then.
+    pub fn acting(&self) -> Vec<String> {
+        self.adapters.iter().filter(|full| full.acts).map(|full| full.about.name.clone()).collect()
+    }
+
     fn get(&self, name: &str) -> Option<&Full> {
         self.adapters.iter().find(|full| full.about.name == name)
     }

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::initialization::Initialization;
 use crate::{
-    CheckpointError, ClassifierConfig, Encoder, EncoderConfig, EncoderConfigError,
+    CheckpointError, ClassifierConfig, Encoder, EncoderConfig, EncoderConfigError, HasEncoder,
     MaskedLanguageModel, MlmConfig, QuestionAnswerer, QuestionAnsweringConfig, ReplacedTokenConfig,
     ReplacedTokenModel, SequenceClassifier, TensorFault, TokenClassifier, TokenClassifierConfig,
 };
 
 /// A model that [`save_checkpoint`] and [`load_checkpoint`] know how to keep.
-pub trait Checkpoint: Module {
+pub trait Checkpoint: Module + HasEncoder {
     /// What stands in `config.json`.
     type Config: Serialize + DeserializeOwned;
 
@@ -120,8 +120,8 @@ fn load_tensors<M: Module>(
     Ok(())
 }
 
-/// Sees that the tensors of a model that is to be saved in `dir` are those with these names.
-pub(crate) fn account_for<'a, M: Module>(
+/// Sees that the tensors of a model that is to be saved in `dir` are those with these names, and its own.
+pub(crate) fn account_for<'a, M: Module + HasEncoder>(
     model: &M,
     names: impl Iterator<Item = &'a String>,
     dir: &Path,
@@ -133,7 +133,11 @@ pub(crate) fn account_for<'a, M: Module>(
         return Err(CheckpointError::Lacking { path, names: lacking });
     }
     let names: Vec<_> = found.into_keys().collect();
-    if names.is_empty() { Ok(()) } else { Err(CheckpointError::AdapterAttached { path, names }) }
+    if !names.is_empty() {
+        return Err(CheckpointError::AdapterAttached { path, names });
+    }
+    let adapters = model.encoder().full.acting();
+    if adapters.is_empty() { Ok(()) } else { Err(CheckpointError::AdapterActs { path, adapters }) }
 }
 
 /// What differs between a model's tensors and a file's, in the order of names.

@@ -404,6 +404,19 @@ pub enum CheckpointError {
         names: Vec<String>,
     },
 
+    /// Adapters put parameters of their own in the place of the model's.
+    #[error(
+        "{}: the model has biases or heads of {} in the place of its own (merge or detach adapters first)",
+        path.display(),
+        adapters.join(", ")
+    )]
+    AdapterActs {
+        /// The directory that was to be written.
+        path: PathBuf,
+        /// The adapters.
+        adapters: Vec<String>,
+    },
+
     /// The model carries tensors that its configuration does not account for.
     #[error(
         "{}: the model has tensors that its configuration does not: {} (merge or detach adapters first)",

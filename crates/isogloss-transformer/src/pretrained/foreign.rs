@@ -5,10 +5,10 @@ use serde_json::Map;
 
 use super::private::HeadNames;
 use super::{Family, PretrainedModel, TensorNames};
-use crate::{Encoder, HasEncoder};
+use crate::Encoder;
 
 /// What transformers calls the tensors of a model of one of its families.
-pub(crate) fn foreign_names<M: PretrainedModel + HasEncoder>(model: &M) -> ForeignNames {
+pub(crate) fn foreign_names<M: PretrainedModel>(model: &M) -> ForeignNames {
     let mut foreign = ForeignNames::default();
     let (Some(names), Some(family)) = (tensor_names(model), model.encoder().family) else {
         return foreign;
@@ -45,7 +45,7 @@ pub(crate) fn foreign_names<M: PretrainedModel + HasEncoder>(model: &M) -> Forei
 
 /// The names of the modules that a model has beside its encoder, as transformers gives them: what an adapter
 /// for a task trains as a whole. None for an encoder alone, and for a model of no family.
-pub fn head_modules<M: PretrainedModel + HasEncoder>(model: &M) -> Vec<String> {
+pub fn head_modules<M: PretrainedModel>(model: &M) -> Vec<String> {
     let mut modules: Vec<String> = Vec::new();
     if model.encoder().family.is_none_or(is_bare::<M>) {
         return modules;
@@ -68,7 +68,7 @@ pub fn head_modules<M: PretrainedModel + HasEncoder>(model: &M) -> Vec<String> {
 }
 
 /// All names, whole; `None` for a model of no family.
-fn tensor_names<M: PretrainedModel + HasEncoder>(model: &M) -> Option<TensorNames> {
+fn tensor_names<M: PretrainedModel>(model: &M) -> Option<TensorNames> {
     let family = model.encoder().family?;
     let mut names = HeadNames::default();
     M::write_config(family, &model.checkpoint_config(), &mut names, &mut Map::new()).ok()?;

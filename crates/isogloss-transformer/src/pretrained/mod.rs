@@ -160,8 +160,8 @@ impl<M: PretrainedModel> Pretrained<M> {
     /// # Errors
     ///
     /// [`CheckpointError`]: [`Inexpressible`](CheckpointError::Inexpressible) where the model has become
-    /// one that its family does not have, [`AdapterAttached`](CheckpointError::AdapterAttached) where
-    /// adapters are to be merged first.
+    /// one that its family does not have, [`AdapterAttached`](CheckpointError::AdapterAttached) and
+    /// [`AdapterActs`](CheckpointError::AdapterActs) where adapters are to be merged first.
     pub fn save(&self, dir: &Path, options: &SaveOptions) -> Result<(), CheckpointError> {
         write::save(self, dir, options)
     }

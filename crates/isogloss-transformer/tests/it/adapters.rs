@@ -7,8 +7,8 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use isogloss_core::Seed;
 use isogloss_peft::{
-    AdapterConfig, AdapterHost, BottleneckConfig, Composition, LoraConfig, SiteMut, Targets,
-    activate, attach, detach, merge,
+    AdapterConfig, AdapterHost, BitFitConfig, BottleneckConfig, Composition, LoraConfig, SiteMut,
+    Targets, activate, attach, detach, merge,
 };
 use isogloss_testing::assert_close;
 use isogloss_transformer::{
@@ -133,6 +133,14 @@ fn a_model_with_adapters_is_saved_once_they_are_merged() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model");
     let [lora, _] = adapters();
+    // One that has no tensors beside the model's.
+    let biases = AdapterConfig::BitFit(BitFitConfig::default());
+    let (model, _) = attach(tiny::model(&device), "b", &biases, tiny::SEED, &device).unwrap();
+    let message = save_checkpoint(&path, &model).unwrap_err().to_string();
+    assert!(message.contains("biases or heads of b in the place of its own"), "{message}");
+    save_checkpoint(&path, &activate(model, &Composition::base()).unwrap()).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+
     let (model, report) = attach(tiny::model(&device), "it", &lora, tiny::SEED, &device).unwrap();
     assert_eq!(report.sites.len(), 8);
     let message = save_checkpoint(&path, &model).unwrap_err().to_string();

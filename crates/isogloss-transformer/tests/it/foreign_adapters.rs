@@ -51,12 +51,12 @@ fn dir(case: &str) -> PathBuf {
 
 /// What is done with a model, whatever its head.
 trait Change {
-    fn change<M: PretrainedModel + HasEncoder + AdapterHost>(&self, model: M) -> M;
+    fn change<M: PretrainedModel + AdapterHost>(&self, model: M) -> M;
 }
 
 fn changed<M>(base: &Path, change: &impl Change, device: &Device) -> AnyPretrained
 where
-    M: PretrainedModel + HasEncoder + AdapterHost,
+    M: PretrainedModel + AdapterHost,
     AnyPretrained: From<Pretrained<M>>,
 {
     let opened = Pretrained::<M>::open(base, device).unwrap();
@@ -90,7 +90,7 @@ fn with(case: &str, change: &impl Change, device: &Device) -> AnyPretrained {
 struct Merged<'a>(&'a Path, &'a Device);
 
 impl Change for Merged<'_> {
-    fn change<M: PretrainedModel + HasEncoder + AdapterHost>(&self, model: M) -> M {
+    fn change<M: PretrainedModel + AdapterHost>(&self, model: M) -> M {
         merge(load_adapter(model, "it", self.0, self.1).unwrap().0).unwrap().0
     }
 }
@@ -245,7 +245,7 @@ fn a_head_maps_embeddings_back_where_it_did_in_training() {
 /// A fresh adapter of the configuration that a case has, written to a directory.
 struct Begun<'a>(&'a str, &'a Path, &'a Device);
 impl Change for Begun<'_> {
-    fn change<M: PretrainedModel + HasEncoder + AdapterHost>(&self, model: M) -> M {
+    fn change<M: PretrainedModel + AdapterHost>(&self, model: M) -> M {
         let Self(case, out, device) = *self;
         let text = fs::read_to_string(dir(case).join("adapter_config.json")).unwrap();
         let (mut config, card) = AdapterConfig::from_json(&text, Path::new(case)).unwrap();

@@ -102,7 +102,7 @@ fn step<M, O>(
     batch: impl FnOnce(&M, &Batch, &Tensors, &Device) -> O::Batch,
 ) -> (f32, Tensors)
 where
-    M: PretrainedModel + HasEncoder,
+    M: PretrainedModel,
     O: Objective<M>,
 {
     let copy = copy_of(case);
