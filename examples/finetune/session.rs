@@ -19,8 +19,8 @@ use isogloss::training::{
     ObjectiveTask, Outcome as End, RateFactors, Task, Trainer, TrainingConfig, batches_by_length,
 };
 use isogloss::transformer::{
-    ClassifierConfig, DeviceBatch, Encoder, EncoderBatch, HasEncoder, Objective, Pretrained,
-    PretrainedModel, SaveOptions, SequenceInput, head_modules,
+    ClassifierConfig, DeviceBatch, Encoder, EncoderBatch, Objective, Pretrained, PretrainedModel,
+    SaveOptions, SequenceInput, head_modules,
 };
 use isogloss_examples::{
     Bars, Monitor, Outcome, devices, print_written, share_of, stop_on_interrupt,
