@@ -6,9 +6,10 @@ use isogloss_core::Seed;
 use isogloss_kernels::embedding;
 
 use crate::LoraConfig;
-use crate::composition::Node;
+use crate::composition::{Node, Pieces};
 use crate::held::{Axis, Held};
 use crate::init::normal;
+use crate::linear::norm_of_product;
 use crate::slot::Slot;
 
 /// What adapters add to the rows of a table; it stands beside the table.
@@ -63,7 +64,7 @@ impl EmbeddingSite {
         let none =
             |ids: &Tensor<1, Int>| Tensor::<2>::zeros([ids.dims()[0], self.d_model], &ids.device());
         // A whole number below 2²⁴ is one of 32 bits, too.
-        let by = |pieces: &crate::composition::Pieces, axis, ids: Tensor<1, Int>| {
+        let by = |pieces: &Pieces, axis, ids: Tensor<1, Int>| {
             let ids = ids.float().unsqueeze_dim::<2>(1);
             pieces.map(axis, &[ids], |part, [ids]| {
                 self.update(part, ids.squeeze_dim::<1>(1).round().int())
@@ -136,6 +137,6 @@ impl EmbeddingLora {
 
     /// The Frobenius norm of what it adds to the table.
     pub(crate) fn update_norm(&self) -> f64 {
-        crate::linear::norm_of_product(self.a.val(), self.b.val(), self.scale)
+        norm_of_product(self.a.val(), self.b.val(), self.scale)
     }
 }
