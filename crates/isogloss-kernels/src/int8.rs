@@ -127,7 +127,7 @@ impl Int8Matrix {
     ///
     /// - returns: `[rows, cols]`
     pub fn to_float(&self) -> Tensor<2> {
-        widen(self.words.clone(), self.scale.clone(), self.cols)
+        widen(&self.words, self.scale.clone(), self.cols)
     }
 
     /// Some of its rows in 32 bits.
@@ -138,7 +138,7 @@ impl Int8Matrix {
     /// - returns: `[n, cols]`
     pub fn select(&self, rows: Tensor<1, Int>) -> Tensor<2> {
         let words = self.words.clone().select(0, rows.clone());
-        widen(words, self.scale.clone().select(0, rows), self.cols)
+        widen(&words, self.scale.clone().select(0, rows), self.cols)
     }
 }
 
@@ -225,10 +225,10 @@ fn push_row(row: &[f32], words: &mut Vec<i32>) -> f32 {
 /// - `words`: `[rows, ⌈cols / 4⌉]`
 /// - `scale`: `[rows, 1]`
 /// - returns: `[rows, cols]`
-fn widen(words: Tensor<2, Int>, scale: Tensor<2>, cols: usize) -> Tensor<2> {
+fn widen(words: &Tensor<2, Int>, scale: Tensor<2>, cols: usize) -> Tensor<2> {
     #[cfg(feature = "flex")]
-    if flex::serves(&words) {
-        return flex::widen(words, scale, cols);
+    if flex::serves(words) {
+        return flex::widen(words.clone(), scale, cols);
     }
     let [rows, width] = words.dims();
     // Without a sign, shifted by half the range, and back.
