@@ -216,9 +216,6 @@ fn run(args: &Args) -> Outcome<()> {
     if args.merge && !args.peft.is_asked_for() {
         return Err("--merge: expected --peft or --peft-config with it".into());
     }
-    if args.merge && !args.peft.is_mergeable()? {
-        return Err("--merge: no layer can absorb bottlenecks, expected another --peft".into());
-    }
     let session = session::Session::open(args)?;
     match args.task {
         TaskArg::Classification => classification::run(&session),

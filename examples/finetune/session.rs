@@ -167,6 +167,10 @@ impl<'a> Session<'a> {
         // The head is new, and is trained whole.
         let head = head_modules(&model);
         let model = args.peft.attach(model, &head, self.seed, &device)?;
+        if args.merge {
+            // Better refused before it has learned than after.
+            merge(model.clone())?;
+        }
         let report = adapters(&model);
         if !report.adapters.is_empty() {
             println!("{report}");

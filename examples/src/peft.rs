@@ -74,16 +74,6 @@ impl PeftArgs {
         self.peft.is_some() || self.peft_config.is_some()
     }
 
-    /// Whether what is asked for can become part of the model.
-    ///
-    /// # Errors
-    ///
-    /// A configuration that is none.
-    pub fn is_mergeable(&self) -> Outcome<bool> {
-        let is_bottleneck = matches!(self.config()?, Some(AdapterConfig::Bottleneck(_)));
-        Ok(!is_bottleneck)
-    }
-
     /// The learning rate that the literature begins with.
     pub fn learning_rate(&self) -> f64 {
         match self.peft {
