@@ -245,7 +245,7 @@ impl Composition {
                         None => kinds.push((node, vec![row])),
                     }
                 }
-                Node::Rows(Pieces { kinds, of: parts.len() }).or_empty()
+                Node::Pieces(Pieces { axis: Axis::Rows, kinds, of: parts.len() }).or_empty()
             }
             Self::Split(parts) => {
                 let mut first = 0;
@@ -254,7 +254,7 @@ impl Composition {
                     (part.resolve(number), (first - tokens..first).collect())
                 });
                 let kinds = kinds.collect();
-                Node::Split(Pieces { kinds, of: first }).or_empty()
+                Node::Pieces(Pieces { axis: Axis::Tokens, kinds, of: first }).or_empty()
             }
         }
     }
@@ -266,8 +266,7 @@ pub(crate) enum Node {
     Adapter(usize),
     Stack(Vec<Node>),
     Average(Vec<(Node, f64)>),
-    Rows(Pieces),
-    Split(Pieces),
+    Pieces(Pieces),
     /// With the name of the attention.
     Fuse(Vec<usize>, String),
 }
@@ -275,8 +274,25 @@ pub(crate) enum Node {
 /// What is done with which of the equal parts that a tensor has.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pieces {
+    pub(crate) axis: Axis,
     pub(crate) kinds: Vec<(Node, Vec<usize>)>,
     pub(crate) of: usize,
+}
+
+/// What differs: the rows of a batch, or the tokens of each row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Axis {
+    Rows = 0,
+    Tokens = 1,
+}
+
+impl Axis {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Tokens => "tokens a row",
+        }
+    }
 }
 
 impl Default for Node {
@@ -287,14 +303,17 @@ impl Default for Node {
 
 impl Node {
     pub(crate) fn is_empty(&self) -> bool {
+        !self.any(&|_| true)
+    }
+
+    /// Whether it holds of one of its adapters.
+    pub(crate) fn any(&self, holds: &dyn Fn(usize) -> bool) -> bool {
         match self {
-            Self::Adapter(_) => false,
-            Self::Fuse(adapters, _) => adapters.is_empty(),
-            Self::Stack(parts) => parts.iter().all(Self::is_empty),
-            Self::Average(parts) => parts.iter().all(|(part, _)| part.is_empty()),
-            Self::Rows(pieces) | Self::Split(pieces) => {
-                pieces.kinds.iter().all(|(kind, _)| kind.is_empty())
-            }
+            Self::Adapter(number) => holds(*number),
+            Self::Fuse(adapters, _) => adapters.iter().any(|number| holds(*number)),
+            Self::Stack(parts) => parts.iter().any(|part| part.any(holds)),
+            Self::Average(parts) => parts.iter().any(|(part, _)| part.any(holds)),
+            Self::Pieces(pieces) => pieces.kinds.iter().any(|(part, _)| part.any(holds)),
         }
     }
 

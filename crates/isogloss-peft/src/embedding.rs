@@ -6,8 +6,8 @@ use isogloss_core::Seed;
 use isogloss_kernels::embedding;
 
 use crate::LoraConfig;
-use crate::composition::{Node, Pieces};
-use crate::held::{Axis, Held};
+use crate::composition::Node;
+use crate::held::{Held, mean};
 use crate::init::normal;
 use crate::linear::norm_of_product;
 use crate::slot::Slot;
@@ -56,35 +56,27 @@ impl EmbeddingSite {
     ///
     /// Where adapters differ by rows or tokens of which a batch has another number.
     pub fn forward(&self, found: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
-        let node = self.adapters.node();
-        if node.is_empty() { found } else { found + self.update(node, ids) }
+        self.apply(self.adapters.node(), found, ids)
     }
 
-    fn update(&self, node: &Node, ids: Tensor<1, Int>) -> Tensor<2> {
-        let none =
-            |ids: &Tensor<1, Int>| Tensor::<2>::zeros([ids.dims()[0], self.d_model], &ids.device());
-        // A whole number below 2²⁴ is one of 32 bits, too.
-        let by = |pieces: &Pieces, axis, ids: Tensor<1, Int>| {
-            let ids = ids.float().unsqueeze_dim::<2>(1);
-            pieces.map(axis, &[ids], |part, [ids]| {
-                self.update(part, ids.squeeze_dim::<1>(1).round().int())
-            })
-        };
+    fn apply(&self, node: &Node, found: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
         match node {
-            Node::Adapter(number) => self.adapters.adapter(*number).update(ids),
+            Node::Adapter(number) => found + self.adapters.adapter(*number).update(ids),
+            // Refused before: bottlenecks alone are fused.
+            Node::Fuse(..) => found,
             Node::Stack(parts) => {
-                let updates = parts.iter().map(|part| self.update(part, ids.clone()));
-                updates.reduce(|sum, it| sum + it).unwrap_or_else(|| none(&ids))
+                parts.iter().fold(found, |found, part| self.apply(part, found, ids.clone()))
             }
             Node::Average(parts) => {
-                let update =
-                    |(part, weight): &(Node, f64)| self.update(part, ids.clone()) * *weight;
-                parts.iter().map(update).reduce(|sum, it| sum + it).unwrap_or_else(|| none(&ids))
+                mean(parts, |part| self.apply(part, found.clone(), ids.clone()))
             }
-            Node::Rows(pieces) => by(pieces, Axis::Rows, ids),
-            Node::Split(pieces) => by(pieces, Axis::Tokens, ids),
-            // Refused before: bottlenecks alone are fused.
-            Node::Fuse(..) => none(&ids),
+            Node::Pieces(pieces) => {
+                // A whole number below 2²⁴ is one of 32 bits, too.
+                let ids = ids.float().unsqueeze_dim::<2>(1);
+                pieces.map(&[found, ids], |part, [found, ids]| {
+                    self.apply(part, found, ids.squeeze_dim::<1>(1).int())
+                })
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
-use crate::composition::{Node, Pieces};
+use crate::composition::{Axis, Node, Pieces};
 use crate::{AdapterConfig, Composition};
 
 /// What is known of an adapter wherever a part of it is.
@@ -106,7 +106,6 @@ impl Pieces {
     /// Where the tokens are no multiple of the parts.
     pub(crate) fn map<const N: usize>(
         &self,
-        axis: Axis,
         tensors: &[Tensor<2>; N],
         f: impl Fn(&Node, [Tensor<2>; N]) -> Tensor<2>,
     ) -> Tensor<2> {
@@ -115,14 +114,14 @@ impl Pieces {
         assert!(
             tokens.is_multiple_of(parts),
             "a batch of {tokens} tokens, of which adapters for {parts} {} can make nothing",
-            axis.name(),
+            self.axis.name(),
         );
         // [outer, inner, width], of which one is the parts.
-        let split = match axis {
+        let split = match self.axis {
             Axis::Rows => [parts, tokens / parts],
             Axis::Tokens => [tokens / parts, parts],
         };
-        let dim = axis as usize;
+        let dim = self.axis as usize;
         let mut order = Vec::with_capacity(parts);
         let mut done = Vec::with_capacity(self.kinds.len());
         for (node, places) in &self.kinds {
@@ -146,20 +145,11 @@ impl Pieces {
     }
 }
 
-/// What differs: the rows of a batch, or the tokens of each row.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Axis {
-    Rows = 0,
-    Tokens = 1,
-}
-
-impl Axis {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::Tokens => "tokens a row",
-        }
-    }
+/// The sum of what is made of each part, times its weight.
+#[expect(clippy::expect_used, reason = "a mean without parts is no composition")]
+pub(crate) fn mean(parts: &[(Node, f64)], f: impl Fn(&Node) -> Tensor<2>) -> Tensor<2> {
+    let scaled = parts.iter().map(|(part, weight)| f(part).mul_scalar(*weight));
+    scaled.reduce(|a, b| a + b).expect("a mean is of at least one")
 }
 
 /// The vectors of a tensor, one after the other. `[…, width]` to `[n, width]`

@@ -7,9 +7,9 @@ use isogloss_core::Seed;
 
 use crate::composition::Node;
 use crate::config::narrowed;
-use crate::held::{Axis, Held, as_rows};
+use crate::held::{Held, as_rows, mean};
 use crate::init::normal;
-use crate::linear::{apply, mean};
+use crate::linear::apply;
 use crate::slot::Slot;
 use crate::{Activation, BottleneckInit, InvertibleConfig};
 
@@ -88,8 +88,7 @@ impl InvertibleSite {
             Node::Fuse(..) => x,
             Node::Stack(parts) => parts.iter().fold(x, |x, part| self.apply(part, x)),
             Node::Average(parts) => mean(parts, |part| self.apply(part, x.clone())),
-            Node::Rows(pieces) => pieces.map(Axis::Rows, &[x], |part, [x]| self.apply(part, x)),
-            Node::Split(pieces) => pieces.map(Axis::Tokens, &[x], |part, [x]| self.apply(part, x)),
+            Node::Pieces(pieces) => pieces.map(&[x], |part, [x]| self.apply(part, x)),
         }
     }
 
@@ -98,7 +97,7 @@ impl InvertibleSite {
             Node::Adapter(number) => self.adapters.adapter(*number).inverse(x),
             Node::Stack(parts) => parts.iter().rev().fold(x, |x, part| self.undo(part, x)),
             // Refused before: a mean has no inverse, and some of the tokens have no rows.
-            Node::Average(_) | Node::Fuse(..) | Node::Rows(_) | Node::Split(_) => x,
+            Node::Average(_) | Node::Fuse(..) | Node::Pieces(_) => x,
         }
     }
 

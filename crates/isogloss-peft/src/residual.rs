@@ -6,8 +6,7 @@ use burn::tensor::Tensor;
 use crate::bottleneck::Bottleneck;
 use crate::composition::Node;
 use crate::fusion::Fusion;
-use crate::held::{Axis, Held, as_rows};
-use crate::linear::mean;
+use crate::held::{Held, as_rows, mean};
 
 /// The end of a sub-layer, on which bottleneck adapters may be put.
 ///
@@ -86,18 +85,8 @@ impl ResidualSite {
         norm: &dyn Fn(Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
         // Adapters that differ may end differently.
-        match node {
-            Node::Rows(pieces) => {
-                return pieces.map(Axis::Rows, &[hidden, residual], |part, [h, x]| {
-                    self.run(part, h, x, norm)
-                });
-            }
-            Node::Split(pieces) => {
-                return pieces.map(Axis::Tokens, &[hidden, residual], |part, [h, x]| {
-                    self.run(part, h, x, norm)
-                });
-            }
-            _ => {}
+        if let Node::Pieces(pieces) = node {
+            return pieces.map(&[hidden, residual], |part, [h, x]| self.run(part, h, x, norm));
         }
         let hidden = self.adapt(node, hidden, residual.clone(), norm);
         if self.is_ended_by_norm(node) { norm(hidden + residual) } else { hidden }
@@ -114,7 +103,7 @@ impl ResidualSite {
             Node::Fuse(adapters, _) => adapters
                 .last()
                 .is_none_or(|number| self.adapters.adapter(*number).shape.model_norm_after),
-            Node::Rows(pieces) | Node::Split(pieces) => {
+            Node::Pieces(pieces) => {
                 pieces.kinds.last().is_none_or(|(part, _)| self.is_ended_by_norm(part))
             }
         }
@@ -146,11 +135,9 @@ impl ResidualSite {
                 let updates = adapters.iter().map(update).collect();
                 residual + fusion.forward(input.clone(), updates)
             }
-            Node::Rows(pieces) => pieces
-                .map(Axis::Rows, &[hidden, residual], |part, [h, x]| self.adapt(part, h, x, norm)),
-            Node::Split(pieces) => pieces.map(Axis::Tokens, &[hidden, residual], |part, [h, x]| {
-                self.adapt(part, h, x, norm)
-            }),
+            Node::Pieces(pieces) => {
+                pieces.map(&[hidden, residual], |part, [h, x]| self.adapt(part, h, x, norm))
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) use lora::{Lora, norm_of_product};
 pub(crate) use vera::{Projections, Vera};
 
 use crate::composition::Node;
-use crate::held::{Axis, Held, as_rows};
+use crate::held::{Held, as_rows, mean};
 use crate::slot::Slot;
 
 /// A linear layer that adapters may be put on.
@@ -130,23 +130,12 @@ impl LinearSite {
             Node::Stack(parts) => parts.iter().rev().fold(x, |x, part| self.prepare(part, x)),
             // The layer is affine: what it makes of the mean is the mean of what it makes.
             Node::Average(parts) => mean(parts, |part| self.prepare(part, x.clone())),
-            Node::Rows(pieces) => pieces.map(Axis::Rows, &[x], |part, [x]| self.prepare(part, x)),
-            Node::Split(pieces) => {
-                pieces.map(Axis::Tokens, &[x], |part, [x]| self.prepare(part, x))
-            }
+            Node::Pieces(pieces) => pieces.map(&[x], |part, [x]| self.prepare(part, x)),
         }
     }
 
     fn prepares(&self, node: &Node) -> bool {
-        match node {
-            Node::Adapter(number) => self.adapters.adapter(*number).prepares(),
-            Node::Fuse(..) => false,
-            Node::Stack(parts) => parts.iter().any(|part| self.prepares(part)),
-            Node::Average(parts) => parts.iter().any(|(part, _)| self.prepares(part)),
-            Node::Rows(pieces) | Node::Split(pieces) => {
-                pieces.kinds.iter().any(|(part, _)| self.prepares(part))
-            }
-        }
+        node.any(&|number| self.adapters.adapter(number).prepares())
     }
 
     /// Whether a mean is computed as it is meant: what the layer makes of the mean of its inputs is the mean
@@ -156,26 +145,11 @@ impl LinearSite {
             Node::Adapter(_) | Node::Fuse(..) => true,
             Node::Stack(parts) => parts.iter().all(|part| self.is_exact(part)),
             Node::Average(parts) => {
-                let scales = parts.iter().any(|(part, _)| self.scales(part));
+                let scales = node.any(&|number| self.adapters.adapter(number).scales());
                 !(self.prepares(node) && scales)
                     && parts.iter().all(|(part, _)| self.is_exact(part))
             }
-            Node::Rows(pieces) | Node::Split(pieces) => {
-                pieces.kinds.iter().all(|(part, _)| self.is_exact(part))
-            }
-        }
-    }
-
-    /// Whether something in it scales what the layer gives.
-    fn scales(&self, node: &Node) -> bool {
-        match node {
-            Node::Adapter(number) => self.adapters.adapter(*number).scales(),
-            Node::Fuse(..) => false,
-            Node::Stack(parts) => parts.iter().any(|part| self.scales(part)),
-            Node::Average(parts) => parts.iter().any(|(part, _)| self.scales(part)),
-            Node::Rows(pieces) | Node::Split(pieces) => {
-                pieces.kinds.iter().any(|(part, _)| self.scales(part))
-            }
+            Node::Pieces(pieces) => pieces.kinds.iter().all(|(part, _)| self.is_exact(part)),
         }
     }
 
@@ -197,12 +171,7 @@ impl LinearSite {
                     .fold(y, |y, (part, x)| self.finish(part, x, y))
             }
             Node::Average(parts) => mean(parts, |part| self.finish(part, x.clone(), y.clone())),
-            Node::Rows(pieces) => {
-                pieces.map(Axis::Rows, &[x, y], |part, [x, y]| self.finish(part, x, y))
-            }
-            Node::Split(pieces) => {
-                pieces.map(Axis::Tokens, &[x, y], |part, [x, y]| self.finish(part, x, y))
-            }
+            Node::Pieces(pieces) => pieces.map(&[x, y], |part, [x, y]| self.finish(part, x, y)),
         }
     }
 
@@ -261,7 +230,7 @@ impl LinearSite {
                 };
                 merged.reduce(|a, b| Some(sum(a?, b?))).flatten()
             }
-            Node::Rows(_) | Node::Split(_) | Node::Fuse(..) => None,
+            Node::Pieces(_) | Node::Fuse(..) => None,
         }
     }
 
@@ -315,13 +284,6 @@ impl LinearSite {
 /// What a layer makes of vectors.
 pub(crate) fn apply(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
     linear(x, layer.weight.val(), layer.bias.as_ref().map(Param::val))
-}
-
-/// The sum of what is made of each part, times its weight.
-#[expect(clippy::expect_used, reason = "a mean without parts is no composition")]
-pub(crate) fn mean(parts: &[(Node, f64)], f: impl Fn(&Node) -> Tensor<2>) -> Tensor<2> {
-    let scaled = parts.iter().map(|(part, weight)| f(part).mul_scalar(*weight));
-    scaled.reduce(|a, b| a + b).expect("a mean is of at least one")
 }
 
 macro_rules! each {
