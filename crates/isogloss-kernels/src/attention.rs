@@ -25,6 +25,102 @@ pub struct AttentionShape {
 /// that its exponential is zero.
 pub const HIDDEN: f32 = -1e9;
 
+/// Keys and values that stand before those of the tokens, and that every token sees.
+///
+/// # Source
+///
+/// Li and Liang (2021), "Prefix-Tuning", <https://arxiv.org/abs/2101.00190>.
+#[derive(Clone, Debug)]
+pub struct Prefix {
+    // `[length, d_model]`, or that for each row, one after the other.
+    keys: Tensor<2>,
+    values: Tensor<2>,
+    length: usize,
+    // Of each row, where they differ; not above `length`.
+    lengths: Option<Arc<[usize]>>,
+}
+
+impl Prefix {
+    /// One for all sequences.
+    ///
+    /// # Shapes
+    ///
+    /// - `keys`, `values`: `[length, d_model]`
+    pub fn new(keys: Tensor<2>, values: Tensor<2>) -> Self {
+        let length = keys.dims()[0];
+        Self { keys, values, length, lengths: None }
+    }
+
+    /// Another one for each row of a batch, which is not packed; `None` where no row has any.
+    ///
+    /// # Shapes
+    ///
+    /// - of each row that has some, keys and values: `[length of its own, d_model]`
+    pub fn of_rows(rows: &[Option<[Tensor<2>; 2]>]) -> Option<Self> {
+        let of = |row: &Option<[Tensor<2>; 2]>| row.as_ref().map_or(0, |[keys, _]| keys.dims()[0]);
+        let lengths: Vec<usize> = rows.iter().map(of).collect();
+        let length = lengths.iter().copied().max()?;
+        let [some, _] = rows.iter().flatten().next()?;
+        let (d_model, device) = (some.dims()[1], some.device());
+        let padded = |row: &Option<[Tensor<2>; 2]>, at: usize| {
+            let own = of(row);
+            let zeros = (own < length).then(|| Tensor::zeros([length - own, d_model], &device));
+            let parts = row.as_ref().map(|row| row[at].clone()).into_iter().chain(zeros);
+            Tensor::cat(parts.collect(), 0)
+        };
+        let [keys, values] =
+            [0, 1].map(|at| Tensor::cat(rows.iter().map(|row| padded(row, at)).collect(), 0));
+        Some(Self { keys, values, length, lengths: Some(lengths.into()) })
+    }
+
+    /// Its keys and its values.
+    pub fn tensors(&self) -> [Tensor<2>; 2] {
+        [self.keys.clone(), self.values.clone()]
+    }
+
+    /// The same of other numbers.
+    ///
+    /// # Shapes
+    ///
+    /// - `keys`, `values`: as [those that it has](Self::tensors)
+    #[must_use]
+    pub fn with_tensors(&self, [keys, values]: [Tensor<2>; 2]) -> Self {
+        Self { keys, values, length: self.length, lengths: self.lengths.clone() }
+    }
+
+    /// Its keys and values for each row. `[batch, n_heads, length, d_head]`
+    fn heads(&self, [batch, n_heads, d_head]: [usize; 3]) -> [Tensor<4>; 2] {
+        [&self.keys, &self.values].map(|tensor| {
+            let of = tensor.dims()[0] / self.length.max(1);
+            let heads = tensor.clone().reshape([of, self.length, n_heads, d_head]).swap_dims(1, 2);
+            heads.expand([batch, n_heads, self.length, d_head])
+        })
+    }
+
+    /// What is added to scores, beside what is added to those of tokens. `[… or 1, 1, … or 1, length + seq]`
+    fn bias(&self, tokens: Option<Tensor<4>>, seq: usize, device: &Device) -> Option<Tensor<4>> {
+        if tokens.is_none() && self.lengths.is_none() {
+            return None;
+        }
+        let own: Tensor<4> = match &self.lengths {
+            None => Tensor::zeros([1, 1, 1, self.length], device),
+            Some(lengths) => {
+                let cell = |&seen: &usize| {
+                    (0..self.length).map(move |key| if key < seen { 0.0 } else { HIDDEN })
+                };
+                let cells: Vec<f32> = lengths.iter().flat_map(cell).collect();
+                let dims = [lengths.len(), 1, 1, self.length];
+                Tensor::from_data(TensorData::new(cells, dims), device)
+            }
+        };
+        let tokens = tokens.unwrap_or_else(|| Tensor::zeros([1, 1, 1, seq], device));
+        let [batch, _, queries, _] = tokens.dims();
+        let batch = batch.max(own.dims()[0]);
+        let own = own.expand([batch, 1, queries, self.length]);
+        Some(Tensor::cat(vec![own, tokens.expand([batch, 1, queries, seq])], 3))
+    }
+}
+
 /// Which tokens of a batch see which.
 #[derive(Clone, Debug, Default)]
 pub struct Visibility {
@@ -130,6 +226,7 @@ pub fn causal_bias(seq: usize, device: &Device) -> Tensor<4> {
 ///
 /// - `q`, `k`, `v`: `[batch · seq, d_model]`, the rows of `[batch, seq]` one after the other, heads side by
 ///   side
+/// - `prefix`: of the same width, if there is one
 /// - `visibility`: of the same batch; its bias takes no gradient
 /// - returns: as `q`
 ///
@@ -144,6 +241,7 @@ pub fn causal_bias(seq: usize, device: &Device) -> Tensor<4> {
 /// <https://arxiv.org/abs/2205.14135>.
 pub fn attention(
     [q, k, v]: [Tensor<2>; 3],
+    prefix: Option<&Prefix>,
     visibility: &Visibility,
     shape: AttentionShape,
     dropout: &Dropout,
@@ -151,7 +249,7 @@ pub fn attention(
     #[cfg(feature = "flex")]
     if crate::flex::serves(&q) {
         let mask = crate::mask::Mask::draw(dropout, &q.device());
-        return flex::attention([q, k, v], visibility, shape, mask);
+        return flex::attention([q, k, v], prefix, visibility, shape, mask);
     }
     let AttentionShape { batch, seq, n_heads } = shape;
     let bias = visibility.of_rows([batch, seq], &q.device());
@@ -161,6 +259,15 @@ pub fn attention(
     // The scale goes into the queries, which are smaller than the scores.
     let q = heads(q.mul_scalar((d_head as f64).sqrt().recip())); // [batch, heads, seq, d_head]
     let (k, v) = (heads(k), heads(v));
+    let (k, v, bias) = match prefix {
+        None => (k, v, bias),
+        Some(prefix) => {
+            let [keys, values] = prefix.heads([batch, n_heads, d_head]);
+            let joined = |before, tokens| Tensor::cat(vec![before, tokens], 2);
+            let bias = prefix.bias(bias, seq, &q.device());
+            (joined(keys, k), joined(values, v), bias)
+        }
+    };
     let context = if q.is_autodiff() {
         let scores = q.matmul(k.swap_dims(2, 3)); // [batch, heads, seq, seq]
         let scores = match bias {

@@ -25,7 +25,7 @@ mod scale;
 mod vectors;
 
 pub use adamw::{AdamWStep, adamw};
-pub use attention::{AttentionShape, HIDDEN, Visibility, attention, causal_bias};
+pub use attention::{AttentionShape, HIDDEN, Prefix, Visibility, attention, causal_bias};
 pub use cross_entropy::decoder_cross_entropy;
 pub use dropout::{dropout, residual_dropout};
 pub use either::Either;

@@ -135,7 +135,13 @@ impl<'a> Wanted<'a> {
                 let what = format!("there is no attention over {over} at `{path}`");
                 fault(what, "some that was attached")
             }
-            SiteMut::Linear(_) | SiteMut::Invertible(_) | SiteMut::Embedding(_) if is_fused => {
+            SiteMut::Linear(_)
+            | SiteMut::Invertible(_)
+            | SiteMut::Embedding(_)
+            | SiteMut::Prefix(_)
+            | SiteMut::Prompt(_)
+                if is_fused =>
+            {
                 fault(format!("what is fused is on `{path}`, too"), "bottlenecks alone in fuse(…)")
             }
             SiteMut::Invertible(site) => {
@@ -143,6 +149,16 @@ impl<'a> Wanted<'a> {
                 let name = averaged.iter().find(|it| site.adapters.position(it).is_some())?;
                 let what = format!("`{name}` maps embeddings, and a mean cannot be undone");
                 fault(what, "such an adapter outside of a mean")
+            }
+            SiteMut::Prefix(site) => {
+                self.fault_before_tokens("prefix", &|it| site.adapters.position(it))
+            }
+            SiteMut::Prompt(site) => {
+                let node = composition.resolve(&|name| site.adapters.position(name));
+                if node.rows().iter().any(|adapters| site.is_mixed(adapters)) {
+                    return fault("prompts of different places".to_owned(), "those of one place");
+                }
+                self.fault_before_tokens("prompt", &|it| site.adapters.position(it))
             }
             SiteMut::Full(full) => {
                 if let Some((path, [a, b])) = full.conflict(&self.in_full) {
@@ -166,6 +182,30 @@ impl<'a> Wanted<'a> {
             }
             SiteMut::Residual(_) | SiteMut::Embedding(_) => None,
         }
+    }
+}
+
+impl Wanted<'_> {
+    /// What stands before the tokens of a row acts on all of them, and as it is.
+    fn fault_before_tokens(
+        &self,
+        what: &str,
+        position: &dyn Fn(&str) -> Option<usize>,
+    ) -> Option<AdapterError> {
+        let composition = self.composition;
+        let fault = |what: String, expected: &'static str| {
+            Some(AdapterError::Composition { found: format!("{composition}: {what}"), expected })
+        };
+        let averaged = averaged_names(composition);
+        if let Some(name) = averaged.iter().find(|name| position(name).is_some()) {
+            let what = format!("`{name}` is a {what}, and there is no mean of those");
+            return fault(what, "such an adapter outside of a mean");
+        }
+        let mut names = composition.names().into_iter();
+        let name = names.find(|name| position(name).is_some())?;
+        let has_tokens = composition.routes()[1].is_some();
+        let what = format!("`{name}` is a {what} of whole rows");
+        if has_tokens { fault(what, "no split of tokens beside it") } else { None }
     }
 }
 

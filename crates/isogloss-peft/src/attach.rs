@@ -17,6 +17,8 @@ use crate::held::About;
 use crate::invertible::Invertible;
 use crate::linear::{Ia3, LinearAdapter, LoHa, LoKr, Lora, Projections, Vera};
 use crate::names::{BaseTensor, BaseTensors};
+use crate::prefix::PrefixTuning;
+use crate::prompt::Prompt;
 use crate::targets::{by_pattern, is_saved};
 use crate::{
     AdapterConfig, AdapterError, AdapterHost, AttachedAdapter, BiasMode, BottleneckConfig,
@@ -182,38 +184,43 @@ impl Plan {
         }
         let (base, foreign) = (base_tensors(host), host.foreign_names());
         let saved = config.saved_modules();
-        let mut sites = match (config, config.targets()) {
-            (AdapterConfig::Bottleneck(config), _) => {
-                if name.contains('.') {
-                    let (field, found) = ("name", format!("`{name}`"));
-                    let expected = "a name without a point, which `adapters` has no place for";
-                    return Err(AdapterError::Config { field, found, expected });
-                }
-                at_its_places(config, offered_sites(host, SiteKind::Residual, &base))?
+        if config.is_of_adapters() && name.contains('.') {
+            let (field, found) = ("name", format!("`{name}`"));
+            let expected = "a name without a point, which `adapters` has no place for";
+            return Err(AdapterError::Config { field, found, expected });
+        }
+        let mut sites = Vec::new();
+        if let Some(config) = config.bottleneck() {
+            sites.extend(at_its_places(config, offered_sites(host, SiteKind::Residual, &base))?);
+            if config.invertible.is_some() {
+                sites.extend(the_sites(host, SiteKind::Invertible, &base, "inv_adapter", "nice")?);
             }
-            (_, Some(targets)) => {
-                let mut offered = offered_sites(host, SiteKind::Linear, &base);
-                // Tables are no linear modules, but may be named.
-                if matches!(config, AdapterConfig::Lora(_)) && targets.modules != ModuleNames::All {
-                    offered.extend(offered_sites(host, SiteKind::Embedding, &base));
-                }
-                let names: Vec<String> = offered.iter().map(|site| site.name.clone()).collect();
-                let chosen = targets.choose("target_modules", &names, saved, &foreign)?;
-                chosen.into_iter().map(|index| offered[index].clone()).collect()
-            }
-            (_, None) => Vec::new(),
-        };
-        if let AdapterConfig::Bottleneck(BottleneckConfig { invertible: Some(_), .. }) = config {
-            let embeddings = offered_sites(host, SiteKind::Invertible, &base);
-            if embeddings.is_empty() {
+        }
+        if let Some(prefix) = config.prefix() {
+            let all = the_sites(host, SiteKind::Prefix, &base, "method", "prefix")?;
+            let n_layers = all[0].dims[0];
+            if let Some(layer) = prefix.leave_out.iter().find(|layer| **layer >= n_layers) {
                 return Err(AdapterError::Unmatched {
-                    field: "inv_adapter",
-                    entry: "nice".to_owned(),
-                    kind: SiteKind::Invertible.name(),
-                    names: Vec::new(),
+                    field: "leave_out",
+                    entry: layer.to_string(),
+                    kind: SiteKind::Prefix.name(),
+                    names: (0..n_layers).map(|layer| layer.to_string()).collect(),
                 });
             }
-            sites.extend(embeddings);
+            sites.extend(all);
+        }
+        if matches!(config, AdapterConfig::Prompt(_)) {
+            sites.extend(the_sites(host, SiteKind::Prompt, &base, "method", "prompt")?);
+        }
+        if let Some(targets) = config.targets() {
+            let mut offered = offered_sites(host, SiteKind::Linear, &base);
+            // Tables are no linear modules, but may be named.
+            if matches!(config, AdapterConfig::Lora(_)) && targets.modules != ModuleNames::All {
+                offered.extend(offered_sites(host, SiteKind::Embedding, &base));
+            }
+            let names: Vec<String> = offered.iter().map(|site| site.name.clone()).collect();
+            let chosen = targets.choose("target_modules", &names, saved, &foreign)?;
+            sites.extend(chosen.into_iter().map(|index| offered[index].clone()));
         }
         let full = full_paths(config, &sites, &base, &foreign)?;
         if !full.is_empty() && !has_place_for_full(host) {
@@ -307,20 +314,20 @@ impl Plan {
                             let Some(projections) = &projections else { return };
                             LinearAdapter::Vera(Vera::new(config, projections, dims, device))
                         }
-                        AdapterConfig::BitFit(_) | AdapterConfig::Bottleneck(_) => return,
+                        _ => return,
                     };
                     parameters += adapter.num_params();
                     site.adapters.push(Arc::clone(&about), adapter);
                 }
                 SiteMut::Residual(site) => {
-                    let AdapterConfig::Bottleneck(config) = config else { return };
+                    let Some(config) = config.bottleneck() else { return };
                     let (layer, d_model) = (layer_number(path), site.d_model());
                     let adapter = Bottleneck::new(config, layer, d_model, seed, device);
                     parameters += adapter.num_params();
                     site.adapters.push(Arc::clone(&about), adapter);
                 }
                 SiteMut::Invertible(site) => {
-                    let AdapterConfig::Bottleneck(config) = config else { return };
+                    let Some(config) = config.bottleneck() else { return };
                     let Some(invertible) = config.invertible else { return };
                     let (activation, init) = (config.activation, config.init);
                     let d_model = site.d_model();
@@ -332,6 +339,18 @@ impl Plan {
                 SiteMut::Embedding(site) => {
                     let AdapterConfig::Lora(config) = config else { return };
                     let adapter = EmbeddingLora::new(config, rank, alpha, dims, seed, device);
+                    parameters += adapter.num_params();
+                    site.adapters.push(Arc::clone(&about), adapter);
+                }
+                SiteMut::Prefix(site) => {
+                    let Some(config) = config.prefix() else { return };
+                    let adapter = PrefixTuning::new(config, site.dims(), seed, device);
+                    parameters += adapter.num_params();
+                    site.adapters.push(Arc::clone(&about), adapter);
+                }
+                SiteMut::Prompt(site) => {
+                    let AdapterConfig::Prompt(config) = config else { return };
+                    let adapter = Prompt::new(config, site.d_model(), seed, device);
                     parameters += adapter.num_params();
                     site.adapters.push(Arc::clone(&about), adapter);
                 }
@@ -445,12 +464,35 @@ fn offered_sites<H: AdapterHost + Clone>(
             (SiteMut::Embedding(site), SiteKind::Embedding) => {
                 (base.module(path), site.dims(), None)
             }
+            (SiteMut::Prefix(site), SiteKind::Prefix) => {
+                let [n_layers, d_model, _] = site.dims();
+                (path.to_owned(), [n_layers, d_model], None)
+            }
+            (SiteMut::Prompt(site), SiteKind::Prompt) => {
+                (path.to_owned(), [site.d_model(); 2], None)
+            }
             _ => return,
         };
         let is_table = kind == SiteKind::Embedding;
         offered.push(OfferedSite { path: path.to_owned(), name, dims, after, is_table });
     });
     offered
+}
+
+/// The sites of a kind of which a method takes all, and needs one.
+fn the_sites<H: AdapterHost + Clone>(
+    host: &H,
+    kind: SiteKind,
+    base: &BaseTensors,
+    field: &'static str,
+    entry: &str,
+) -> Result<Vec<OfferedSite>, AdapterError> {
+    let offered = offered_sites(host, kind, base);
+    if offered.is_empty() {
+        let (entry, kind, names) = (entry.to_owned(), kind.name(), Vec::new());
+        return Err(AdapterError::Unmatched { field, entry, kind, names });
+    }
+    Ok(offered)
 }
 
 /// The rank and alpha of each module.

@@ -162,7 +162,7 @@ pub fn attach_fusion<H: AdapterHost + Module>(
                 fault.get_or_insert(AdapterError::Taken { name: fused.clone() });
             }
             SiteMut::Residual(_) | SiteMut::Full(_) => {}
-            SiteMut::Linear(_) | SiteMut::Invertible(_) | SiteMut::Embedding(_) => {
+            _ => {
                 fault.get_or_insert(refused(name, path, "no bottleneck"));
             }
         }

@@ -9,10 +9,12 @@ use crate::embedding::EmbeddingLora;
 use crate::held::{About, Held};
 use crate::invertible::Invertible;
 use crate::linear::LinearAdapter;
+use crate::prefix::PrefixTuning;
+use crate::prompt::Prompt;
 use crate::slot::Slot;
 use crate::{
     Composition, EmbeddingSite, ForeignNames, FullParameters, InvertibleSite, LinearSite,
-    ResidualSite,
+    PrefixSite, PromptSite, ResidualSite,
 };
 
 /// A place in a model at which adapters can be attached.
@@ -27,6 +29,10 @@ pub enum SiteMut<'a> {
     Embedding(&'a mut EmbeddingSite),
     /// The output of the embeddings, for invertible adapters.
     Invertible(&'a mut InvertibleSite),
+    /// The keys and values of all layers, for prefixes.
+    Prefix(&'a mut PrefixSite),
+    /// The beginning of a row, for prompts.
+    Prompt(&'a mut PromptSite),
     /// Where it is kept what adapters have instead of parameters of the model itself: heads, biases.
     Full(&'a mut FullParameters),
 }
@@ -48,6 +54,14 @@ macro_rules! held {
                 $result
             }
             Self::Embedding(site) => {
+                let $held = &mut site.adapters;
+                $result
+            }
+            Self::Prefix(site) => {
+                let $held = &mut site.adapters;
+                $result
+            }
+            Self::Prompt(site) => {
                 let $held = &mut site.adapters;
                 $result
             }
@@ -85,6 +99,8 @@ impl SiteMut<'_> {
             Self::Linear(site) => site.adapters = Held::new(),
             Self::Invertible(site) => site.adapters = Held::new(),
             Self::Embedding(site) => site.adapters = Held::new(),
+            Self::Prefix(site) => site.adapters = Held::new(),
+            Self::Prompt(site) => site.adapters = Held::new(),
             Self::Full(full) => full.clear(),
         }
     }
@@ -114,6 +130,12 @@ impl SiteMut<'_> {
             Self::Embedding(site) => {
                 site.adapters.get_mut(name).map(EmbeddingLora::slots).unwrap_or_default()
             }
+            Self::Prefix(site) => {
+                site.adapters.get_mut(name).map(PrefixTuning::slots).unwrap_or_default()
+            }
+            Self::Prompt(site) => {
+                site.adapters.get_mut(name).map(Prompt::slots).unwrap_or_default()
+            }
             Self::Full(_) => Vec::new(),
         }
     }
@@ -134,6 +156,14 @@ impl SiteMut<'_> {
                 Some((adapter.num_params(), adapter.update_norm()))
             }
             Self::Embedding(site) => {
+                let adapter = site.adapters.adapter(site.adapters.position(name)?);
+                Some((adapter.num_params(), adapter.update_norm()))
+            }
+            Self::Prefix(site) => {
+                let adapter = site.adapters.adapter(site.adapters.position(name)?);
+                Some((adapter.num_params(), adapter.update_norm()))
+            }
+            Self::Prompt(site) => {
                 let adapter = site.adapters.adapter(site.adapters.position(name)?);
                 Some((adapter.num_params(), adapter.update_norm()))
             }

@@ -19,6 +19,8 @@ mod invertible;
 mod linear;
 mod merge;
 mod names;
+mod prefix;
+mod prompt;
 mod report;
 mod residual;
 mod slot;
@@ -33,6 +35,7 @@ pub use composition::Composition;
 pub use config::{
     Activation, AdapterConfig, BiasMode, BitFitConfig, BottleneckConfig, BottleneckInit,
     BottleneckResidual, Ia3Config, InvertibleConfig, LoHaConfig, LoKrConfig, LoraConfig, LoraInit,
+    MixAndMatchConfig, PrefixConfig, PrefixProjection, PromptConfig, PromptInit, PromptPlace,
     Scaling, VeraConfig,
 };
 pub use embedding::EmbeddingSite;
@@ -45,6 +48,8 @@ pub use invertible::InvertibleSite;
 pub use linear::LinearSite;
 pub use merge::{MergeReport, merge};
 pub use names::ForeignNames;
+pub use prefix::PrefixSite;
+pub use prompt::{PromptSite, set_prompt};
 pub use report::{AdapterReport, AttachedAdapter, AttachedSite, adapters};
 pub use residual::{ResidualSite, SubLayer};
 pub use targets::{ModuleNames, Targets};

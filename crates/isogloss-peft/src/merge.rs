@@ -73,6 +73,14 @@ pub fn merge<H: AdapterHost + Module>(mut host: H) -> Result<(H, MergeReport), A
                 let why = "an adapter of a table that a head may share";
                 fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
             }
+            SiteMut::Prefix(site) if !site.adapters.node().is_empty() => {
+                let why = "a prefix";
+                fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
+            }
+            SiteMut::Prompt(site) if !site.adapters.node().is_empty() => {
+                let why = "a prompt";
+                fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
+            }
             // It is asked below what was trained before.
             SiteMut::Full(full) => full.forget_adapters(),
             mut other => other.clear(),

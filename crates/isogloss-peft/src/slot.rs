@@ -8,6 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 pub(crate) enum Slot<'a> {
     /// A matrix, transposed there: here `[in, out]`.
     Matrix(&'a mut Param<Tensor<2>>),
+    /// A matrix that stands there as it does here.
+    Table(&'a mut Param<Tensor<2>>),
+    /// The same, there as a vector, row after row.
+    Flat(&'a mut Param<Tensor<2>>),
     /// A vector.
     Vector(&'a mut Param<Tensor<1>>),
     /// A vector, there a matrix of one column.
@@ -26,6 +30,8 @@ impl Slot<'_> {
             Self::Matrix(param) => reversed(param.lazy_shape().dims()),
             Self::Fixed(tensor) => reversed(tensor.dims()),
             Self::Vector(param) => param.lazy_shape().to_vec(),
+            Self::Table(param) => param.lazy_shape().to_vec(),
+            Self::Flat(param) => vec![param.lazy_shape().num_elements()],
             Self::Column(param) => vec![param.lazy_shape()[0], 1],
             Self::Row(param) => vec![1, param.lazy_shape()[0]],
         }
@@ -37,6 +43,7 @@ impl Slot<'_> {
         let data = match self {
             Self::Matrix(param) => param.val().transpose().into_data(),
             Self::Fixed(tensor) => Tensor::clone(tensor).transpose().into_data(),
+            Self::Table(param) | Self::Flat(param) => param.val().into_data(),
             Self::Vector(param) | Self::Column(param) | Self::Row(param) => param.val().into_data(),
         };
         TensorData::new(data.iter::<f32>().collect::<Vec<_>>(), shape)
@@ -48,6 +55,11 @@ impl Slot<'_> {
             Self::Matrix(param) => {
                 let turned = transposed(data);
                 replace(param, turned);
+            }
+            Self::Table(param) | Self::Flat(param) => {
+                let numbers: Vec<f32> = data.iter().collect();
+                let shape = param.lazy_shape();
+                replace(param, TensorData::new(numbers, shape));
             }
             Self::Fixed(tensor) => **tensor = Tensor::from_data(transposed(data), &tensor.device()),
             Self::Vector(param) | Self::Column(param) | Self::Row(param) => {

@@ -269,7 +269,7 @@ impl SentenceEncoder {
         let inputs: Vec<SequenceInput> = inputs.collect();
         let batch = EncoderBatch::try_new(self.encoder().config(), &inputs)?;
         let batch = batch.without_pooling(left_out)?.to_device(&self.device);
-        let hidden = self.encoder().forward(&batch);
+        let hidden = self.encoder().read(&batch);
         let pooled = self.poolings.iter().map(|pooling| pooling.forward(hidden.clone(), &batch));
         Ok(Tensor::cat(pooled.collect(), 1).into_data().iter::<f32>().collect())
     }

@@ -7,13 +7,15 @@ use crate::pretrained::foreign_names;
 use crate::{Encoder, MaskedLanguageModel, QuestionAnswerer, SequenceClassifier, TokenClassifier};
 
 /// Sites are visited from below. Their paths are those of the modules: `embeddings.word_adapter` beside the
-/// words, `embeddings.adapter`, and of each layer
+/// words, `embeddings.adapter`, `embeddings.prompt`, `prefix` before the tokens of all layers, and of each layer
 /// `layers.0.attention.query`, `.key`, `.value`, `.output`, `layers.0.attention_adapter` after attention,
 /// `layers.0.up`, `layers.0.down`, and `layers.0.adapter` after the feed-forward sub-layer.
 impl AdapterHost for Encoder {
     fn for_each_site(&mut self, visit: &mut dyn FnMut(&str, SiteMut<'_>)) {
         visit("embeddings.word_adapter", SiteMut::Embedding(&mut self.embeddings.word_adapter));
         visit("embeddings.adapter", SiteMut::Invertible(&mut self.embeddings.adapter));
+        visit("embeddings.prompt", SiteMut::Prompt(&mut self.embeddings.prompt));
+        visit("prefix", SiteMut::Prefix(&mut self.prefix));
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let attention = &mut layer.attention;
             let sites = [

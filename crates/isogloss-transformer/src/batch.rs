@@ -275,6 +275,12 @@ impl EncoderBatch {
             mean_weights: Tensor::from_data(mean_weights, device),
             pools_everything: !is_padded && self.pooled_from == 0,
             lengths: self.lengths.clone(),
+            causal: self.causal,
+            last_position: self
+                .positions
+                .iter()
+                .max()
+                .map_or(0, |&last| last.unsigned_abs() as usize),
         }
     }
 }
@@ -299,12 +305,25 @@ pub struct DeviceBatch {
     /// Whether no weight is 0.
     pub(crate) pools_everything: bool,
     pub(crate) lengths: Vec<usize>,
+    causal: bool,
+    /// The largest of `positions`.
+    pub(crate) last_position: usize,
 }
 
 impl DeviceBatch {
     /// Which tokens of the rows that layers read see which.
     pub(crate) fn visibility(&self) -> &Visibility {
         &self.visibility
+    }
+
+    /// `[batch, 1, 1, seq]`, absent where no row is padded.
+    pub(crate) fn key_bias(&self) -> Option<&Tensor<4>> {
+        self.key_bias.as_ref()
+    }
+
+    /// Whether tokens see those before them alone.
+    pub(crate) fn is_causal(&self) -> bool {
+        self.causal
     }
 
     /// Whether several sequences stand in one row.

@@ -11,7 +11,8 @@ use crate::batch::to_i32;
 use crate::initialization::Initialization;
 use crate::{
     BatchError, ClassificationObjective, ConfigFault, DeviceBatch, Encoder, EncoderBatch,
-    EncoderConfig, EncoderConfigError, HasEncoder, LossSum, Objective, Pooling, SequenceInput,
+    EncoderConfig, EncoderConfigError, HasEncoder, HiddenStates, LossSum, Objective, Pooling,
+    SequenceInput,
 };
 
 /// The shape of a [`SequenceClassifier`].
@@ -222,11 +223,11 @@ impl SequenceClassifier {
     ///
     /// - returns: `[batch, n_classes]`, unnormalised
     pub fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
-        self.logits_of(self.encoder.forward(batch), batch)
+        self.logits_of(self.encoder.read(batch), batch)
     }
 
     /// The scores of hidden states that are there already. `[batch, n_classes]`
-    pub(crate) fn logits_of(&self, hidden: Tensor<3>, batch: &DeviceBatch) -> Tensor<2> {
+    pub(crate) fn logits_of(&self, hidden: HiddenStates, batch: &DeviceBatch) -> Tensor<2> {
         self.head.forward(self.pooling.forward(hidden, batch))
     }
 

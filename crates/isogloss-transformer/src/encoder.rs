@@ -6,13 +6,17 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::{Int, Tensor};
 use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout, embedding};
-use isogloss_peft::{AdapterHost as _, EmbeddingSite, FullParameters, InvertibleSite, SiteMut};
+use isogloss_peft::{
+    AdapterHost as _, EmbeddingSite, FullParameters, InvertibleSite, PrefixSite, PromptPlace,
+    PromptSite, SiteMut,
+};
 
+use crate::hidden_states::Reading;
 use crate::initialization::Initialization;
 use crate::recompute;
 use crate::{
-    ConfigFault, DeviceBatch, EncoderConfig, EncoderConfigError, EncoderLayer, Family, NormOrder,
-    Pooling,
+    ConfigFault, DeviceBatch, EncoderConfig, EncoderConfigError, EncoderLayer, Family,
+    HiddenStates, NormOrder, Pooling,
 };
 
 /// Words, positions and, where the model has them, token types and languages, added; in a post-LN
@@ -28,6 +32,8 @@ pub struct Embeddings {
     pub(crate) word_adapter: EmbeddingSite,
     /// For adapters of languages.
     pub(crate) adapter: InvertibleSite,
+    /// For prompts.
+    pub(crate) prompt: PromptSite,
     dropout: Dropout,
 }
 
@@ -50,6 +56,7 @@ impl Embeddings {
                 .then(|| init.layer_norm(config.d_model, config.layer_norm_eps)),
             word_adapter: EmbeddingSite::new(config.vocab_size, config.d_model),
             adapter: InvertibleSite::new(config.d_model),
+            prompt: PromptSite::new(config.d_model),
             dropout: DropoutConfig::new(config.dropout).init(),
         }
     }
@@ -74,13 +81,28 @@ impl Embeddings {
         self.word_adapter.forward(found, ids)
     }
 
-    /// # Shapes
+    /// What layers are given, and how they read it.
     ///
-    /// - returns: `[rows · row, d_model]`, [as layers read them](DeviceBatch::layer_dims)
-    pub(crate) fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
-        let rows = |table: &Embedding, column| embedding(&table.weight, batch.layer_rows(column));
-        let mut sum =
-            self.words(batch.layer_rows(&batch.ids)) + rows(&self.position, &batch.positions);
+    /// - `before`: the positions before the first of a row, one number for all or one for each
+    /// - `offset`: the row of the table of the first position
+    /// - returns: `[rows · row, d_model]`, the rows of the reading
+    pub(crate) fn forward(
+        &self,
+        batch: &DeviceBatch,
+        before: &[usize],
+        offset: usize,
+    ) -> (Tensor<2>, Reading) {
+        let (place, prompts) = self.prompt.forward();
+        let is_prompted = !prompts.is_empty();
+        let lengths = self.prompt.lengths();
+        let words: &[usize] = if place == PromptPlace::Words { &lengths } else { &[] };
+        self.assert_positions(batch, [before, words]);
+        let column = |column: &Tensor<2, Int>| {
+            if is_prompted { column.clone().flatten(0, 1) } else { batch.layer_rows(column) }
+        };
+        let rows = |table: &Embedding, of| embedding(&table.weight, column(of));
+        let shifted = later(later(batch.positions.clone(), before), words);
+        let mut sum = self.words(column(&batch.ids)) + rows(&self.position, &shifted);
         match (&self.token_type, &batch.token_types) {
             (Some(table), Some(types)) => sum = sum + rows(table, types),
             // All are of type 0, one row for all.
@@ -90,11 +112,57 @@ impl Embeddings {
         if let (Some(table), Some(languages)) = (&self.language, &batch.languages) {
             sum = sum + rows(table, languages);
         }
+        let tokens = self.finished(sum);
+        if !is_prompted {
+            return (self.adapter.forward(tokens), Reading::of(batch));
+        }
+        let reading = Reading::prompted(batch, &lengths, place);
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let d_model = tokens.dims()[1];
+        let of_row = |(row, vectors): (usize, Option<Tensor<2>>)| {
+            let own = vectors.as_ref().map_or(0, |vectors| vectors.dims()[0]);
+            let zeros =
+                (own < longest).then(|| Tensor::zeros([longest - own, d_model], &tokens.device()));
+            let vectors = vectors.map(|vectors| {
+                if place != PromptPlace::Words {
+                    return vectors;
+                }
+                let first = offset + at_row(before, row);
+                let mut sum = vectors + self.position.weight.val().narrow(0, first, own);
+                if let Some(table) = &self.token_type {
+                    sum = sum + table.weight.val().narrow(0, 0, 1);
+                }
+                self.finished(sum)
+            });
+            Tensor::cat(vectors.into_iter().chain(zeros).collect(), 0)
+        };
+        let prompts = prompts.into_iter().enumerate().map(of_row).collect();
+        let prompts = Tensor::stack::<3>(prompts, 0); // [1 or batch, longest, d_model]
+        let embedded = if place == PromptPlace::Words {
+            self.adapter.forward(reading.join(prompts, tokens))
+        } else {
+            reading.join(prompts, self.adapter.forward(tokens))
+        };
+        (embedded, reading)
+    }
+
+    /// Sums of embeddings, normalised. `[n, d_model]`
+    fn finished(&self, sum: Tensor<2>) -> Tensor<2> {
         let sum = match &self.norm {
             Some(norm) => norm.forward(sum),
             None => sum,
         };
-        self.adapter.forward(dropout(sum, &self.dropout))
+        dropout(sum, &self.dropout)
+    }
+
+    /// No row goes on behind the last position.
+    fn assert_positions(&self, batch: &DeviceBatch, before: [&[usize]; 2]) {
+        let before: usize = before.iter().map(|all| all.iter().max().copied().unwrap_or(0)).sum();
+        let (last, rows) = (batch.last_position, self.position.weight.lazy_shape()[0]);
+        assert!(
+            last + before < rows,
+            "a prompt or prefix of {before} before position {last}, in a table of {rows} positions",
+        );
     }
 
     /// Adapters that differ by rows or tokens are of a batch of so many, and of one that is not packed.
@@ -119,6 +187,29 @@ impl Embeddings {
     }
 }
 
+/// Positions that come later. `[batch, seq]`
+fn later(positions: Tensor<2, Int>, before: &[usize]) -> Tensor<2, Int> {
+    match before {
+        [] => positions,
+        [0] => positions,
+        [all] => positions.add_scalar(*all as i64),
+        rows => {
+            let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+            let device = positions.device();
+            positions + Tensor::<1, Int>::from_data(rows.as_slice(), &device).unsqueeze_dim(1)
+        }
+    }
+}
+
+/// What a row has of one number for all, of one for each, or of none.
+fn at_row(numbers: &[usize], row: usize) -> usize {
+    match numbers {
+        [] => 0,
+        [all] => *all,
+        rows => rows[row],
+    }
+}
+
 /// `tanh(dense h₀)`: a vector of the first token for tasks on whole sequences.
 ///
 /// # Source
@@ -134,10 +225,10 @@ pub struct Pooler {
 impl Pooler {
     /// # Shapes
     ///
-    /// - `hidden`: `[batch, seq, d_model]`
+    /// - `hidden`: `[batch, seq, d_model]`, or what an encoder has [read](Encoder::read)
     /// - returns: `[batch, d_model]`
-    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
-        self.dense.forward(hidden.narrow(1, 0, 1).squeeze_dim::<2>(1)).tanh()
+    pub fn forward(&self, hidden: impl Into<HiddenStates>) -> Tensor<2> {
+        self.dense.forward(hidden.into().first()).tanh()
     }
 }
 
@@ -177,6 +268,8 @@ impl Pooler {
 pub struct Encoder {
     pub(crate) embeddings: Embeddings,
     pub(crate) layers: Vec<EncoderLayer>,
+    /// Before the tokens of all layers.
+    pub(crate) prefix: PrefixSite,
     pub(crate) final_norm: Option<LayerNorm>,
     pub(crate) pooler: Option<Pooler>,
     // Invariant: the shape that the modules above have.
@@ -196,6 +289,7 @@ impl Encoder {
         Self {
             embeddings: Embeddings::new(config, init),
             layers: (0..config.n_layers).map(layer).collect(),
+            prefix: PrefixSite::new(config.n_layers, config.d_model, config.n_heads),
             final_norm: (config.norm == NormOrder::Pre)
                 .then(|| init.layer_norm(config.d_model, config.layer_norm_eps)),
             pooler: config.pooler.then(|| Pooler {
@@ -339,22 +433,50 @@ impl Encoder {
     ///
     /// # Panics
     ///
-    /// Where adapters that differ by rows or tokens act, and the batch has another number of those, or is
-    /// packed.
+    /// As [`read`](Self::read).
     pub fn forward_layers(&self, batch: &DeviceBatch, n_layers: usize) -> Tensor<3> {
+        self.read_layers(batch, n_layers).tokens()
+    }
+
+    /// The hidden states of the last layer, and what stands first in each row.
+    ///
+    /// # Panics
+    ///
+    /// Where adapters that differ by rows or tokens act, and the batch has another number of those, or is
+    /// packed; and where a prompt or a prefix leaves no positions for the longest row: see
+    /// [`max_tokens`](Self::max_tokens).
+    pub fn read(&self, batch: &DeviceBatch) -> HiddenStates {
+        self.read_layers(batch, self.layers.len())
+    }
+
+    fn read_layers(&self, batch: &DeviceBatch, n_layers: usize) -> HiddenStates {
         self.embeddings.assert_routed(batch);
-        let embedded = self.embeddings.forward(batch);
+        let before = self.prefix.positions();
+        let (embedded, reading) =
+            self.embeddings.forward(batch, &before, self.config.position_offset);
+        let prefixes = self.prefix.forward();
         let layers = &self.layers[..n_layers.min(self.layers.len())];
-        let recomputed = recompute::forward(layers, &self.embeddings, &embedded, batch);
+        let recomputed =
+            recompute::forward(layers, &self.embeddings, &embedded, &prefixes, &reading);
         let mut x = recomputed.unwrap_or_else(|| {
-            layers
-                .iter()
-                .fold(embedded, |x, layer| layer.forward(x, batch.layer_dims(), batch.visibility()))
+            let with_prefixes = layers.iter().zip(&prefixes);
+            with_prefixes
+                .fold(embedded, |x, (layer, prefix)| layer.forward(x, &reading, prefix.as_ref()))
         });
         if let (Some(norm), true) = (&self.final_norm, n_layers >= self.layers.len()) {
             x = norm.forward(x);
         }
-        batch.hidden(x)
+        reading.hidden(batch, x)
+    }
+
+    /// The tokens that a row may have, beside the prompts and prefixes that act.
+    pub fn max_tokens(&self) -> usize {
+        let longest = |numbers: Vec<usize>| numbers.into_iter().max().unwrap_or(0);
+        let (place, _) = self.embeddings.prompt.forward();
+        let prompt = longest(self.embeddings.prompt.lengths());
+        let words = if place == PromptPlace::Words { prompt } else { 0 };
+        let before = longest(self.prefix.positions()) + words;
+        self.config.max_positions.saturating_sub(before)
     }
 
     /// One vector for each row, pooled from the last layer or from an earlier one.
@@ -369,7 +491,7 @@ impl Encoder {
         n_layers: Option<usize>,
     ) -> Tensor<2> {
         let n_layers = n_layers.unwrap_or(self.layers.len());
-        pooling.forward(self.forward_layers(batch, n_layers), batch)
+        pooling.forward(self.read_layers(batch, n_layers), batch)
     }
 }
 

@@ -3,11 +3,10 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
-use isogloss_kernels::{
-    AttentionShape, LayerNorm, Visibility, attention, dropout, residual_dropout,
-};
+use isogloss_kernels::{AttentionShape, LayerNorm, Prefix, attention, dropout, residual_dropout};
 use isogloss_peft::{Activation, LinearSite, ResidualSite, SubLayer};
 
+use crate::hidden_states::Reading;
 use crate::initialization::Initialization;
 use crate::{DropoutAfter, EncoderConfig, NormOrder};
 
@@ -42,19 +41,15 @@ impl SelfAttention {
     ///
     /// # Shapes
     ///
-    /// - `x`: `[batch · seq, d_model]`, the rows of `[batch, seq]` one after the other
-    /// - `visibility`: of the same rows
+    /// - `x`: `[batch · seq, d_model]`, the rows of `reading` one after the other
     /// - returns: as `x`
-    fn forward(
-        &self,
-        x: Tensor<2>,
-        [batch, seq]: [usize; 2],
-        visibility: &Visibility,
-    ) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, reading: &Reading, prefix: Option<&Prefix>) -> Tensor<2> {
+        let [batch, seq] = reading.dims;
         let shape = AttentionShape { batch, seq, n_heads: self.n_heads };
         let (q, k) = (self.query.forward(x.clone()), self.key.forward(x.clone()));
         let v = self.value.forward(x);
-        self.output.forward(attention([q, k, v], visibility, shape, &self.dropout))
+        let visibility = &reading.visibility;
+        self.output.forward(attention([q, k, v], prefix, visibility, shape, &self.dropout))
     }
 }
 
@@ -118,8 +113,8 @@ impl EncoderLayer {
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
-        dims: [usize; 2],
-        visibility: &Visibility,
+        reading: &Reading,
+        prefix: Option<&Prefix>,
     ) -> Tensor<2> {
         let feed = |x| {
             let inner = self.activation.forward(self.up.forward(x)); // [batch · seq, d_ff]
@@ -127,14 +122,14 @@ impl EncoderLayer {
         };
         match self.norm {
             NormOrder::Post => {
-                let attended = self.attention.forward(x.clone(), dims, visibility);
+                let attended = self.attention.forward(x.clone(), reading, prefix);
                 let x = self.after_attention(attended, x, |sum| self.attention_norm.forward(sum));
                 let hidden = feed(x.clone());
                 self.adapter.forward(hidden, x, |sum| self.output_norm.forward(sum))
             }
             NormOrder::Pre => {
                 let normal = self.attention_norm.forward(x.clone());
-                let attended = self.attention.forward(normal, dims, visibility);
+                let attended = self.attention.forward(normal, reading, prefix);
                 let x = self.after_attention(attended, x, |sum| sum);
                 let hidden = feed(self.output_norm.forward(x.clone()));
                 self.adapter.forward(hidden, x, |sum| sum)

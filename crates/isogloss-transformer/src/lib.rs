@@ -10,6 +10,7 @@ mod cross_entropy;
 mod distillation;
 mod encoder;
 mod error;
+mod hidden_states;
 mod initialization;
 mod layer;
 mod masking;
@@ -44,6 +45,7 @@ pub use error::{
     BatchError, CheckpointError, ConfigFault, EncoderConfigError, MaskingConfigError,
     ObjectiveConfigError, TensorFault, VocabularyRowsError,
 };
+pub use hidden_states::HiddenStates;
 pub use isogloss_peft::Activation;
 pub use layer::{EncoderLayer, SelfAttention};
 pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingUnit, MaskingVocabulary};

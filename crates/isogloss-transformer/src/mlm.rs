@@ -441,7 +441,7 @@ impl MaskedLanguageModel {
     /// `[batch, 2]`; `None` for a model that does not tell.
     pub fn next_sentence_logits(&self, batch: &DeviceBatch) -> Option<Tensor<2>> {
         let (head, pooler) = (self.next_sentence.as_ref()?, self.encoder.pooler()?);
-        Some(head.forward(pooler.forward(self.encoder.forward(batch))))
+        Some(head.forward(pooler.forward(self.encoder.read(batch))))
     }
 
     /// The scores of the vocabulary at the masked tokens. `[n_masked, vocab_size]`

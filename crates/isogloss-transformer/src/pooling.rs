@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use isogloss_kernels::HIDDEN;
 use serde::{Deserialize, Serialize};
 
-use crate::DeviceBatch;
+use crate::{DeviceBatch, HiddenStates};
 
 /// How hidden states become a sentence vector.
 ///
@@ -18,7 +18,7 @@ pub enum Pooling {
     /// The mean over the tokens of the row, delimiters included.
     #[default]
     Mean,
-    /// The hidden state of the first token.
+    /// The hidden state of the first token, or of a prompt before it.
     Cls,
     /// The largest value over the tokens of the row, in each dimension.
     Max,
@@ -31,9 +31,11 @@ impl Pooling {
     ///
     /// # Shapes
     ///
-    /// - `hidden`: `[batch, seq, d_model]`
+    /// - `hidden`: `[batch, seq, d_model]`, or what an encoder has [read](crate::Encoder::read)
     /// - returns: `[batch, d_model]`
-    pub fn forward(self, hidden: Tensor<3>, batch: &DeviceBatch) -> Tensor<2> {
+    pub fn forward(self, hidden: impl Into<HiddenStates>, batch: &DeviceBatch) -> Tensor<2> {
+        let states = hidden.into();
+        let hidden = states.tokens();
         let mean = |hidden| batch.mean_weights.clone().matmul(hidden).squeeze_dim::<2>(1);
         match self {
             Self::Mean => mean(hidden),
@@ -42,7 +44,7 @@ impl Pooling {
                 let roots = batch.mean_weights.clone().max_dim(2).squeeze_dim::<2>(2).sqrt(); // [batch, 1]
                 mean(hidden) / roots
             }
-            Self::Cls => hidden.narrow(1, 0, 1).squeeze_dim(1),
+            Self::Cls => states.first(),
             Self::Max if batch.pools_everything => hidden.max_dim(1).squeeze_dim(1),
             Self::Max => {
                 let is_hidden = batch.mean_weights.clone().equal_elem(0.0).swap_dims(1, 2); // [batch, seq, 1]

@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use isogloss_kernels::{drawn_seed, seed_random};
+use isogloss_kernels::{Prefix, drawn_seed, seed_random};
 
-use crate::{DeviceBatch, EncoderLayer};
+use crate::EncoderLayer;
+use crate::hidden_states::Reading;
 
 thread_local! {
     static TAPE: RefCell<Option<Vec<Pass>>> = const { RefCell::new(None) };
@@ -57,7 +58,7 @@ struct Pass {
     embedded: Option<Tensor<2>>,
     /// Those from the lowest that is trained, or above embeddings that are.
     layers: Vec<Held>,
-    batch: DeviceBatch,
+    reading: Reading,
     /// A leaf, from which the graph goes on.
     output: Tensor<2>,
 }
@@ -65,6 +66,8 @@ struct Pass {
 struct Held {
     layer: EncoderLayer,
     input: Tensor<2>,
+    /// With its graph, if something of it is trained.
+    prefix: Option<Prefix>,
     seed: u64,
 }
 
@@ -101,26 +104,39 @@ impl Drop for RecomputeTape {
 }
 
 impl Pass {
-    fn backward(self, mut gradient: Tensor<2>, take: &mut dyn FnMut(Gradients)) {
-        let Self { embedded, layers, batch, .. } = self;
-        let from = |output: Tensor<2>, gradient: Tensor<2>| {
-            (output * Tensor::from_inner(gradient)).sum().backward()
-        };
-        for (place, Held { layer, input, seed }) in layers.into_iter().enumerate().rev() {
+    fn backward(self, gradient: Tensor<2>, take: &mut dyn FnMut(Gradients)) {
+        let Self { embedded, layers, reading, .. } = self;
+        let from =
+            |output: Tensor<2>, gradient: Tensor<2>| (output * Tensor::from_inner(gradient)).sum();
+        // Of prefixes, which layers may have made of the same numbers.
+        let mut of_prefixes: Vec<Tensor<1>> = Vec::new();
+        let mut below = Some(gradient);
+        for (place, Held { layer, input, prefix, seed }) in layers.into_iter().enumerate().rev() {
+            let Some(gradient) = below.take() else { break };
             let goes_on = place > 0 || embedded.is_some();
             let input = if goes_on { input.require_grad() } else { input };
+            let leaves = prefix.as_ref().map(|prefix| {
+                let leaves = prefix.tensors().map(|tensor| tensor.detach().require_grad());
+                prefix.with_tensors(leaves)
+            });
             seed_random(&input.device(), seed);
-            let output = layer.forward(input.clone(), batch.layer_dims(), batch.visibility());
-            let gradients = from(output, gradient);
-            let below = if goes_on { input.grad(&gradients) } else { None };
-            take(gradients);
-            match below {
-                Some(below) => gradient = below,
-                None => return,
+            let output = layer.forward(input.clone(), &reading, leaves.as_ref());
+            let gradients = from(output, gradient).backward();
+            below = if goes_on { input.grad(&gradients) } else { None };
+            for (tensor, leaf) in
+                prefix.iter().flat_map(Prefix::tensors).zip(leaves.iter().flat_map(Prefix::tensors))
+            {
+                if let (Some(gradient), true) = (leaf.grad(&gradients), tensor.is_tracked()) {
+                    of_prefixes.push(from(tensor, gradient));
+                }
             }
+            take(gradients);
         }
-        if let Some(embedded) = embedded {
-            take(from(embedded, gradient));
+        if let (Some(embedded), Some(gradient)) = (embedded, below) {
+            take(from(embedded, gradient).backward());
+        }
+        if let Some(sum) = of_prefixes.into_iter().reduce(|a, b| a + b) {
+            take(sum.backward());
         }
     }
 }
@@ -130,7 +146,8 @@ pub(crate) fn forward(
     layers: &[EncoderLayer],
     embeddings: &impl Module,
     embedded: &Tensor<2>,
-    batch: &DeviceBatch,
+    prefixes: &[Option<Prefix>],
+    reading: &Reading,
 ) -> Option<Tensor<2>> {
     let is_on = embedded.is_autodiff() && TAPE.with_borrow(Option::is_some);
     if !is_on || layers.is_empty() {
@@ -139,24 +156,30 @@ pub(crate) fn forward(
     let device = embedded.device();
     let seed = drawn_seed(&device);
     let is_above = is_trained(embeddings);
-    let lowest = if is_above { Some(0) } else { layers.iter().position(is_trained) };
+    let learns = |(layer, prefix): (&EncoderLayer, &Option<Prefix>)| {
+        is_trained(layer) || prefix.iter().flat_map(Prefix::tensors).any(|it| it.is_tracked())
+    };
+    let lowest = if is_above { Some(0) } else { layers.iter().zip(prefixes).position(learns) };
     let mut x = embedded.clone().detach();
     let mut held = Vec::new();
     for (place, layer) in layers.iter().enumerate() {
         let seed = seed.wrapping_add(place as u64);
         seed_random(&device, seed);
         if lowest.is_some_and(|lowest| place >= lowest) {
-            held.push(Held { layer: layer.clone(), input: x.clone(), seed });
+            let prefix = prefixes[place].clone();
+            held.push(Held { layer: layer.clone(), input: x.clone(), prefix, seed });
         }
         // Without gradients nothing is kept; dropout is there all the same.
-        x = layer.clone().no_grad().forward(x, batch.layer_dims(), batch.visibility());
+        let prefix = prefixes[place].as_ref();
+        let prefix = prefix.map(|it| it.with_tensors(it.tensors().map(Tensor::detach)));
+        x = layer.clone().no_grad().forward(x, reading, prefix.as_ref());
     }
     if held.is_empty() {
         return Some(x);
     }
     let output = x.detach().require_grad();
     let embedded = is_above.then(|| embedded.clone());
-    let pass = Pass { embedded, layers: held, batch: batch.clone(), output: output.clone() };
+    let pass = Pass { embedded, layers: held, reading: reading.clone(), output: output.clone() };
     TAPE.with_borrow_mut(|tape| {
         if let Some(passes) = tape {
             passes.push(pass);

@@ -202,14 +202,16 @@ impl ReplacedTokenModel {
     /// `[n_masked, d_model]`
     fn generate(&self, batch: &MlmBatch) -> Tensor<2> {
         let input = batch.input();
-        let mut x = self.encoder.embeddings().forward(input);
+        let offset = self.encoder.config().position_offset;
+        let (mut x, reading) = self.encoder.embeddings().forward(input, &[], offset);
         for layer in &self.generator {
-            x = layer.forward(x, input.layer_dims(), input.visibility());
+            x = layer.forward(x, &reading, None);
         }
         if let Some(norm) = &self.generator_norm {
             x = norm.forward(x);
         }
-        self.generator_head.transform(chosen(input.hidden(x), batch.flat_positions()))
+        self.generator_head
+            .transform(chosen(reading.hidden(input, x).tokens(), batch.flat_positions()))
     }
 
     /// Samples a token for each gap, by what the generator thinks of it, and fills the gaps. No gradient

@@ -15,7 +15,7 @@ use burn::tensor::{Tensor, TensorData};
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
-use super::{AttentionShape, Visibility};
+use super::{AttentionShape, Prefix, Visibility};
 use crate::mask::Mask;
 use crate::product::{Matrix, MatrixMut, Write, product};
 use crate::vectors::{dot, exp_of_negative, largest, sum};
@@ -25,6 +25,7 @@ const QUERIES: usize = 64;
 
 pub(super) fn attention(
     [q, k, v]: [Tensor<2>; 3],
+    prefix: Option<&Prefix>,
     visibility: &Visibility,
     shape: AttentionShape,
     mask: Option<Mask>,
@@ -34,10 +35,18 @@ pub(super) fn attention(
     let segments = visibility.segments.clone().unwrap_or_else(|| {
         (0..shape.batch).map(|row| row * shape.seq..(row + 1) * shape.seq).collect()
     });
-    let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
+    // Without a prefix, what stands in its place is not looked at.
+    let [keys, values] = match prefix {
+        Some(prefix) => [prefix.keys.clone(), prefix.values.clone()],
+        None => [k.clone(), v.clone()],
+    };
+    let [q, k, v, keys, values] = [q, k, v, keys, values].map(Tensor::into_dispatch);
     let bias = bias.into_dispatch();
-    let layout = Layout { shape, segments, mask };
-    Tensor::from_dispatch(<Dispatch as Attention>::fused_attention(q, k, v, bias, layout))
+    let before = prefix.map_or(0, |prefix| prefix.length);
+    let lengths = prefix.and_then(|prefix| prefix.lengths.clone());
+    let layout = Layout { shape, segments, before, lengths, mask };
+    let made = <Dispatch as Attention>::fused_attention(q, k, v, keys, values, bias, layout);
+    Tensor::from_dispatch(made)
 }
 
 /// Where sequences lie among the tokens, and what of them is dropped.
@@ -47,6 +56,10 @@ pub struct Layout {
     shape: AttentionShape,
     /// The tokens of each sequence, ascending.
     segments: Arc<[Range<usize>]>,
+    /// The keys of a prefix.
+    before: usize,
+    /// How many of them each sequence sees, where that differs.
+    lengths: Option<Arc<[usize]>>,
     mask: Option<Mask>,
 }
 
@@ -57,6 +70,8 @@ pub trait Attention: Backend {
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
+        prefix_k: FloatTensor<Self>,
+        prefix_v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         layout: Layout,
     ) -> FloatTensor<Self>;
@@ -64,17 +79,18 @@ pub trait Attention: Backend {
 
 /// What goes backwards, on the backends that compute: there is no derivative of the derivative.
 trait AttentionGradient: Attention {
-    /// The gradients of queries, keys and values.
+    /// The gradients of queries, keys and values, and of the prefix, if there is one.
     fn fused_attention_backward(
         inputs: Inputs<Self>,
         grad: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 3];
+    ) -> Vec<FloatTensor<Self>>;
 }
 
 /// What attention is computed of.
 #[derive(Clone, Debug)]
 struct Inputs<B: Backend> {
     qkv: [FloatTensor<B>; 3],
+    prefix: [FloatTensor<B>; 2],
     bias: FloatTensor<B>,
     layout: Layout,
 }
@@ -84,14 +100,18 @@ impl Attention for Flex {
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
+        prefix_k: FloatTensor<Self>,
+        prefix_v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         layout: Layout,
     ) -> FloatTensor<Self> {
-        let [q, k, v, bias] = [q, k, v, bias].map(|tensor| tensor.to_contiguous());
+        let [q, k, v, prefix_k, prefix_v, bias] =
+            [q, k, v, prefix_k, prefix_v, bias].map(|tensor| tensor.to_contiguous());
         let dims = q.shape().dims();
         let rows = Rows::new(dims, bias.shape().dims(), &layout);
-        let numbers = [&q, &k, &v, &bias].map(|x| x.as_slice::<f32>().unwrap_or_default());
-        let [q, k, v, bias] = numbers;
+        let numbers = [&q, &k, &v, &prefix_k, &prefix_v, &bias];
+        let [q, k, v, prefix_k, prefix_v, bias] =
+            numbers.map(|x| x.as_slice::<f32>().unwrap_or_default());
         let mut values = vec![0.0_f32; q.len()];
         let sequences = rows.split(&mut values, &layout.segments);
         let pieces = sequences.into_par_iter().enumerate().flat_map(|(index, values)| {
@@ -102,7 +122,10 @@ impl Attention for Flex {
             let range = rows.numbers(&layout.segments[index]);
             let q = &q[range.start + first * rows.d_model..][..out.len()];
             let bias = rows.bias(bias, index, first);
-            rows.attend([q, &k[range.clone()], &v[range]], bias, (index, first), scores, out);
+            let before = rows.prefix(&layout, prefix_k.len(), index);
+            let k = [&prefix_k[before.clone()], &k[range.clone()]];
+            let v = [&prefix_v[before], &v[range]];
+            rows.attend(q, [k, v], bias, (index, first), scores, out);
         });
         FloatTensor::<Self>::from_data(TensorData::new(values, dims))
     }
@@ -112,31 +135,64 @@ impl AttentionGradient for Flex {
     fn fused_attention_backward(
         inputs: Inputs<Self>,
         grad: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 3] {
+    ) -> Vec<FloatTensor<Self>> {
         let [q, k, v] = inputs.qkv.map(|tensor| tensor.to_contiguous());
+        let prefix = inputs.prefix.map(|tensor| tensor.to_contiguous());
         let [bias, grad] = [inputs.bias, grad].map(|tensor| tensor.to_contiguous());
-        let dims = q.shape().dims();
+        let (dims, prefix_dims) = (q.shape().dims(), prefix[0].shape().dims());
         let layout = inputs.layout;
         let rows = Rows::new(dims, bias.shape().dims(), &layout);
-        let [q, k, v, bias, grad] =
-            [&q, &k, &v, &bias, &grad].map(|x| x.as_slice::<f32>().unwrap_or_default());
+        let [prefix_k, prefix_v] = &prefix;
+        let [q, k, v, prefix_k, prefix_v, bias, grad] =
+            [&q, &k, &v, prefix_k, prefix_v, &bias, &grad]
+                .map(|x| x.as_slice::<f32>().unwrap_or_default());
         let mut gradients = [(); 3].map(|()| vec![0.0_f32; q.len()]);
         let [of_q, of_k, of_v] =
             gradients.each_mut().map(|numbers| rows.split(numbers, &layout.segments));
-        let sequences = of_q.into_par_iter().zip(of_k).zip(of_v).enumerate();
-        sequences.for_each_init(Default::default, |space, (index, ((of_q, of_k), of_v))| {
+        // Each sequence adds to a prefix of its own, so that none waits for another.
+        let size = layout.before * rows.d_model;
+        let mut of_prefix = [(); 2].map(|()| vec![0.0_f32; layout.segments.len() * size]);
+        let [of_prefix_k, of_prefix_v] = of_prefix.each_mut().map(|numbers| {
+            let mut rest = numbers.as_mut_slice();
+            let part = |_: &Range<usize>| rest.split_off_mut(..size).unwrap_or_default();
+            layout.segments.iter().map(part).collect::<Vec<_>>()
+        });
+        let of_tokens = of_q.into_par_iter().zip(of_k).zip(of_v);
+        let sequences = of_tokens.zip(of_prefix_k).zip(of_prefix_v).enumerate();
+        sequences.for_each_init(Default::default, |space, (index, parts)| {
+            let ((((of_q, of_k), of_v), of_prefix_k), of_prefix_v) = parts;
             let range = rows.numbers(&layout.segments[index]);
-            let (q, k) = (&q[range.clone()], &k[range.clone()]);
-            let (v, grad) = (&v[range.clone()], &grad[range]);
+            let before = rows.prefix(&layout, prefix_k.len(), index);
+            let (q, grad) = (&q[range.clone()], &grad[range.clone()]);
+            let k = [&prefix_k[before.clone()], &k[range.clone()]];
+            let v = [&prefix_v[before.clone()], &v[range]];
+            let of_prefix = [of_prefix_k, of_prefix_v].map(|it| &mut it[..before.len()]);
+            let [of_prefix_k, of_prefix_v] = of_prefix;
+            let mut of = [[of_prefix_k, of_k], [of_prefix_v, of_v]];
             let step = QUERIES * rows.d_model;
             let pieces = q.chunks(step).zip(grad.chunks(step)).zip(of_q.chunks_mut(step));
             for (piece, ((q, grad), of_q)) in pieces.enumerate() {
                 let bias = rows.bias(bias, index, piece * QUERIES);
                 let at = (index, piece * QUERIES);
-                rows.attend_backward([q, k, v, grad], bias, at, space, [of_q, of_k, of_v]);
+                rows.attend_backward([q, grad], [k, v], bias, at, space, of_q, &mut of);
             }
         });
-        gradients.map(|values| FloatTensor::<Self>::from_data(TensorData::new(values, dims)))
+        let tensor = |values, dims| FloatTensor::<Self>::from_data(TensorData::new(values, dims));
+        let mut all: Vec<_> = gradients.into_iter().map(|it| tensor(it, dims)).collect();
+        if size > 0 {
+            for mut numbers in of_prefix {
+                // One for all is given what each sequence has of it.
+                if prefix_k.len() == size {
+                    let (sum, others) = numbers.split_at_mut(size);
+                    for other in others.chunks_exact(size) {
+                        sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+                    }
+                    numbers.truncate(size);
+                }
+                all.push(tensor(numbers, prefix_dims));
+            }
+        }
+        all
     }
 }
 
@@ -145,45 +201,62 @@ impl<B: AttentionGradient, C: CheckpointStrategy> Attention for Autodiff<B, C> {
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
+        prefix_k: FloatTensor<Self>,
+        prefix_v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         layout: Layout,
     ) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct FusedAttention;
+        if layout.before == 0 {
+            return tracked::<B, C, 3>(
+                [&q, &k, &v],
+                [&q, &k, &v, &prefix_k, &prefix_v],
+                bias,
+                layout,
+            );
+        }
+        let all = [&q, &k, &v, &prefix_k, &prefix_v];
+        tracked::<B, C, 5>(all, all, bias, layout)
+    }
+}
 
-        impl<B: AttentionGradient> Backward<B, 3> for FusedAttention {
-            type State = Inputs<B>;
+/// Attention, whose gradients go to some of what it is computed of.
+fn tracked<B: AttentionGradient, C: CheckpointStrategy, const N: usize>(
+    parents: [&FloatTensor<Autodiff<B, C>>; N],
+    all: [&FloatTensor<Autodiff<B, C>>; 5],
+    bias: FloatTensor<Autodiff<B, C>>,
+    layout: Layout,
+) -> FloatTensor<Autodiff<B, C>> {
+    #[derive(Debug)]
+    struct FusedAttention;
 
-            fn backward(
-                self,
-                ops: Ops<Self::State, 3>,
-                grads: &mut Gradients,
-                _: &mut Checkpointer,
-            ) {
-                let grad = grads.consume::<B>(&ops.node);
-                let gradients = B::fused_attention_backward(ops.state, grad);
-                for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-                    if let Some(parent) = parent {
-                        grads.register::<B>(parent.id, gradient);
-                    }
+    impl<B: AttentionGradient, const N: usize> Backward<B, N> for FusedAttention {
+        type State = Inputs<B>;
+
+        fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let grad = grads.consume::<B>(&ops.node);
+            let gradients = B::fused_attention_backward(ops.state, grad);
+            for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+                if let Some(parent) = parent {
+                    grads.register::<B>(parent.id, gradient);
                 }
             }
         }
+    }
 
-        let nodes = [q.node(), k.node(), v.node()];
-        let (qkv, bias) = ([q, k, v].map(Self::inner), Self::inner(bias));
-        let inputs = Inputs { qkv, bias, layout };
-        let forward = |inputs: Inputs<B>| {
-            let ([q, k, v], bias) = (inputs.qkv, inputs.bias);
-            B::fused_attention(q, k, v, bias, inputs.layout)
-        };
-        match FusedAttention.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let values = forward(inputs.clone());
-                prep.finish(inputs, values)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(forward(inputs)),
+    let [q, k, v, prefix_k, prefix_v] = all.map(|tensor| Autodiff::<B, C>::inner(tensor.clone()));
+    let (qkv, prefix) = ([q, k, v], [prefix_k, prefix_v]);
+    let inputs = Inputs { qkv, prefix, bias: Autodiff::<B, C>::inner(bias), layout };
+    let nodes = parents.map(|tensor| tensor.node());
+    let forward = |inputs: Inputs<B>| {
+        let Inputs { qkv: [q, k, v], prefix: [prefix_k, prefix_v], bias, layout } = inputs;
+        B::fused_attention(q, k, v, prefix_k, prefix_v, bias, layout)
+    };
+    match FusedAttention.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let values = forward(inputs.clone());
+            prep.finish(inputs, values)
         }
+        OpsKind::UnTracked(prep) => prep.finish(forward(inputs)),
     }
 }
 
@@ -245,6 +318,15 @@ impl Rows {
         segments.iter().map(part).collect()
     }
 
+    /// The numbers of the prefix that a sequence sees, of so many.
+    fn prefix(self, layout: &Layout, numbers: usize, sequence: usize) -> Range<usize> {
+        let size = layout.before * self.d_model;
+        // One for all, or one for each row.
+        let start = if numbers == size { 0 } else { sequence * size };
+        let seen = layout.lengths.as_ref().map_or(layout.before, |lengths| lengths[sequence]);
+        start..start + seen * self.d_model
+    }
+
     /// The bias of a sequence from a query on.
     fn bias(self, bias: &[f32], sequence: usize, query: usize) -> &[f32] {
         let [of_sequence, of_query] = self.bias_strides;
@@ -269,21 +351,33 @@ impl Rows {
 
     /// `exp(scores - max)` of some queries, and one over the sum of each row.
     ///
-    /// - `weights`: `[queries, seq]`
+    /// - `k`: of the prefix and of the tokens, `[keys, d_model]` each
+    /// - `bias`: of the tokens
+    /// - `weights`: `[queries, keys]`, of both
     fn exponentials(
         self,
-        [q, k]: [Matrix<'_>; 2],
+        q: Matrix<'_>,
+        k: [&[f32]; 2],
+        head: usize,
         bias: &[f32],
-        seq: usize,
         weights: &mut [f32],
     ) -> [f32; QUERIES] {
-        let dims = [weights.len() / seq, seq];
-        let mut out = MatrixMut { numbers: &mut *weights, dims, row_stride: seq };
-        product(&mut out, Write::Over, [q, k.transposed()], self.d_head, self.scale());
+        let [before, seq] = k.map(|k| k.len() / self.d_model);
+        let keys = before + seq;
+        let queries = weights.len() / keys;
+        for (k, at) in [(k[0], 0), (k[1], before)] {
+            let dims = [queries, k.len() / self.d_model];
+            if dims[1] > 0 {
+                let mut out = MatrixMut { numbers: &mut weights[at..], dims, row_stride: keys };
+                let pair = [q, self.head(k, head).transposed()];
+                product(&mut out, Write::Over, pair, self.d_head, self.scale());
+            }
+        }
         let mut inverses = [0.0; QUERIES];
         let bias_stride = self.bias_strides[1];
         self.arch.dispatch(Exponentials {
-            seq,
+            keys,
+            before,
             bias,
             bias_stride,
             weights,
@@ -300,27 +394,34 @@ impl Rows {
     /// Some queries of a sequence with all heads; `at` is the sequence, and the first of the queries.
     ///
     /// - `q`, `out`: `[queries, d_model]`
-    /// - `k`, `v`: `[seq, d_model]`
+    /// - `k`, `v`: of the prefix and of the tokens, `[keys, d_model]` each
     fn attend(
         self,
-        [q, k, v]: [&[f32]; 3],
+        q: &[f32],
+        [k, v]: [[&[f32]; 2]; 2],
         bias: &[f32],
         at: (usize, usize),
         weights: &mut Vec<f32>,
         out: &mut [f32],
     ) {
         let Self { d_model, d_head, .. } = self;
-        let seq = k.len() / d_model;
-        weights.resize(out.len() / d_model * seq, 0.0);
+        let counts = k.map(|k| k.len() / d_model);
+        let keys = counts[0] + counts[1];
+        weights.resize(out.len() / d_model * keys, 0.0);
         for head in (0..d_model).step_by(d_head) {
-            let [q, k, v] = [q, k, v].map(|x| self.head(x, head));
-            let inverses = self.exponentials([q, k], bias, seq, weights);
+            let inverses = self.exponentials(self.head(q, head), k, head, bias, weights);
             if let Some(mask) = self.mask {
                 let first = self.mask_row(at, head);
-                self.arch.dispatch(Drop { seq, weights, mask, first });
+                self.arch.dispatch(Drop { keys, weights, mask, first });
             }
-            let weights = Matrix { numbers: weights, strides: [seq, 1] };
-            product(&mut self.head_mut(out, head), Write::Over, [weights, v], seq, 1.0);
+            for (part, column) in [(0, 0), (1, counts[0])] {
+                if counts[part] > 0 {
+                    let weights = Matrix { numbers: &weights[column..], strides: [keys, 1] };
+                    let write = if column == 0 { Write::Over } else { Write::Add };
+                    let pair = [weights, self.head(v[part], head)];
+                    product(&mut self.head_mut(out, head), write, pair, counts[part], 1.0);
+                }
+            }
             for (out, inverse) in out.chunks_exact_mut(d_model).zip(inverses) {
                 out[head..head + d_head].iter_mut().for_each(|x| *x *= inverse);
             }
@@ -336,40 +437,54 @@ impl Rows {
     /// where `M` is 0 for what was dropped.
     ///
     /// - `q`, `grad`, `of_q`: `[queries, d_model]`
-    /// - `k`, `v`, `of_k`, `of_v`: `[seq, d_model]`
+    /// - `k`, `v`, and what `of` has of them: of the prefix and of the tokens, `[keys, d_model]` each
+    #[expect(clippy::too_many_arguments, reason = "what goes in, and what comes out")]
     fn attend_backward(
         self,
-        [q, k, v, grad]: [&[f32]; 4],
+        [q, grad]: [&[f32]; 2],
+        [k, v]: [[&[f32]; 2]; 2],
         bias: &[f32],
         at: (usize, usize),
         space: &mut Space,
-        [of_q, of_k, of_v]: [&mut [f32]; 3],
+        of_q: &mut [f32],
+        [of_k, of_v]: &mut [[&mut [f32]; 2]; 2],
     ) {
         let Self { d_model, d_head, .. } = self;
-        let seq = k.len() / d_model;
+        let counts = k.map(|k| k.len() / d_model);
+        let keys = counts[0] + counts[1];
         let queries = q.len() / d_model;
+        let parts = [(0, 0), (1, counts[0])];
+        let parts = || parts.into_iter().filter(|(part, _)| counts[*part] > 0);
         let Space { weights, gradients, factors } = space;
-        weights.resize(queries * seq, 0.0);
-        gradients.resize(queries * seq, 0.0);
-        factors.resize(seq, 1.0);
+        weights.resize(queries * keys, 0.0);
+        gradients.resize(queries * keys, 0.0);
+        factors.resize(keys, 1.0);
         for head in (0..d_model).step_by(d_head) {
-            let [q, k, v, grad] = [q, k, v, grad].map(|x| self.head(x, head));
-            let inverses = self.exponentials([q, k], bias, seq, weights);
-            let dims = [queries, seq];
-            let mut out = MatrixMut { numbers: &mut *gradients, dims, row_stride: seq };
-            product(&mut out, Write::Over, [grad, v.transposed()], d_head, 1.0);
+            let [q, grad] = [q, grad].map(|x| self.head(x, head));
+            let inverses = self.exponentials(q, k, head, bias, weights);
+            for (part, column) in parts() {
+                let numbers = &mut gradients[column..];
+                let dims = [queries, counts[part]];
+                let mut out = MatrixMut { numbers, dims, row_stride: keys };
+                let pair = [grad, self.head(v[part], head).transposed()];
+                product(&mut out, Write::Over, pair, d_head, 1.0);
+            }
             let mask = self.mask.map(|mask| (mask, self.mask_row(at, head)));
             let inverses = &inverses;
-            self.arch.dispatch(OfScores { seq, weights, gradients, factors, inverses, mask });
-            let strides = [seq, 1];
-            let weights = Matrix { numbers: weights, strides };
-            let of_scores = Matrix { numbers: gradients, strides };
-            let (scale, add) = (self.scale(), Write::Add);
-            product(&mut self.head_mut(of_q, head), Write::Over, [of_scores, k], seq, scale);
-            let pair = [of_scores.transposed(), q];
-            product(&mut self.head_mut(of_k, head), add, pair, queries, scale);
-            let pair = [weights.transposed(), grad];
-            product(&mut self.head_mut(of_v, head), add, pair, queries, 1.0);
+            self.arch.dispatch(OfScores { keys, weights, gradients, factors, inverses, mask });
+            for (part, column) in parts() {
+                let strides = [keys, 1];
+                let weights = Matrix { numbers: &weights[column..], strides };
+                let of_scores = Matrix { numbers: &gradients[column..], strides };
+                let (scale, add, count) = (self.scale(), Write::Add, counts[part]);
+                let write = if column == 0 { Write::Over } else { Write::Add };
+                let pair = [of_scores, self.head(k[part], head)];
+                product(&mut self.head_mut(of_q, head), write, pair, count, scale);
+                let pair = [of_scores.transposed(), q];
+                product(&mut self.head_mut(of_k[part], head), add, pair, queries, scale);
+                let pair = [weights.transposed(), grad];
+                product(&mut self.head_mut(of_v[part], head), add, pair, queries, 1.0);
+            }
         }
     }
 }
@@ -377,7 +492,9 @@ impl Rows {
 /// Makes exponentials of scores. Not a closure: one of this size is not inlined, and outside of where it is
 /// dispatched there are no vector instructions.
 struct Exponentials<'a> {
-    seq: usize,
+    keys: usize,
+    // Of a prefix, which has no bias.
+    before: usize,
     bias: &'a [f32],
     bias_stride: usize,
     weights: &'a mut [f32],
@@ -389,11 +506,11 @@ impl NullaryFnOnce for Exponentials<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { seq, bias, bias_stride, weights, inverses } = self;
-        let rows = weights.chunks_exact_mut(seq).zip(inverses).enumerate();
+        let Self { keys, before, bias, bias_stride, weights, inverses } = self;
+        let rows = weights.chunks_exact_mut(keys).zip(inverses).enumerate();
         for (row, (weights, inverse)) in rows {
-            let bias = &bias[row * bias_stride..][..seq];
-            for (score, bias) in weights.iter_mut().zip(bias) {
+            let bias = &bias[row * bias_stride..][..keys - before];
+            for (score, bias) in weights[before..].iter_mut().zip(bias) {
                 *score += bias;
             }
             let max = largest(weights);
@@ -407,7 +524,7 @@ impl NullaryFnOnce for Exponentials<'_> {
 
 /// Drops weights.
 struct Drop<'a> {
-    seq: usize,
+    keys: usize,
     weights: &'a mut [f32],
     mask: Mask,
     first: u64,
@@ -418,7 +535,7 @@ impl NullaryFnOnce for Drop<'_> {
 
     #[inline(always)]
     fn call(self) {
-        for (row, weights) in (self.first..).zip(self.weights.chunks_exact_mut(self.seq)) {
+        for (row, weights) in (self.first..).zip(self.weights.chunks_exact_mut(self.keys)) {
             self.mask.row(row).apply(weights);
         }
     }
@@ -427,7 +544,7 @@ impl NullaryFnOnce for Drop<'_> {
 /// Makes of exponentials the weights that values were multiplied with, and gradients of scores of those of
 /// these weights.
 struct OfScores<'a> {
-    seq: usize,
+    keys: usize,
     weights: &'a mut [f32],
     gradients: &'a mut [f32],
     factors: &'a mut [f32],
@@ -440,8 +557,8 @@ impl NullaryFnOnce for OfScores<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { seq, weights, gradients, factors, inverses, mask } = self;
-        let rows = weights.chunks_exact_mut(seq).zip(gradients.chunks_exact_mut(seq));
+        let Self { keys, weights, gradients, factors, inverses, mask } = self;
+        let rows = weights.chunks_exact_mut(keys).zip(gradients.chunks_exact_mut(keys));
         for (row, ((weights, gradients), inverse)) in (0..).zip(rows.zip(inverses)) {
             for weight in weights.iter_mut() {
                 *weight *= inverse;

@@ -291,11 +291,11 @@ fn attention_that_drops_weights_has_the_gradient_of_what_it_computes() {
     let dims = [140, 8];
     let attend = |qkv: [Tensor<2>; 3]| {
         device.seed(11);
-        attention(qkv, &Visibility::default(), shape, &rate(0.3))
+        attention(qkv, None, &Visibility::default(), shape, &rate(0.3))
     };
     let qkv = [1, 2, 3].map(|seed| leaf(dims, seed, &device));
     let y = attend(qkv.clone());
-    let without = attention(qkv.clone(), &Visibility::default(), shape, &rate(0.0));
+    let without = attention(qkv.clone(), None, &Visibility::default(), shape, &rate(0.0));
     assert!(values(y.clone()).iter().zip(values(without)).any(|(a, b)| (a - b).abs() > 0.05));
     let gradients = weighed(y).backward();
     let gradients = qkv.clone().map(|x| values(x.grad(&gradients).unwrap()));

@@ -10,6 +10,7 @@ use crate::config::{BottleneckResidual, Scaling};
 use crate::names::ForeignModel;
 use crate::{
     Activation, AdapterConfig, AdapterError, BottleneckConfig, BottleneckInit, InvertibleConfig,
+    MixAndMatchConfig, PrefixConfig, PrefixProjection, PromptConfig, PromptInit, PromptPlace,
 };
 
 /// What else the library writes.
@@ -22,8 +23,12 @@ pub(super) struct Header {
 }
 
 /// Fields of layers that are products of small ones, which say nothing where there are none.
-const HARMLESS: [(&str, &str); 13] = [
+const HARMLESS: [(&str, &str); 17] = [
     ("attention_type", "*"),
+    ("cross_prefix", "*"),
+    ("encoder_prefix", "*"),
+    ("prompt_init_text", "*"),
+    ("shared_gating", "*"),
     ("factorized_phm_W", "*"),
     ("factorized_phm_rule", "*"),
     ("hypercomplex_nonlinearity", "*"),
@@ -40,7 +45,7 @@ const HARMLESS: [(&str, &str); 13] = [
 
 /// Whether a configuration is one of that library, with its header or without.
 pub(super) fn is_one(fields: &Fields) -> bool {
-    fields.has("config") || fields.has("output_adapter") || fields.has("mh_adapter")
+    ["config", "architecture", "output_adapter", "mh_adapter"].iter().any(|it| fields.has(it))
 }
 
 pub(super) fn read(
@@ -66,11 +71,100 @@ pub(super) fn read(
         }
         Some(other) => return Err(header.error("config", other, "an object")),
     };
-    let config = bottleneck(&mut fields, is_undone, is_early)?;
+    let config = match fields.take("configs") {
+        Some(parts) => mix_and_match(&mut fields, &parts, is_undone)?,
+        None => part(&mut fields, is_undone, is_early)?,
+    };
     fields.rest(&HARMLESS)?;
-    let config = AdapterConfig::Bottleneck(config);
     config.check()?;
     Ok((config, card, Header { name, is_task }))
+}
+
+/// A method by itself.
+fn part(
+    fields: &mut Fields,
+    is_undone: bool,
+    is_early: bool,
+) -> Result<AdapterConfig, AdapterError> {
+    match fields.text("architecture")?.as_deref() {
+        None | Some("bottleneck") => {
+            bottleneck(fields, is_undone, is_early).map(AdapterConfig::Bottleneck)
+        }
+        Some("prefix_tuning") => prefix(fields).map(AdapterConfig::Prefix),
+        Some("prompt_tuning") => prompt(fields).map(AdapterConfig::Prompt),
+        Some(other) => {
+            let expected = "bottleneck, prefix_tuning, prompt_tuning, or a union of the first two";
+            Err(fields.error("architecture", format!("`{other}`"), expected))
+        }
+    }
+}
+
+/// A prefix and a bottleneck, in any order.
+fn mix_and_match(
+    fields: &mut Fields,
+    parts: &Value,
+    is_undone: bool,
+) -> Result<AdapterConfig, AdapterError> {
+    let expected = "a prefix and a bottleneck";
+    let unsupported = |fields: &Fields| fields.error("configs", "of other methods", expected);
+    fields.text("architecture")?;
+    let (mut prefix, mut bottleneck) = (None, None);
+    for config in parts.as_array().ok_or_else(|| unsupported(fields))? {
+        let Value::Object(config) = config else { return Err(unsupported(fields)) };
+        let mut inner = fields.inner(config.clone());
+        match part(&mut inner, is_undone, false)? {
+            AdapterConfig::Prefix(config) if prefix.is_none() => prefix = Some(config),
+            AdapterConfig::Bottleneck(config) if bottleneck.is_none() => bottleneck = Some(config),
+            _ => return Err(unsupported(fields)),
+        }
+        inner.rest(&HARMLESS)?;
+    }
+    match (prefix, bottleneck) {
+        (Some(prefix), Some(bottleneck)) => {
+            Ok(AdapterConfig::MixAndMatch(MixAndMatchConfig::new(prefix, bottleneck)))
+        }
+        _ => Err(unsupported(fields)),
+    }
+}
+
+fn prefix(fields: &mut Fields) -> Result<PrefixConfig, AdapterError> {
+    let activation = fields.text("non_linearity")?.unwrap_or_else(|| "tanh".to_owned());
+    let activation = activation_of(fields, &activation)?;
+    let width = fields.count("bottleneck_size", 512)?;
+    let is_flat = fields.flag("flat")?;
+    Ok(PrefixConfig {
+        projection: (!is_flat).then_some(PrefixProjection { width, activation }),
+        dropout: fields.number("dropout", 0.0)?,
+        leave_out: fields.counts("leave_out")?.unwrap_or_default(),
+        ..PrefixConfig::without_positions(fields.count("prefix_length", 30)?)
+    })
+}
+
+fn prompt(fields: &mut Fields) -> Result<PromptConfig, AdapterError> {
+    let place = match fields.text("combine")?.as_deref() {
+        None | Some("prefix") => PromptPlace::Embeddings,
+        Some("prefix_after_bos") => PromptPlace::AfterFirst,
+        Some(other) => {
+            let expected = "prefix or prefix_after_bos";
+            return Err(fields.error("combine", format!("`{other}`"), expected));
+        }
+    };
+    if let Some(init) = fields.text("prompt_init")?
+        && init != "random_uniform"
+    {
+        let expected = "random_uniform: set_prompt lets a prompt begin with the vectors of words";
+        return Err(fields.error("prompt_init", format!("`{init}`"), expected));
+    }
+    let bound = fields.number("random_uniform_scale", 0.5)?;
+    let config = PromptConfig::before_embeddings(fields.count("prompt_length", 10)?);
+    Ok(PromptConfig { place, init: PromptInit::Uniform(bound), ..config })
+}
+
+fn activation_of(fields: &Fields, name: &str) -> Result<Activation, AdapterError> {
+    activation(name).ok_or_else(|| {
+        let expected = "relu, gelu, gelu_new, swish, silu, tanh or leakyrelu";
+        fields.error("non_linearity", format!("`{name}`"), expected)
+    })
 }
 
 fn bottleneck(
@@ -78,11 +172,6 @@ fn bottleneck(
     is_undone: bool,
     is_early: bool,
 ) -> Result<BottleneckConfig, AdapterError> {
-    if let Some(architecture) = fields.text("architecture")?
-        && architecture != "bottleneck"
-    {
-        return Err(fields.error("architecture", format!("`{architecture}`"), "bottleneck"));
-    }
     let default = BottleneckConfig::pfeiffer();
     let flag = |fields: &mut Fields, name: &str, default: bool| match fields.take(name) {
         None => Ok(default),
@@ -104,10 +193,7 @@ fn bottleneck(
         // What the exact function was called before that library had a version.
         Some("gelu_orig") => Activation::Gelu,
         Some("gelu") if is_early => Activation::GeluTanh,
-        Some(name) => activation(name).ok_or_else(|| {
-            let expected = "relu, gelu, gelu_new, swish, silu, tanh or leakyrelu";
-            fields.error("non_linearity", format!("`{name}`"), expected)
-        })?,
+        Some(name) => activation_of(fields, name)?,
     };
     let scaling = match fields.take("scaling") {
         None => Scaling::Fixed(1.0),
@@ -223,12 +309,61 @@ const fn activation_name(activation: Activation) -> &'static str {
 
 /// The configuration as the library reads it.
 pub(super) fn write(
-    config: &BottleneckConfig,
+    config: &AdapterConfig,
     card: &AdapterCard,
     name: &str,
     d_model: usize,
     model: &ForeignModel,
 ) -> Map<String, Value> {
+    let inner = match config {
+        AdapterConfig::Prefix(prefix) => write_prefix(prefix),
+        AdapterConfig::Prompt(prompt) => json!({
+            "architecture": "prompt_tuning",
+            "combine": match prompt.place {
+                PromptPlace::AfterFirst => "prefix_after_bos",
+                PromptPlace::Embeddings | PromptPlace::Words => "prefix",
+            },
+            "init_weights_seed": null,
+            "prompt_init": "random_uniform",
+            "prompt_init_text": null,
+            "prompt_length": prompt.length,
+        }),
+        AdapterConfig::MixAndMatch(both) => json!({
+            "architecture": "union",
+            "configs": [write_prefix(&both.prefix), write_bottleneck(&both.bottleneck)],
+        }),
+        other => other.bottleneck().map(write_bottleneck).unwrap_or_default(),
+    };
+    let mut fields = Map::new();
+    fields.insert("config".to_owned(), inner);
+    fields.insert("hidden_size".to_owned(), d_model.into());
+    fields.insert("model_class".to_owned(), model.class.clone().into());
+    fields.insert("model_name".to_owned(), card.base_model.clone().unwrap_or_default().into());
+    fields.insert("model_type".to_owned(), model.kind.clone().into());
+    fields.insert("name".to_owned(), name.into());
+    fields.insert("version".to_owned(), VERSION.into());
+    fields
+}
+
+fn write_prefix(config: &PrefixConfig) -> Value {
+    let projection = config.projection;
+    json!({
+        "architecture": "prefix_tuning",
+        "bottleneck_size": projection.map_or(512, |it| it.width),
+        "cross_prefix": true,
+        "dropout": config.dropout,
+        "encoder_prefix": true,
+        "flat": projection.is_none(),
+        "init_weights_seed": null,
+        "leave_out": config.leave_out,
+        "non_linearity": activation_name(projection.map_or(Activation::Tanh, |it| it.activation)),
+        "prefix_length": config.length,
+        "shared_gating": true,
+        "use_gating": false,
+    })
+}
+
+fn write_bottleneck(config: &BottleneckConfig) -> Value {
     let reduction_factor = if config.reduction_factors.is_empty() {
         json!(config.reduction_factor)
     } else {
@@ -240,7 +375,7 @@ pub(super) fn write(
         by_layer.insert("default".to_owned(), json!(config.reduction_factor));
         Value::Object(by_layer)
     };
-    let inner = json!({
+    json!({
         "adapter_residual_before_ln": config.residual_before_norm,
         "cross_adapter": false,
         "dropout": config.dropout,
@@ -287,16 +422,7 @@ pub(super) fn write(
         "shared_phm_rule": true,
         "stochastic_depth": 0.0,
         "use_gating": false,
-    });
-    let mut fields = Map::new();
-    fields.insert("config".to_owned(), inner);
-    fields.insert("hidden_size".to_owned(), d_model.into());
-    fields.insert("model_class".to_owned(), model.class.clone().into());
-    fields.insert("model_name".to_owned(), card.base_model.clone().unwrap_or_default().into());
-    fields.insert("model_type".to_owned(), model.kind.clone().into());
-    fields.insert("name".to_owned(), name.into());
-    fields.insert("version".to_owned(), VERSION.into());
-    fields
+    })
 }
 
 /// The header of the head that goes with an adapter.

@@ -21,7 +21,7 @@ use serde_json::Map;
 
 use self::fields::Fields;
 pub(crate) use self::fusion::{load_fusion, save_fusion};
-use self::layout::Layout;
+use self::layout::{Layout, copies_of};
 use self::peft_config::{Modules, Purpose};
 use self::tensors::{Stored, serialized};
 use crate::active::{adapter_names, train_only};
@@ -30,7 +30,7 @@ use crate::full::{self, Value};
 use crate::held::About;
 use crate::linear::LinearAdapter;
 use crate::names::{BaseTensor, BaseTensors, ForeignNames};
-use crate::slot::transposed;
+use crate::slot::{Slot, transposed};
 use crate::targets::is_saved;
 use crate::{AdapterConfig, AdapterError, AdapterHost, AttachReport, SiteMut};
 
@@ -153,10 +153,8 @@ pub fn save_adapter<H: AdapterHost + Module>(
     let parts = collect(host, name, &layout, config, &base)?;
     let model = &host.foreign_names().model;
     let shapes = base.by_path.values().map(|it| (it.foreign.name.clone(), it.file_shape()));
-    let inverse_at_head = match config {
-        AdapterConfig::Bottleneck(config) => config.invertible.map(|it| it.inverse_at_head),
-        _ => None,
-    };
+    let invertible = config.bottleneck().and_then(|config| config.invertible);
+    let inverse_at_head = invertible.map(|it| it.inverse_at_head);
     let base_file = BaseFile {
         isogloss: env!("CARGO_PKG_VERSION").to_owned(),
         base: shapes.collect(),
@@ -178,13 +176,11 @@ pub fn save_adapter<H: AdapterHost + Module>(
             write_file_atomically(&tmp.join(name), |file| file.write_all(&bytes))?;
             Ok::<_, AdapterError>(())
         };
-        let text = match config {
-            AdapterConfig::Bottleneck(config) => serde_json::to_string_pretty(
-                &adapters_config::write(config, card, name, parts.width, model),
-            ),
-            config => {
-                serde_json::to_string_pretty(&peft_config::write(config, card, &parts.modules))
-            }
+        let text = if layout.is_peft() {
+            serde_json::to_string_pretty(&peft_config::write(config, card, &parts.modules))
+        } else {
+            let fields = adapters_config::write(config, card, name, parts.width, model);
+            serde_json::to_string_pretty(&fields)
         };
         json(CONFIG_FILE, text)?;
         json(BASE_FILE, serde_json::to_string(&base_file))?;
@@ -261,11 +257,11 @@ pub fn load_adapter<H: AdapterHost + Module>(
         (config, card, layout, stored, head)
     } else {
         let (config, card) = peft_config::read(fields, Purpose::Load)?;
-        let layout = Layout::Peft;
+        let layout = Layout::of(&config, name);
         let mut stored = Stored::read(dir, &layout::PEFT_FILES, |it| layout.key(it, &foreign))?;
         let (config, absent) = without_absent(config, &base, &foreign);
         let is_absent = |name: &&String| {
-            let plain = name.strip_prefix(layout::PREFIX).unwrap_or(name);
+            let plain = name.strip_prefix(layout.prefix()).unwrap_or(name);
             let module = plain.rsplit_once('.').map_or("", |(module, _)| module);
             absent.iter().any(|saved| is_saved(module, saved, &foreign))
         };
@@ -281,12 +277,18 @@ pub fn load_adapter<H: AdapterHost + Module>(
     let (mut host, attached) = plan.carry_out(host, about, Seed::new(0), device)?;
     let mut projections = None;
     host.for_each_site(&mut |path, mut site| {
-        let module = base.module(path);
-        let place = layout.place(&site, &module);
+        let place = layout.place(&site, &base.module(path));
+        if layout.is_peft()
+            && let Some(slot) = prompt_slot(&mut site, name)
+        {
+            stored.fill(layout::PROMPT, slot);
+            return;
+        }
+        let suffixes: Vec<String> = site.slots(name).into_iter().map(|(it, _)| it).collect();
+        for copy in suffixes.iter().flat_map(|it| copies_of(&layout, (path, &site), it, &base)) {
+            stored.forget(&layout.key(&copy, &foreign));
+        }
         for (suffix, slot) in site.slots(name) {
-            if let Some(copy) = layout::copy_of(&suffix) {
-                stored.forget(&layout.key(&format!("{place}.{copy}"), &foreign));
-            }
             stored.fill(&layout.key(&format!("{place}.{suffix}"), &foreign), slot);
         }
         if let SiteMut::Linear(site) = site
@@ -367,10 +369,17 @@ fn collect<H: AdapterHost + Module>(
     host.clone().for_each_site(&mut |path, mut site| {
         let module = base.module(path);
         let place = layout.place(&site, &module);
-        for (suffix, slot) in site.slots(name) {
-            let data = slot.read();
-            if let Some(copy) = layout::copy_of(&suffix) {
-                parts.tensors.insert(format!("{place}.{copy}"), data.clone());
+        let mut slots: Vec<(String, TensorData)> =
+            site.slots(name).into_iter().map(|(suffix, slot)| (suffix, slot.read())).collect();
+        if layout.is_peft()
+            && let Some(data) = prompt_numbers(&mut site, name)
+        {
+            parts.tensors.insert(layout::PROMPT.to_owned(), data);
+            slots.clear();
+        }
+        for (suffix, data) in slots {
+            for copy in copies_of(layout, (path, &site), &suffix, base) {
+                parts.tensors.insert(copy, data.clone());
             }
             parts.tensors.insert(format!("{place}.{suffix}"), data);
         }
@@ -395,6 +404,11 @@ fn collect<H: AdapterHost + Module>(
             }
             SiteMut::Embedding(_) | SiteMut::Invertible(_) => {}
             SiteMut::Residual(site) => parts.width = site.d_model(),
+            SiteMut::Prefix(site) => {
+                parts.width = site.dims()[1];
+                parts.modules.prefix = Some(site.dims());
+            }
+            SiteMut::Prompt(site) => parts.width = site.d_model(),
             SiteMut::Full(full) => {
                 full_paths = full.paths(name);
                 if !full.acts(name) {
@@ -411,7 +425,7 @@ fn collect<H: AdapterHost + Module>(
         let name = full_name(&path, layout, config, base, &sites);
         let data = TensorData::clone(&value.data);
         let data = if base.by_path[&path].foreign.is_transposed { transposed(&data) } else { data };
-        let to = if *layout == Layout::Peft { &mut parts.tensors } else { &mut parts.head };
+        let to = if layout.is_peft() { &mut parts.tensors } else { &mut parts.head };
         to.insert(name, data);
     }
     Ok(parts)
@@ -427,7 +441,7 @@ fn full_name(
 ) -> String {
     let (tensor, foreign) = (&base.by_path[path], &base.given);
     let name = &tensor.foreign.name;
-    if *layout != Layout::Peft {
+    if !layout.is_peft() {
         return name.clone();
     }
     let mut saved = config.saved_modules().iter();
@@ -436,9 +450,31 @@ fn full_name(
     if let (false, Some(site)) = (is_saved, site)
         && sites.iter().any(|other| other == site)
     {
-        return format!("{}{}.base_layer.bias", layout::PREFIX, base.module(site));
+        return format!("{}{}.base_layer.bias", layout.prefix(), base.module(site));
     }
-    format!("{}{name}", layout::PREFIX)
+    format!("{}{name}", layout.prefix())
+}
+
+/// The parameter of a prefix or a prompt that `peft` has a tensor of.
+fn prompt_slot<'a>(site: &'a mut SiteMut<'_>, name: &str) -> Option<Slot<'a>> {
+    match site {
+        SiteMut::Prefix(site) => site.adapters.get_mut(name)?.table(),
+        SiteMut::Prompt(site) => Some(site.adapters.get_mut(name)?.slots().remove(0).1),
+        _ => None,
+    }
+}
+
+/// What `peft` keeps of a prefix or a prompt: what a network makes it, without the network.
+fn prompt_numbers(site: &mut SiteMut<'_>, name: &str) -> Option<TensorData> {
+    match site {
+        SiteMut::Prefix(site) => {
+            let values = site.adapters.get_mut(name)?.values();
+            let dims = values.dims();
+            let numbers: Vec<f32> = values.into_data().iter().collect();
+            Some(TensorData::new(numbers, dims))
+        }
+        site => prompt_slot(site, name).map(|slot| slot.read()),
+    }
 }
 
 /// Without the saved modules that the model has not, and these: a head for another task, and one of the two

@@ -1,6 +1,6 @@
 //! `adapter_config.json` of `peft`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::AdapterCard;
 use super::fields::{Fields, Ordered};
 use crate::{
     AdapterConfig, AdapterError, BiasMode, BitFitConfig, Ia3Config, LoHaConfig, LoKrConfig,
-    LoraConfig, LoraInit, ModuleNames, Targets, VeraConfig,
+    LoraConfig, LoraInit, ModuleNames, PrefixConfig, PromptConfig, Targets, VeraConfig,
 };
 
 /// What a configuration is read for.
@@ -22,7 +22,7 @@ pub(super) enum Purpose {
 }
 
 /// Fields that say nothing of what is computed, with the values that they may have; `*` is any.
-const HARMLESS: [(&str, &str); 9] = [
+const HARMLESS: [(&str, &str); 20] = [
     ("auto_mapping", "*"),
     ("inference_mode", "*"),
     ("megatron_core", "*"),
@@ -32,6 +32,18 @@ const HARMLESS: [(&str, &str); 9] = [
     ("init_weights", "true"),
     ("init_ia3_weights", "true"),
     ("projection_prng_key", "*"),
+    // Of prefixes and prompts: the model says it, and files of tensors hold it.
+    ("num_attention_heads", "*"),
+    ("num_layers", "*"),
+    ("num_transformer_submodules", "1"),
+    ("token_dim", "*"),
+    ("tokenizer_kwargs", "*"),
+    ("tokenizer_name_or_path", "*"),
+    ("prompt_tuning_init_text", "*"),
+    ("encoder_dropout", "*"),
+    ("encoder_hidden_size", "*"),
+    ("encoder_num_layers", "*"),
+    ("encoder_reparameterization_type", "*"),
 ];
 
 pub(super) fn read(
@@ -54,7 +66,9 @@ pub(super) fn read(
         };
         card.heads = heads.iter().map(|head| (*head).to_owned()).collect();
     }
-    saved.dedup();
+    // With prompts `peft` says some twice.
+    let mut seen = BTreeSet::new();
+    saved.retain(|name| seen.insert(name.clone()));
     let config = match method.as_str() {
         "LORA" => AdapterConfig::Lora(lora(&mut fields, purpose, saved)?),
         "IA3" => {
@@ -115,9 +129,19 @@ pub(super) fn read(
                 saved_modules: saved,
             })
         }
+        "PREFIX_TUNING" => AdapterConfig::Prefix(prefix(&mut fields, purpose, saved)?),
+        "PROMPT_TUNING" => AdapterConfig::Prompt(prompt(&mut fields, purpose, saved)?),
+        // Its network is not kept: what is there is a prompt.
+        "P_TUNING" if purpose == Purpose::Load => {
+            AdapterConfig::Prompt(prompt(&mut fields, purpose, saved)?)
+        }
+        "P_TUNING" => {
+            let expected = "PROMPT_TUNING: its network is not trained here";
+            return Err(fields.error("peft_type", "`P_TUNING`", expected));
+        }
         "BITFIT" => AdapterConfig::BitFit(BitFitConfig { saved_modules: saved }),
         other => {
-            let supported = "LORA, IA3, LOHA, LOKR, VERA or BITFIT";
+            let supported = "LORA, IA3, LOHA, LOKR, VERA, PREFIX_TUNING, PROMPT_TUNING or BITFIT";
             return Err(fields.error("peft_type", format!("`{other}`"), supported));
         }
     };
@@ -170,6 +194,51 @@ fn lora(
         targets: targets(fields, purpose)?,
         saved_modules: saved,
     })
+}
+
+fn prefix(
+    fields: &mut Fields,
+    purpose: Purpose,
+    saved: Vec<String>,
+) -> Result<PrefixConfig, AdapterError> {
+    let mut config = PrefixConfig::new(virtual_tokens(fields)?).with_saved_modules(saved);
+    let is_projected = fields.flag("prefix_projection")?;
+    match (fields.take("init_weights"), purpose) {
+        (None, _) | (_, Purpose::Load) => {}
+        (Some(Value::String(name)), _) if name == "zero" => config.init_std = 0.0,
+        (Some(other), _) => return Err(fields.error("init_weights", other, "null or \"zero\"")),
+    }
+    // One that was trained is kept as the network made it.
+    if is_projected && purpose == Purpose::Begin {
+        let width = fields.take("encoder_hidden_size").or_else(|| fields.take("token_dim"));
+        let Some(width) = width else {
+            return Err(fields.error("encoder_hidden_size", "absent", "the width of the network"));
+        };
+        config = config.with_projection(fields.as_count("encoder_hidden_size", &width)?);
+    }
+    Ok(config)
+}
+
+fn prompt(
+    fields: &mut Fields,
+    purpose: Purpose,
+    saved: Vec<String>,
+) -> Result<PromptConfig, AdapterError> {
+    let config = PromptConfig::new(virtual_tokens(fields)?).with_saved_modules(saved);
+    match (fields.text("prompt_tuning_init")?.as_deref(), purpose) {
+        (None | Some("RANDOM"), _) | (_, Purpose::Load) => Ok(config),
+        (Some(other), Purpose::Begin) => {
+            let expected = "RANDOM: set_prompt lets a prompt begin with the vectors of words";
+            Err(fields.error("prompt_tuning_init", format!("`{other}`"), expected))
+        }
+    }
+}
+
+fn virtual_tokens(fields: &mut Fields) -> Result<usize, AdapterError> {
+    match fields.take("num_virtual_tokens") {
+        Some(count) => fields.as_count("num_virtual_tokens", &count),
+        None => Err(fields.error("num_virtual_tokens", "absent", "the length of the prompt")),
+    }
 }
 
 fn bias(fields: &mut Fields, adapted: &str) -> Result<BiasMode, AdapterError> {
@@ -277,6 +346,8 @@ pub(super) struct Modules {
     pub(super) all: Vec<String>,
     /// Those of them whose inputs are scaled.
     pub(super) feedforward: Vec<String>,
+    /// The layers, the width and the heads that a prefix is for.
+    pub(super) prefix: Option<[usize; 3]>,
 }
 
 /// The configuration as `peft` reads it, of an adapter whose modules have these names.
@@ -344,7 +415,28 @@ pub(super) fn write(
             "init_weights": true,
         }),
         AdapterConfig::BitFit(_) => json!({ "peft_type": "BITFIT" }),
-        AdapterConfig::Bottleneck(_) => json!({}),
+        AdapterConfig::Prefix(prefix) => {
+            let [n_layers, d_model, n_heads] = modules.prefix.unwrap_or_default();
+            json!({
+                "peft_type": "PREFIX_TUNING",
+                "num_virtual_tokens": prefix.length,
+                "num_layers": n_layers,
+                "token_dim": d_model,
+                "num_attention_heads": n_heads,
+                "num_transformer_submodules": 1,
+                // What is kept is what the network made.
+                "prefix_projection": false,
+                "encoder_hidden_size": d_model,
+                "init_weights": null,
+            })
+        }
+        AdapterConfig::Prompt(prompt) => json!({
+            "peft_type": "PROMPT_TUNING",
+            "num_virtual_tokens": prompt.length,
+            "num_transformer_submodules": 1,
+            "prompt_tuning_init": "RANDOM",
+        }),
+        AdapterConfig::Bottleneck(_) | AdapterConfig::MixAndMatch(_) => json!({}),
     };
     if let Some(targets) = config.targets() {
         write_places(config, targets, modules, &mut fields);

@@ -212,11 +212,7 @@ fn files_that_do_not_fit_are_refused_by_name() {
         load_adapter(base(&device), "it", copy.path(), &device).unwrap_err().to_string()
     };
     for (from, to, expected) in [
-        (
-            "\"LORA\"",
-            "\"OFT\"",
-            "`peft_type` is `OFT`, expected LORA, IA3, LOHA, LOKR, VERA or BITFIT",
-        ),
+        ("\"LORA\"", "\"OFT\"", "`peft_type` is `OFT`, expected LORA, IA3, LOHA"),
         (
             "\"init_lora_weights\": true",
             "\"init_lora_weights\": \"pissa\"",

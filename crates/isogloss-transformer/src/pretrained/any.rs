@@ -225,8 +225,9 @@ impl AnyPretrained {
 
     /// Everything that the model says of a batch, at padding, too.
     pub fn forward(&self, batch: &DeviceBatch) -> PretrainedOutput {
-        let hidden = self.encoder().forward(batch);
-        let pooled = self.encoder().pooler().map(|pooler| pooler.forward(hidden.clone()));
+        let read = self.encoder().read(batch);
+        let pooled = self.encoder().pooler().map(|pooler| pooler.forward(read.clone()));
+        let hidden = read.tokens();
         let (mut logits, mut next_sentence) = (None, None);
         match self {
             Self::Encoder(_) => {}
@@ -236,7 +237,7 @@ impl AnyPretrained {
                 next_sentence = head.zip(pooled.clone()).map(|(head, pooled)| head.forward(pooled));
             }
             Self::SequenceClassifier(pretrained) => {
-                let scores = pretrained.model().logits_of(hidden.clone(), batch);
+                let scores = pretrained.model().logits_of(read, batch);
                 logits = Some(Logits::Sequences(scores));
             }
             Self::TokenClassifier(pretrained) => {

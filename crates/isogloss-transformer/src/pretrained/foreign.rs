@@ -35,6 +35,16 @@ pub(crate) fn foreign_names<M: PretrainedModel>(model: &M) -> ForeignNames {
             foreign.insert_module(path, format!("{prefix}{layer}.{index}.{module}"));
         }
     }
+    let attention = match family {
+        Family::Bert | Family::XlmRoberta | Family::XlmRobertaXl => "attention.self",
+        Family::DistilBert | Family::Xlm => "attention",
+    };
+    for index in 0..model.encoder().config().n_layers {
+        let module = format!("{prefix}{layer}.{index}.{attention}");
+        foreign.insert_module(format!("{path}prefix.{index}"), module);
+    }
+    foreign.insert_module(format!("{path}prefix"), format!("{prefix}prefix_tuning"));
+    foreign.insert_module(format!("{path}embeddings.prompt"), format!("{prefix}prompt_tuning"));
     let words = if family == Family::Xlm { "embeddings" } else { "embeddings.word_embeddings" };
     foreign.insert_module(format!("{path}embeddings.word_adapter"), format!("{prefix}{words}"));
     foreign

@@ -55,12 +55,14 @@ fn sites_have_the_paths_of_their_modules() {
     let device = crate::device();
     let mut encoder: Encoder = tiny::model(&device).into_encoder();
     let found = sites(&mut encoder);
-    let first: Vec<_> = found.iter().take(10).map(|(path, _)| path.as_str()).collect();
+    let first: Vec<_> = found.iter().take(12).map(|(path, _)| path.as_str()).collect();
     assert_eq!(
         first,
         [
             "embeddings.word_adapter",
             "embeddings.adapter",
+            "embeddings.prompt",
+            "prefix",
             "layers.0.attention.query",
             "layers.0.attention.key",
             "layers.0.attention.value",
@@ -71,7 +73,7 @@ fn sites_have_the_paths_of_their_modules() {
             "layers.0.adapter",
         ]
     );
-    assert_eq!(found.len(), 18);
+    assert_eq!(found.len(), 20);
     let paths = module_paths(&encoder);
     for (path, _) in found {
         assert!(paths.contains(&path), "{path} is not among {paths:?}");
@@ -88,7 +90,7 @@ fn models_with_a_head_show_the_encoder_s_sites() {
         (sites(&mut model), module_paths(&model)),
         (sites(&mut classifier), module_paths(&classifier)),
     ] {
-        assert_eq!(found.len(), 18);
+        assert_eq!(found.len(), 20);
         for (path, _) in found {
             assert!(path.starts_with("encoder."), "{path}");
             assert!(paths.contains(&path), "{path} is not among {paths:?}");

@@ -20,6 +20,7 @@ mod mlm;
 mod packing;
 mod pooling;
 mod pretrained;
+mod prompts;
 mod question_answering;
 mod ranking;
 mod recompute;

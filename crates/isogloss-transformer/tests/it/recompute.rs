@@ -13,9 +13,9 @@ use crate::tiny::{self, largest_difference, values};
 
 /// The gradients of all parameters, summed up, by their paths.
 #[derive(Default)]
-struct Sums {
+pub(crate) struct Sums {
     path: Vec<String>,
-    of: BTreeMap<String, Vec<f32>>,
+    pub(crate) of: BTreeMap<String, Vec<f32>>,
 }
 
 impl Sums {
@@ -41,7 +41,7 @@ impl Sums {
 }
 
 /// The gradients of what `objective` hands on, with a tape and without.
-fn gradients<O: Objective<MaskedLanguageModel>>(
+pub(crate) fn gradients<O: Objective<MaskedLanguageModel>>(
     objective: &O,
     model: &MaskedLanguageModel,
     batch: &O::Batch,
@@ -57,7 +57,7 @@ fn gradients<O: Objective<MaskedLanguageModel>>(
     sums
 }
 
-fn assert_equal(a: &Sums, b: &Sums) {
+pub(crate) fn assert_equal(a: &Sums, b: &Sums) {
     assert_eq!(a.of.keys().collect::<Vec<_>>(), b.of.keys().collect::<Vec<_>>());
     assert!(!a.of.is_empty());
     for (path, a) in &a.of {
