@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::attach::layer_number;
 use crate::composition::Composition;
 use crate::full;
 use crate::fusion::fused_name;
@@ -269,6 +270,24 @@ pub fn train_only<H: AdapterHost + Module>(host: H, names: &[&str]) -> Result<H,
         }
     });
     Ok(full::train(host, &full_paths))
+}
+
+/// Lets no adapter act in the layers below that of a number, for faster inference, or for training that leaves
+/// adapters robust to it: AdapterDrop. What is at no layer acts on.
+///
+/// [`activate`] brings them back.
+///
+/// # Source
+///
+/// Rücklé et al. (2021), "AdapterDrop", <https://arxiv.org/abs/2010.11918>.
+#[must_use]
+pub fn skip_layers<H: AdapterHost>(mut host: H, below: usize) -> H {
+    host.for_each_site(&mut |path, mut site| {
+        if layer_number(path).is_some_and(|layer| layer < below) {
+            site.rest();
+        }
+    });
+    host
 }
 
 /// How much an adapter matters: the largest difference that it makes to any number of an output, with the

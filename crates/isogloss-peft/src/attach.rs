@@ -15,7 +15,7 @@ use crate::embedding::EmbeddingLora;
 use crate::full;
 use crate::held::About;
 use crate::invertible::Invertible;
-use crate::linear::{Ia3, LinearAdapter, LoHa, LoKr, Lora, Projections, Vera};
+use crate::linear::{AdaLora, Ia3, LinearAdapter, LoHa, LoKr, Lora, Projections, Vera};
 use crate::names::{BaseTensor, BaseTensors};
 use crate::prefix::PrefixTuning;
 use crate::prompt::Prompt;
@@ -169,6 +169,7 @@ struct PlannedSite {
     rank: usize,
     alpha: f64,
     is_feedforward: bool,
+    kept: Option<Vec<bool>>,
 }
 
 impl Plan {
@@ -257,7 +258,16 @@ impl Plan {
             if is_lora && !may_be_any && rank > inputs.min(outputs) {
                 return Err(AdapterError::Rank { site: site.path, rank, inputs, outputs });
             }
+            let kept = match config {
+                AdapterConfig::AdaLora(config) => {
+                    let name = foreign.plain(&site.name);
+                    let kept = config.kept.iter().find(|(other, _)| foreign.plain(other) == name);
+                    kept.map(|(_, kept)| kept.clone())
+                }
+                _ => None,
+            };
             Ok(PlannedSite {
+                kept,
                 path: site.path,
                 dims: site.dims,
                 rank,
@@ -300,6 +310,10 @@ impl Plan {
                     let adapter = match config {
                         AdapterConfig::Lora(config) => {
                             LinearAdapter::Lora(Lora::new(config, rank, alpha, site, seed, device))
+                        }
+                        AdapterConfig::AdaLora(config) => {
+                            let kept = plan.kept.as_deref();
+                            LinearAdapter::AdaLora(AdaLora::new(config, kept, dims, seed, device))
                         }
                         AdapterConfig::Ia3(_) => {
                             LinearAdapter::Ia3(Ia3::new(dims, plan.is_feedforward, device))
@@ -442,7 +456,7 @@ fn at_its_places(
 }
 
 /// The first part of a path that is a number.
-fn layer_number(path: &str) -> Option<usize> {
+pub(crate) fn layer_number(path: &str) -> Option<usize> {
     path.split('.').find_map(|part| part.parse().ok())
 }
 

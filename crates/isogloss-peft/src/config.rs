@@ -16,6 +16,8 @@ use crate::{AdapterError, ForeignNames, ModuleNames, Targets};
 pub enum AdapterConfig {
     /// Low-rank updates of linear layers, with DoRA and rsLoRA.
     Lora(LoraConfig),
+    /// Low-rank updates whose ranks are shared out among the layers while they are trained.
+    AdaLora(AdaLoraConfig),
     /// Learned scales of what linear layers give or are given.
     Ia3(Ia3Config),
     /// Updates that are products of two low-rank matrices, number by number.
@@ -108,6 +110,114 @@ pub enum BiasMode {
     All,
     /// Those of the modules that are adapted.
     Adapted,
+}
+
+/// The size and the places of AdaLoRA: `y = x W + b + s · drop(x) A diag(e) B`, with
+/// `s = alpha / initial_rank`.
+///
+/// It begins with a rank for all layers. While it is trained, a [`RankAllocation`](crate::RankAllocation) takes
+/// ranks from where they matter little, until so many are left as all layers with `target_rank` would have; and
+/// a [penalty](crate::penalty) holds A and B near orthonormal.
+///
+/// # Source
+///
+/// Zhang et al. (2023), "AdaLoRA: Adaptive Budget Allocation for Parameter-Efficient Fine-Tuning",
+/// <https://arxiv.org/abs/2303.10512>. As `peft` 0.21 computes it, whose penalty is a mean of norms where the
+/// paper has a sum of squares.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AdaLoraConfig {
+    /// The rank of each layer at first, at least 1. Default: 12.
+    pub initial_rank: usize,
+    /// The rank that is left to a layer in the mean. Default: 8.
+    pub target_rank: usize,
+    /// The update is scaled by `alpha / initial_rank`. Default: 8.
+    pub alpha: f64,
+    /// Dropout on what enters the side path, in `[0, 1)`. Default: 0.
+    pub dropout: f64,
+    /// Steps at the beginning in which no rank is taken. Default: 0.
+    pub initial_steps: u64,
+    /// Steps at the end in which no rank is taken any more. Default: 0.
+    pub final_steps: u64,
+    /// Ranks are taken once in so many steps, at least 1. Default: 1.
+    pub interval: u64,
+    /// How slowly importance, and its spread, follow the steps, in `(0, 1)`. Default: 0.85 and 0.85.
+    pub betas: [f64; 2],
+    /// The weight of the penalty. Default: 0.5.
+    pub orthogonal_weight: f64,
+    /// The steps that it is trained for. Default: those of the run.
+    pub total_steps: Option<u64>,
+    /// Which ranks are left, by the names of the modules, of one that was trained. Default: all.
+    pub kept: BTreeMap<String, Vec<bool>>,
+    /// Which biases of the model are trained with it. Default: none.
+    pub bias: BiasMode,
+    /// The modules. Default: the query and value projections.
+    pub targets: Targets,
+    /// Modules that are trained as a whole besides. Default: none.
+    pub saved_modules: Vec<String>,
+}
+
+impl Default for AdaLoraConfig {
+    fn default() -> Self {
+        Self::new(12, 8)
+    }
+}
+
+impl AdaLoraConfig {
+    /// From one rank to another, with the defaults that stand beside the fields.
+    pub fn new(initial_rank: usize, target_rank: usize) -> Self {
+        Self {
+            initial_rank,
+            target_rank,
+            alpha: 8.0,
+            dropout: 0.0,
+            initial_steps: 0,
+            final_steps: 0,
+            interval: 1,
+            betas: [0.85; 2],
+            orthogonal_weight: 0.5,
+            total_steps: None,
+            kept: BTreeMap::new(),
+            bias: BiasMode::None,
+            targets: query_and_value(),
+            saved_modules: Vec::new(),
+        }
+    }
+
+    /// Sets the steps at the beginning and at the end in which no rank is taken.
+    #[must_use]
+    pub fn with_steps_around(mut self, initial_steps: u64, final_steps: u64) -> Self {
+        (self.initial_steps, self.final_steps) = (initial_steps, final_steps);
+        self
+    }
+
+    fn check(&self) -> Result<(), AdapterError> {
+        positive("initial_rank", self.initial_rank)?;
+        positive("target_rank", self.target_rank)?;
+        let fault =
+            |field, found: String, expected| Err(AdapterError::Config { field, found, expected });
+        if self.target_rank > self.initial_rank {
+            let (found, expected) = (self.target_rank.to_string(), "at most `initial_rank`");
+            return fault("target_rank", found, expected);
+        }
+        if self.interval == 0 {
+            return fault("interval", "0".to_owned(), "at least 1");
+        }
+        if let Some(beta) = self.betas.iter().find(|beta| !(**beta > 0.0 && **beta < 1.0)) {
+            return fault("betas", beta.to_string(), "above 0 and below 1");
+        }
+        let around = self.initial_steps.saturating_add(self.final_steps);
+        if let Some(total) = self.total_steps.filter(|total| *total <= around) {
+            let expected = "more than the first and the last steps, between which ranks are taken";
+            return fault("total_steps", total.to_string(), expected);
+        }
+        if let Some(kept) = self.kept.values().find(|kept| kept.len() != self.initial_rank) {
+            return fault("rank_pattern", format!("of {} ranks", kept.len()), "`init_r` of them");
+        }
+        scale("alpha", self.alpha)?;
+        not_negative("orthogonal_weight", self.orthogonal_weight)?;
+        rate("dropout", self.dropout)
+    }
 }
 
 /// The places of (IA)³.
@@ -604,7 +714,7 @@ macro_rules! places {
     )+};
 }
 
-places!(LoraConfig, LoHaConfig, LoKrConfig, VeraConfig);
+places!(LoraConfig, AdaLoraConfig, LoHaConfig, LoKrConfig, VeraConfig);
 
 macro_rules! saved {
     ($($config:ident),+) => {$(
@@ -623,7 +733,7 @@ macro_rules! saved {
 }
 
 saved!(LoraConfig, Ia3Config, LoHaConfig, LoKrConfig, VeraConfig, BitFitConfig, BottleneckConfig);
-saved!(PrefixConfig, PromptConfig, MixAndMatchConfig);
+saved!(AdaLoraConfig, PrefixConfig, PromptConfig, MixAndMatchConfig);
 
 impl LoraConfig {
     /// A LoRA of a rank, with the defaults that stand beside the fields.
@@ -918,12 +1028,13 @@ impl SiteKind {
 }
 
 impl AdapterConfig {
-    /// What the method is called: `lora`, `dora`, `ia3`, `loha`, `lokr`, `vera`, `bitfit`, `bottleneck`,
+    /// What the method is called: `lora`, `dora`, `adalora`, `ia3`, `loha`, `lokr`, `vera`, `bitfit`, `bottleneck`,
     /// `prefix`, `prompt`, `mam`.
     pub fn method(&self) -> &'static str {
         match self {
             Self::Lora(lora) if lora.dora => "dora",
             Self::Lora(_) => "lora",
+            Self::AdaLora(_) => "adalora",
             Self::Ia3(_) => "ia3",
             Self::LoHa(_) => "loha",
             Self::LoKr(_) => "lokr",
@@ -968,6 +1079,7 @@ impl AdapterConfig {
     pub(crate) fn targets(&self) -> Option<&Targets> {
         Some(match self {
             Self::Lora(config) => &config.targets,
+            Self::AdaLora(config) => &config.targets,
             Self::Ia3(config) => &config.targets,
             Self::LoHa(config) => &config.targets,
             Self::LoKr(config) => &config.targets,
@@ -980,6 +1092,7 @@ impl AdapterConfig {
     pub(crate) fn lenient(mut self) -> Self {
         let targets = match &mut self {
             Self::Lora(config) => &mut config.targets,
+            Self::AdaLora(config) => &mut config.targets,
             Self::Ia3(config) => {
                 config.feedforward.allow_unmatched = true;
                 &mut config.targets
@@ -997,6 +1110,7 @@ impl AdapterConfig {
     pub fn saved_modules(&self) -> &[String] {
         match self {
             Self::Lora(config) => &config.saved_modules,
+            Self::AdaLora(config) => &config.saved_modules,
             Self::Ia3(config) => &config.saved_modules,
             Self::LoHa(config) => &config.saved_modules,
             Self::LoKr(config) => &config.saved_modules,
@@ -1017,6 +1131,7 @@ impl AdapterConfig {
     ) -> Self {
         let saved = match &mut self {
             Self::Lora(config) => &mut config.saved_modules,
+            Self::AdaLora(config) => &mut config.saved_modules,
             Self::Ia3(config) => &mut config.saved_modules,
             Self::LoHa(config) => &mut config.saved_modules,
             Self::LoKr(config) => &mut config.saved_modules,
@@ -1034,6 +1149,7 @@ impl AdapterConfig {
     pub(crate) fn bias_mode(&self) -> BiasMode {
         match self {
             Self::Lora(config) => config.bias,
+            Self::AdaLora(config) => config.bias,
             Self::Vera(config) => config.bias,
             Self::BitFit(_) => BiasMode::All,
             _ => BiasMode::None,
@@ -1079,6 +1195,7 @@ impl AdapterConfig {
                 rate("dropout", config.dropout)
             }
             Self::Bottleneck(config) => config.check(),
+            Self::AdaLora(config) => config.check(),
             Self::Prefix(config) => config.check(),
             Self::Prompt(config) => {
                 positive("length", config.length)?;

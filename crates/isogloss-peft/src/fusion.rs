@@ -116,6 +116,11 @@ impl Fusion {
     }
 
     /// `Σ (V - I)²`, where values have a matrix.
+    /// Whether it is trained.
+    pub(crate) fn learns(&self) -> bool {
+        self.query.weight.is_require_grad()
+    }
+
     fn penalty(&self) -> Option<Tensor<1>> {
         let value = self.value.as_ref()?.val();
         let identity = Tensor::<2>::eye(value.dims()[0], &value.device());

@@ -89,6 +89,11 @@ impl<T: Module> Held<T> {
         self.active = composition.clone();
     }
 
+    /// Lets nothing act here until it is activated again.
+    pub(crate) fn rest(&mut self) {
+        self.node = Node::default();
+    }
+
     /// Takes or leaves gradients to the one of that name.
     pub(crate) fn set_trained(&mut self, name: &str, is_trained: bool) {
         if let Some(number) = self.position(name) {

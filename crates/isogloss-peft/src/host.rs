@@ -80,6 +80,11 @@ impl SiteMut<'_> {
         held!(self, held => held.activate(composition), full => full.activate(composition));
     }
 
+    /// Lets nothing act here, whatever is said to act.
+    pub(crate) fn rest(&mut self) {
+        held!(self, held => held.rest(), _full => {});
+    }
+
     /// What acts.
     pub(crate) fn active(&mut self) -> Composition {
         held!(self, held => held.active().clone(), full => full.active().clone())

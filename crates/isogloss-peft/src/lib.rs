@@ -19,24 +19,26 @@ mod invertible;
 mod linear;
 mod merge;
 mod names;
+mod penalty;
 mod prefix;
 mod prompt;
+mod rank_allocation;
 mod report;
 mod residual;
 mod slot;
 mod targets;
 
-pub use active::{activate, active_adapters, adapter_names, effect, train_only};
+pub use active::{activate, active_adapters, adapter_names, effect, skip_layers, train_only};
 pub use attach::{
     AttachReport, attach, detach, detach_all, parameter_count, trainable_parameter_count, withdraw,
 };
 pub use combine::{Combination, Operator, combine};
 pub use composition::Composition;
 pub use config::{
-    Activation, AdapterConfig, BiasMode, BitFitConfig, BottleneckConfig, BottleneckInit,
-    BottleneckResidual, Ia3Config, InvertibleConfig, LoHaConfig, LoKrConfig, LoraConfig, LoraInit,
-    MixAndMatchConfig, PrefixConfig, PrefixProjection, PromptConfig, PromptInit, PromptPlace,
-    Scaling, VeraConfig,
+    Activation, AdaLoraConfig, AdapterConfig, BiasMode, BitFitConfig, BottleneckConfig,
+    BottleneckInit, BottleneckResidual, Ia3Config, InvertibleConfig, LoHaConfig, LoKrConfig,
+    LoraConfig, LoraInit, MixAndMatchConfig, PrefixConfig, PrefixProjection, PromptConfig,
+    PromptInit, PromptPlace, Scaling, VeraConfig,
 };
 pub use embedding::EmbeddingSite;
 pub use error::AdapterError;
@@ -48,8 +50,10 @@ pub use invertible::InvertibleSite;
 pub use linear::LinearSite;
 pub use merge::{MergeReport, merge};
 pub use names::ForeignNames;
+pub use penalty::penalty;
 pub use prefix::PrefixSite;
 pub use prompt::{PromptSite, set_prompt};
+pub use rank_allocation::RankAllocation;
 pub use report::{AdapterReport, AttachedAdapter, AttachedSite, adapters};
 pub use residual::{ResidualSite, SubLayer};
 pub use targets::{ModuleNames, Targets};

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::groups::Rule;
 use crate::mixture::Window;
 use crate::tables::Tables;
-use crate::{LossRecord, TrainingConfig, TrainingError};
+use crate::{LossRecord, StepHook, TrainingConfig, TrainingError};
 
 pub(crate) const STATE_FILE: &str = "state.json";
 pub(crate) const VERSION: u32 = 4;
@@ -93,13 +93,19 @@ pub(crate) struct TaskRecord {
     pub(crate) state: Value,
 }
 
+/// What of a run is in files of their own.
+pub(crate) struct Parts<'a, M> {
+    pub(crate) model: &'a M,
+    pub(crate) average: Option<&'a M>,
+    pub(crate) optimizer: &'a ModuleOptimizer,
+    pub(crate) tables: &'a Tables,
+    pub(crate) hooks: &'a [Box<dyn StepHook<M>>],
+}
+
 pub(crate) fn write<M: Module>(
     dir: &Path,
     state: &RunState,
-    model: &M,
-    average: Option<&M>,
-    optimizer: &ModuleOptimizer,
-    tables: &Tables,
+    parts: &Parts<'_, M>,
 ) -> Result<(), TrainingError> {
     let path = at_step(dir, state.step);
     if path.exists() {
@@ -109,12 +115,16 @@ pub(crate) fn write<M: Module>(
     write_dir_atomically(&path, |tmp| {
         let fail = |source| WriteError::new(&path, "write", source);
         // Burnpack, because it keeps parameter ids, by which the optimizer knows its moments.
-        let average = average.map(|average| (average, AVERAGE_FILE));
-        for (model, file) in iter::once((model, MODEL_FILE)).chain(average) {
+        let average = parts.average.map(|average| (average, AVERAGE_FILE));
+        for (model, file) in iter::once((parts.model, MODEL_FILE)).chain(average) {
             model.clone().save_file(tmp.join(file)).map_err(|e| fail(io::Error::other(e)))?;
         }
-        optimizer.save(tmp.join(OPTIMIZER_FILE)).map_err(|e| fail(io::Error::other(e)))?;
-        write_tables(&tmp.join(ROWS_FILE), tables).map_err(fail)?;
+        let optimizer = parts.optimizer.save(tmp.join(OPTIMIZER_FILE));
+        optimizer.map_err(|e| fail(io::Error::other(e)))?;
+        write_tables(&tmp.join(ROWS_FILE), parts.tables).map_err(fail)?;
+        for hook in parts.hooks {
+            hook.save(tmp).map_err(|fault| fail(io::Error::other(fault)))?;
+        }
         let json = serde_json::to_vec(state).map_err(|e| fail(e.into()))?;
         let mut file = File::create(tmp.join(STATE_FILE)).map_err(fail)?;
         file.write_all(&json).map_err(fail)

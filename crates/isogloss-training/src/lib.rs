@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adamw;
+mod adapters;
 mod averaging;
 mod batches;
 mod bucketing;
@@ -10,6 +11,7 @@ mod error;
 mod extension;
 mod gradients;
 mod groups;
+mod hook;
 mod labelled;
 mod learning_rate;
 mod metrics;
@@ -24,12 +26,14 @@ mod tokenized;
 mod trainer;
 mod validation;
 
+pub use adapters::AdapterObjective;
 pub use averaging::AveragingConfig;
 pub use batches::{Batches, DistillationBatches, Framing, MlmBatches, RankingBatches, TlmBatches};
 pub use bucketing::{BucketConfig, BucketState};
 pub use config::{AdamWSettings, RateFactors, TrainingConfig};
 pub use error::{ModelExtensionError, TrainingError};
 pub use extension::{ExtendedModel, ModelExtension};
+pub use hook::StepHook;
 pub use labelled::{
     Answer, Class, Label, Labelled, LabelledBatches, Tags, Values, batches_by_length,
 };

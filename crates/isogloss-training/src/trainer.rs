@@ -19,7 +19,9 @@ use crate::mixture::Mixture;
 use crate::replicas::{self, Computed, Replica, Share, Terms};
 use crate::tables::Tables;
 use crate::validation::{Best, HeldOut, best};
-use crate::{LossRecord, Outcome, StopFlag, Task, TrainedRun, TrainingConfig, TrainingError};
+use crate::{
+    LossRecord, Outcome, StepHook, StopFlag, Task, TrainedRun, TrainingConfig, TrainingError,
+};
 
 /// Trains a model on a weighted mixture of tasks, and writes checkpoints it can resume from.
 ///
@@ -52,6 +54,7 @@ pub struct Trainer<M> {
     checkpoints: Option<PathBuf>,
     metrics: Option<PathBuf>,
     watchers: Vec<Box<dyn Watch>>,
+    hooks: Vec<Box<dyn StepHook<M>>>,
     step: u64,
     history: Vec<LossRecord>,
     held_out: Vec<HeldOut<M>>,
@@ -94,6 +97,7 @@ impl<M: Module> Trainer<M> {
             checkpoints: None,
             metrics: None,
             watchers: Vec::new(),
+            hooks: Vec::new(),
             step: 0,
             history: Vec::new(),
             held_out: Vec::new(),
@@ -193,6 +197,13 @@ impl<M: Module> Trainer<M> {
         self
     }
 
+    /// Does something to the model at each step, beside the optimizer.
+    #[must_use]
+    pub fn with_hook(mut self, hook: Box<dyn StepHook<M>>) -> Self {
+        self.hooks.push(hook);
+        self
+    }
+
     /// Goes on from the newest checkpoint, where there is one; says from which step.
     ///
     /// # Errors
@@ -216,11 +227,14 @@ impl<M: Module> Trainer<M> {
         self.best = match best(&self.validation) {
             Some((step, loss)) => {
                 let at = checkpoint::at_step(dir.parent().unwrap_or(&dir), step);
-                let model = if self.averaged.is_some() {
+                let mut model = if self.averaged.is_some() {
                     checkpoint::read_average(&at, self.model.valid())?.train()
                 } else {
                     checkpoint::read_model(&at, self.model.clone())?
                 };
+                for hook in &mut self.hooks {
+                    model = loaded(hook.as_mut(), model, &at)?;
+                }
                 Some(Best { step, loss, model })
             }
             None => None,
@@ -230,6 +244,9 @@ impl<M: Module> Trainer<M> {
             averaged.times = state.averaged.unwrap_or_default();
         }
         self.model = checkpoint::read_model(&dir, self.model)?;
+        for hook in &mut self.hooks {
+            self.model = loaded(hook.as_mut(), self.model, &dir)?;
+        }
         // The model has the ids of the checkpoint now.
         self.rules = groups::rules(&self.model, &self.config.rate_factors);
         if state.parameters != checkpoint::parameter_fingerprint(&self.model, &self.rules) {
@@ -443,6 +460,9 @@ impl<M: Module> Trainer<M> {
                 watcher.step(&record)?;
             }
             let gradients = gradients.scale_whole(&self.model, scale);
+            for hook in &mut self.hooks {
+                hook.before(&self.model, &gradients.whole);
+            }
             self.model = self.optimizer.step(rate, self.model, gradients.whole);
             let step_of = |table: u64| {
                 let rule = self.rules.get(&table).copied().unwrap_or_default();
@@ -450,6 +470,9 @@ impl<M: Module> Trainer<M> {
                 settings.step(rate)
             };
             self.model = self.tables.step(self.model, &gradients.rows, scale, &step_of);
+            for hook in &mut self.hooks {
+                self.model = hook.after(self.model, step);
+            }
         }
         weighted.steps += 1;
         self.step = step;
@@ -474,7 +497,14 @@ impl<M: Module> Trainer<M> {
             whole_tables: self.tables.whole(),
         };
         let average = self.averaged.as_ref().map(|averaged| &averaged.model);
-        checkpoint::write(dir, &state, &self.model, average, &self.optimizer, &self.tables)?;
+        let parts = checkpoint::Parts {
+            model: &self.model,
+            average,
+            optimizer: &self.optimizer,
+            tables: &self.tables,
+            hooks: &self.hooks,
+        };
+        checkpoint::write(dir, &state, &parts)?;
         let best = self.best.as_ref().map(|best| best.step);
         checkpoint::remove_old(dir, self.config.keep_checkpoints, best)
     }
@@ -488,6 +518,11 @@ impl<M> fmt::Debug for Trainer<M> {
             .field("step", &self.step)
             .finish_non_exhaustive()
     }
+}
+
+fn loaded<M>(hook: &mut dyn StepHook<M>, model: M, dir: &Path) -> Result<M, TrainingError> {
+    let path = dir.to_owned();
+    hook.load(model, dir).map_err(|fault| TrainingError::Checkpoint { path, fault })
 }
 
 /// The newest checkpoint, for an error that is about something else.

@@ -178,6 +178,23 @@ impl Fields {
         entries.map(|(key, value)| Ok((key, self.as_count("rank_pattern", &value)?))).collect()
     }
 
+    /// Lists of yes and no, by name.
+    pub(super) fn flags_by_name(
+        &mut self,
+        field: &str,
+    ) -> Result<Vec<(String, Vec<bool>)>, AdapterError> {
+        self.patterns.rank_pattern = None;
+        let Some(value) = self.take(field) else { return Ok(Vec::new()) };
+        let fault = || self.error(field, "of another form", "lists of true and false by name");
+        let entries = value.as_object().ok_or_else(fault)?.iter();
+        let lists = entries.map(|(name, list)| {
+            let flags = list.as_array().ok_or_else(fault)?.iter();
+            let flags = flags.map(|flag| flag.as_bool().ok_or_else(fault));
+            Ok((name.clone(), flags.collect::<Result<_, _>>()?))
+        });
+        lists.collect()
+    }
+
     /// What nobody asked for: kept where it says nothing, refused where it would change what is computed.
     pub(super) fn rest(
         self,

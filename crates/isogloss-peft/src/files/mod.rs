@@ -5,7 +5,7 @@ mod fields;
 mod fusion;
 mod layout;
 mod peft_config;
-mod tensors;
+pub(crate) mod tensors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -392,6 +392,14 @@ fn collect<H: AdapterHost + Module>(
                         parts.tensors.entry(name).or_insert_with(|| slot.read());
                     }
                 }
+                if let LinearAdapter::AdaLora(lora) = adapter {
+                    let idle = lora.idle();
+                    for (suffix, dim) in [("lora_A", 0), ("lora_E", 0), ("lora_B", 1)] {
+                        let tensor = parts.tensors.get_mut(&format!("{place}.{suffix}"));
+                        tensor.into_iter().for_each(|it| *it = without(it, dim, &idle));
+                    }
+                    parts.modules.kept.insert(module.clone(), lora.kept().to_vec());
+                }
                 if adapter.prepares() {
                     parts.modules.feedforward.push(module.clone());
                 }
@@ -429,6 +437,20 @@ fn collect<H: AdapterHost + Module>(
         to.insert(name, data);
     }
     Ok(parts)
+}
+
+/// A matrix without some of its rows, or of its columns.
+fn without(data: &TensorData, dim: usize, places: &[usize]) -> TensorData {
+    let mut dims: [usize; 2] = data.shape().dims();
+    let is_kept = |number: &usize| {
+        let place = [number / dims[1], number % dims[1]][dim];
+        !places.contains(&place)
+    };
+    let numbers: Vec<f32> = data.iter().collect();
+    let kept = (0..numbers.len()).filter(is_kept).map(|number| numbers[number]);
+    let kept: Vec<f32> = kept.collect();
+    dims[dim] -= places.len();
+    TensorData::new(kept, dims)
 }
 
 /// What a parameter that an adapter has in full is called in a file.

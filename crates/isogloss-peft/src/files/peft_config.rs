@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::AdapterCard;
 use super::fields::{Fields, Ordered};
 use crate::{
-    AdapterConfig, AdapterError, BiasMode, BitFitConfig, Ia3Config, LoHaConfig, LoKrConfig,
-    LoraConfig, LoraInit, ModuleNames, PrefixConfig, PromptConfig, Targets, VeraConfig,
+    AdaLoraConfig, AdapterConfig, AdapterError, BiasMode, BitFitConfig, Ia3Config, LoHaConfig,
+    LoKrConfig, LoraConfig, LoraInit, ModuleNames, PrefixConfig, PromptConfig, Targets, VeraConfig,
 };
 
 /// What a configuration is read for.
@@ -71,6 +71,7 @@ pub(super) fn read(
     saved.retain(|name| seen.insert(name.clone()));
     let config = match method.as_str() {
         "LORA" => AdapterConfig::Lora(lora(&mut fields, purpose, saved)?),
+        "ADALORA" => AdapterConfig::AdaLora(adalora(&mut fields, purpose, saved)?),
         "IA3" => {
             let targets = targets(&mut fields, purpose)?;
             let feedforward = fields.texts("feedforward_modules")?;
@@ -141,7 +142,8 @@ pub(super) fn read(
         }
         "BITFIT" => AdapterConfig::BitFit(BitFitConfig { saved_modules: saved }),
         other => {
-            let supported = "LORA, IA3, LOHA, LOKR, VERA, PREFIX_TUNING, PROMPT_TUNING or BITFIT";
+            let supported =
+                "LORA, ADALORA, IA3, LOHA, LOKR, VERA, PREFIX_TUNING, PROMPT_TUNING or BITFIT";
             return Err(fields.error("peft_type", format!("`{other}`"), supported));
         }
     };
@@ -190,6 +192,50 @@ fn lora(
         init,
         rank_pattern: fields.ranks()?,
         alpha_pattern: fields.alphas()?,
+        bias: bias(fields, "lora_only")?,
+        targets: targets(fields, purpose)?,
+        saved_modules: saved,
+    })
+}
+
+fn adalora(
+    fields: &mut Fields,
+    purpose: Purpose,
+    saved: Vec<String>,
+) -> Result<AdaLoraConfig, AdapterError> {
+    let default = AdaLoraConfig::default();
+    let steps = |fields: &mut Fields, name: &str, default: u64| {
+        let default = usize::try_from(default).unwrap_or(usize::MAX);
+        fields.count(name, default).map(|count| count as u64)
+    };
+    let total = match fields.take("total_step") {
+        Some(total) => Some(fields.as_count("total_step", &total)? as u64),
+        None => None,
+    };
+    // The name of the singular values, and which of them are left.
+    let mut kept = BTreeMap::new();
+    for (name, of) in fields.flags_by_name("rank_pattern")? {
+        kept.insert(name.strip_suffix(".lora_E").unwrap_or(&name).to_owned(), of);
+    }
+    // Only those of LoRA itself use them.
+    fields.take("r");
+    fields.alphas()?;
+    match (fields.take("init_lora_weights"), purpose) {
+        (None | Some(Value::Bool(true)), _) | (_, Purpose::Load) => {}
+        (Some(other), _) => return Err(fields.error("init_lora_weights", other, "true")),
+    }
+    Ok(AdaLoraConfig {
+        initial_rank: fields.count("init_r", default.initial_rank)?,
+        target_rank: fields.count("target_r", default.target_rank)?,
+        alpha: fields.number("lora_alpha", default.alpha)?,
+        dropout: fields.number("lora_dropout", 0.0)?,
+        initial_steps: steps(fields, "tinit", 0)?,
+        final_steps: steps(fields, "tfinal", 0)?,
+        interval: steps(fields, "deltaT", 1)?,
+        betas: [fields.number("beta1", 0.85)?, fields.number("beta2", 0.85)?],
+        orthogonal_weight: fields.number("orth_reg_weight", 0.5)?,
+        total_steps: total,
+        kept,
         bias: bias(fields, "lora_only")?,
         targets: targets(fields, purpose)?,
         saved_modules: saved,
@@ -346,6 +392,8 @@ pub(super) struct Modules {
     pub(super) all: Vec<String>,
     /// Those of them whose inputs are scaled.
     pub(super) feedforward: Vec<String>,
+    /// Which ranks of them are left, where that was learned.
+    pub(super) kept: BTreeMap<String, Vec<bool>>,
     /// The layers, the width and the heads that a prefix is for.
     pub(super) prefix: Option<[usize; 3]>,
 }
@@ -377,6 +425,33 @@ pub(super) fn write(
             },
             "fan_in_fan_out": false,
         }),
+        AdapterConfig::AdaLora(lora) => {
+            let is_whole = modules.kept.values().flatten().all(|kept| *kept);
+            let pattern = modules.kept.iter().map(|(name, kept)| (format!("{name}.lora_E"), kept));
+            let pattern: BTreeMap<String, _> = pattern.collect();
+            json!({
+                "peft_type": "ADALORA",
+                // What LoRA itself has there is not read.
+                "r": 8,
+                "alpha_pattern": {},
+                "init_r": lora.initial_rank,
+                "target_r": lora.target_rank,
+                "lora_alpha": number(lora.alpha),
+                "lora_dropout": lora.dropout,
+                "tinit": lora.initial_steps,
+                "tfinal": lora.final_steps,
+                "deltaT": lora.interval,
+                "beta1": lora.betas[0],
+                "beta2": lora.betas[1],
+                "orth_reg_weight": lora.orthogonal_weight,
+                // It is not read without one.
+                "total_step": lora.total_steps.unwrap_or(lora.initial_steps + lora.final_steps + 1),
+                "rank_pattern": if is_whole { Value::Null } else { json!(pattern) },
+                "bias": bias(lora.bias, "lora_only"),
+                "fan_in_fan_out": false,
+                "init_lora_weights": true,
+            })
+        }
         AdapterConfig::Ia3(_) => json!({
             "peft_type": "IA3",
             "fan_in_fan_out": false,

@@ -15,7 +15,7 @@ use crate::slot::Slot;
 
 /// The tensors of files, each of which is taken once.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     /// The file that is named in errors.
     path: PathBuf,
     left: BTreeMap<String, TensorData>,
@@ -24,7 +24,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Reads the first of these files that is there, under names that `rename` makes of those in it.
-    pub(super) fn read(
+    pub(crate) fn read(
         dir: &Path,
         files: &[&str],
         rename: impl Fn(&str) -> String,
@@ -40,11 +40,11 @@ impl Stored {
         Ok(Self { path, left, faults: Vec::new() })
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
         self.left.keys()
     }
 
-    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Option<TensorData> {
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Option<TensorData> {
         match self.left.remove(name) {
             Some(data) if data.shape()[..] == *shape => Some(data),
             Some(data) => {
@@ -59,26 +59,26 @@ impl Stored {
         }
     }
 
-    pub(super) fn fill(&mut self, name: &str, mut slot: Slot<'_>) {
+    pub(crate) fn fill(&mut self, name: &str, mut slot: Slot<'_>) {
         if let Some(data) = self.take(name, &slot.file_shape()) {
             slot.write(&data);
         }
     }
 
     /// Takes no notice of a tensor.
-    pub(super) fn forget(&mut self, name: &str) {
+    pub(crate) fn forget(&mut self, name: &str) {
         self.left.remove(name);
     }
 
     /// The same of several.
-    pub(super) fn forget_all(&mut self, names: &[String]) {
+    pub(crate) fn forget_all(&mut self, names: &[String]) {
         for name in names {
             self.forget(name);
         }
     }
 
     /// Nothing is missing, nothing is left.
-    pub(super) fn finish(mut self) -> Result<(), AdapterError> {
+    pub(crate) fn finish(mut self) -> Result<(), AdapterError> {
         self.faults
             .extend(self.left.keys().map(|name| format!("`{name}` has no place in the model")));
         if self.faults.is_empty() {
@@ -132,7 +132,7 @@ fn widened(bytes: Vec<u8>, shape: Vec<usize>, dtype: DType) -> TensorData {
 }
 
 /// A file of safetensors, as PyTorch takes it.
-pub(super) fn serialized(tensors: &BTreeMap<String, TensorData>) -> io::Result<Vec<u8>> {
+pub(crate) fn serialized(tensors: &BTreeMap<String, TensorData>) -> io::Result<Vec<u8>> {
     let bytes: Vec<(&String, Vec<u8>, Vec<usize>)> = tensors
         .iter()
         .map(|(name, data)| {

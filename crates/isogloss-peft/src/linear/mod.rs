@@ -1,5 +1,6 @@
 //! Linear layers, and what may be put on them.
 
+mod adalora;
 mod ia3;
 mod loha;
 mod lokr;
@@ -11,6 +12,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use isogloss_kernels::{Either, Int8Linear, Int8Matrix, linear};
 
+pub(crate) use adalora::AdaLora;
 pub(crate) use ia3::Ia3;
 pub(crate) use loha::LoHa;
 pub(crate) use lokr::LoKr;
@@ -36,6 +38,7 @@ pub struct LinearSite {
 #[derive(Module, Debug)]
 pub(crate) enum LinearAdapter {
     Lora(Lora),
+    AdaLora(AdaLora),
     Ia3(Ia3),
     LoHa(LoHa),
     LoKr(LoKr),
@@ -290,6 +293,7 @@ macro_rules! each {
     ($this:expr, $adapter:ident => $result:expr) => {
         match $this {
             Self::Lora($adapter) => $result,
+            Self::AdaLora($adapter) => $result,
             Self::Ia3($adapter) => $result,
             Self::LoHa($adapter) => $result,
             Self::LoKr($adapter) => $result,
@@ -309,7 +313,7 @@ impl LinearAdapter {
         match self {
             Self::Lora(lora) => lora.has_magnitude(),
             Self::Ia3(ia3) => !ia3.is_on_input(),
-            Self::LoHa(_) | Self::LoKr(_) | Self::Vera(_) => false,
+            Self::AdaLora(_) | Self::LoHa(_) | Self::LoKr(_) | Self::Vera(_) => false,
         }
     }
 
@@ -323,6 +327,7 @@ impl LinearAdapter {
     fn finish(&self, x: Tensor<2>, y: Tensor<2>, site: &LinearSite) -> Tensor<2> {
         match self {
             Self::Lora(lora) => lora.finish(x, y, site),
+            Self::AdaLora(lora) => lora.finish(x, y),
             Self::Ia3(ia3) if ia3.is_on_input() => y,
             Self::Ia3(ia3) => ia3.scale(y),
             Self::LoHa(loha) => y + loha.update(x),
@@ -339,6 +344,10 @@ impl LinearAdapter {
         };
         match self {
             Self::Lora(lora) => lora.merge(layer, site),
+            Self::AdaLora(lora) => match lora.delta() {
+                Some(delta) => add(delta),
+                None => layer,
+            },
             Self::Ia3(ia3) => ia3.merge(layer),
             Self::LoHa(loha) => add(loha.delta()),
             Self::LoKr(lokr) => add(lokr.delta()),
@@ -349,6 +358,14 @@ impl LinearAdapter {
     /// Its parameters, with what follows the name of the module in a file.
     pub(crate) fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
         each!(self, adapter => adapter.slots())
+    }
+
+    /// The part of an [orthogonal penalty](crate::penalty) that it has, of two matrices.
+    pub(crate) fn skew(&self) -> Option<Tensor<1>> {
+        match self {
+            Self::AdaLora(lora) => lora.skew(),
+            _ => None,
+        }
     }
 
     /// The Frobenius norm of what it adds to the matrix of its layer.

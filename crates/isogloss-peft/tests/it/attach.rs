@@ -5,9 +5,9 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::Tensor;
 use isogloss_core::Seed;
 use isogloss_peft::{
-    AdapterCard, AdapterConfig, BiasMode, BitFitConfig, BottleneckConfig, Ia3Config, LoHaConfig,
-    LoKrConfig, LoraConfig, LoraInit, Targets, VeraConfig, adapters, attach, detach, detach_all,
-    effect, merge, trainable_parameter_count,
+    AdaLoraConfig, AdapterCard, AdapterConfig, BiasMode, BitFitConfig, BottleneckConfig, Ia3Config,
+    LoHaConfig, LoKrConfig, LoraConfig, LoraInit, Targets, VeraConfig, adapters, attach, detach,
+    detach_all, effect, merge, trainable_parameter_count,
 };
 use isogloss_testing::{assert_close, device};
 
@@ -43,6 +43,12 @@ pub(crate) fn methods() -> Vec<(AdapterConfig, Vec<&'static str>, usize)> {
             ),
             vec!["up", "down"],
             2 * 2 * (narrow + wide) + wide + narrow,
+        ),
+        // r(in + 1 + out).
+        (
+            AdapterConfig::AdaLora(AdaLoraConfig::new(2, 1).with_targets(both())),
+            vec!["up", "down"],
+            2 * 2 * (narrow + 1 + wide),
         ),
         // What `up` gives, what `down` is given.
         (

@@ -10,8 +10,9 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
 use isogloss_peft::{
-    AdapterConfig, Composition, LinearSite, LoadedAdapter, Targets, activate, adapters, attach,
-    effect, load_adapter, merge, save_adapter, train_only, trainable_parameter_count,
+    AdapterCard, AdapterConfig, Composition, LinearSite, LoadedAdapter, RankAllocation, Targets,
+    activate, adapters, attach, effect, load_adapter, merge, penalty, save_adapter, train_only,
+    trainable_parameter_count,
 };
 use isogloss_testing::{assert_close, device};
 use safetensors::SafeTensors;
@@ -19,7 +20,7 @@ use serde_json::Value;
 
 use crate::host::{Block, values};
 
-const CASES: [&str; 15] = [
+const CASES: [&str; 16] = [
     "lora",
     "lora-rs",
     "lora-patterns",
@@ -35,6 +36,7 @@ const CASES: [&str; 15] = [
     "lokr",
     "lokr-both",
     "vera",
+    "adalora",
 ];
 
 /// Sums of up to 16 products in f32, in another order.
@@ -121,6 +123,122 @@ fn a_step_of_training_comes_to_what_it_comes_to_in_peft() {
         // The outputs moved by some tenths.
         assert_close(&values(model.forward(x.clone())), &expected["stepped"].0, 1e-4);
     }
+}
+
+/// How many ranks each module has that do something.
+fn ranks(model: &mut Block) -> BTreeMap<String, usize> {
+    let report = adapters(model);
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(report.adapters.len(), 1);
+    let dir = out.path().join("it");
+    save_adapter(model, "it", &AdapterCard::default(), &dir).unwrap();
+    let file = tensors(&dir.join("adapter_model.safetensors"));
+    let values = file.into_iter().filter(|(name, _)| name.ends_with("lora_E"));
+    let count = |(name, (numbers, _)): (String, (Vec<f32>, Vec<usize>))| {
+        let module = name.split('.').nth(2).unwrap().to_owned();
+        (module, numbers.iter().filter(|number| **number != 0.0).count())
+    };
+    values.map(count).collect()
+}
+
+#[test]
+fn ranks_are_shared_out_as_in_peft() {
+    let device = device().autodiff();
+    let dir = dir().join("adalora-run");
+    let x = rows(&device);
+    let (model, _) = load_adapter(base(&device), "it", &dir.join("begin"), &device).unwrap();
+    let mut model = train_only(model, &["it"]).unwrap();
+    let mut allocation = RankAllocation::try_new(&model, "it", 1000).unwrap().unwrap();
+    let text = fs::read_to_string(dir.join("ranks.json")).unwrap();
+    let expected: Vec<BTreeMap<String, usize>> = serde_json::from_str(&text).unwrap();
+    for (step, expected) in (1..).zip(&expected) {
+        if step == 7 {
+            // A run that is taken up again knows what it knew.
+            let saved = tempfile::tempdir().unwrap();
+            allocation.save(saved.path()).unwrap();
+            allocation = RankAllocation::try_new(&model, "it", 1000).unwrap().unwrap();
+            model = allocation.load(model, saved.path()).unwrap();
+        }
+        let loss = model.forward(x.clone()).square().mean() + penalty(&model).unwrap();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        allocation.observe(&model, &gradients);
+        model = SgdConfig::new().init().step(0.01, model, gradients);
+        model = allocation.allocate(model, step);
+        // Those that are gone for now are not written, and those that come back are.
+        let found = ranks(&mut model);
+        if [4, 6, 8].contains(&step) || step > 8 {
+            assert_eq!(found, *expected, "step {step}");
+        }
+    }
+    let theirs = tensors(&dir.join("expected.safetensors"));
+    assert_close(&values(model.forward(x)), &theirs["y"].0, 1e-4);
+    // The same ranks are left, with the same numbers.
+    let out = tempfile::tempdir().unwrap();
+    let written = out.path().join("it");
+    save_adapter(&model, "it", &AdapterCard::default(), &written).unwrap();
+    let pattern = |dir: &Path| -> Value {
+        let text = fs::read_to_string(dir.join("adapter_config.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["rank_pattern"].clone()
+    };
+    assert_eq!(pattern(&written), pattern(&dir));
+    let name = "adapter_model.safetensors";
+    let (ours, theirs) = (tensors(&written.join(name)), tensors(&dir.join(name)));
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    for (name, (numbers, shape)) in &ours {
+        assert_eq!(*shape, theirs[name].1, "{name}");
+        assert_close(numbers, &theirs[name].0, 1e-4);
+    }
+    // Read again, it is what it was; nothing is left out twice.
+    let (again, read) = load_adapter(base(&device), "it", &written, &device).unwrap();
+    assert_eq!(read.attached.parameters, ours.values().map(|(it, _)| it.len()).sum::<usize>());
+    assert_eq!(pattern(&written), {
+        let twice = out.path().join("twice");
+        save_adapter(&again, "it", &AdapterCard::default(), &twice).unwrap();
+        assert_eq!(tensors(&twice.join(name)), ours);
+        pattern(&twice)
+    });
+}
+
+#[test]
+fn a_module_may_be_left_without_a_rank() {
+    let device = device();
+    let out = tempfile::tempdir().unwrap();
+    let copied = out.path().join("it");
+    fs::create_dir(&copied).unwrap();
+    let from = dir().join("adalora-run");
+    let text = fs::read_to_string(from.join("adapter_config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["rank_pattern"]["up.lora_E"] = serde_json::json!([false, false, false, false]);
+    fs::write(copied.join("adapter_config.json"), config.to_string()).unwrap();
+    let file = tensors(&from.join("adapter_model.safetensors"));
+    let empty = |name: &str, (numbers, shape): (Vec<f32>, Vec<usize>)| {
+        if !name.contains(".up.") {
+            return (numbers, shape);
+        }
+        let shape = shape.into_iter().map(|side| if side == 2 { 0 } else { side }).collect();
+        (Vec::new(), shape)
+    };
+    let file: Tensors =
+        file.into_iter().map(|(name, it)| (name.clone(), empty(&name, it))).collect();
+    let bytes: Vec<(String, Vec<u8>, Vec<usize>)> = file
+        .into_iter()
+        .map(|(name, (numbers, shape))| {
+            (name, numbers.into_iter().flat_map(f32::to_le_bytes).collect(), shape)
+        })
+        .collect();
+    let views = bytes.iter().map(|(name, bytes, shape)| {
+        let dtype = safetensors::Dtype::F32;
+        (name, safetensors::tensor::TensorView::new(dtype, shape.clone(), bytes).unwrap())
+    });
+    let path = copied.join("adapter_model.safetensors");
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+    let (model, _) = load_adapter(base(&device), "it", &copied, &device).unwrap();
+    let (whole, _) = load_adapter(base(&device), "it", &from, &device).unwrap();
+    let x = rows(&device);
+    let (found, theirs) = (values(model.forward(x.clone())), values(whole.forward(x.clone())));
+    assert!(found.iter().zip(&theirs).any(|(a, b)| (a - b).abs() > 1e-3));
+    let (merged, _) = merge(model).unwrap();
+    assert_close(&values(merged.forward(x)), &found, TOLERANCE);
 }
 
 #[test]
@@ -212,7 +330,7 @@ fn files_that_do_not_fit_are_refused_by_name() {
         load_adapter(base(&device), "it", copy.path(), &device).unwrap_err().to_string()
     };
     for (from, to, expected) in [
-        ("\"LORA\"", "\"OFT\"", "`peft_type` is `OFT`, expected LORA, IA3, LOHA"),
+        ("\"LORA\"", "\"OFT\"", "`peft_type` is `OFT`, expected LORA, ADALORA, IA3"),
         (
             "\"init_lora_weights\": true",
             "\"init_lora_weights\": \"pissa\"",

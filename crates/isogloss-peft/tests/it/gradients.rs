@@ -5,8 +5,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use isogloss_core::Seed;
 use isogloss_peft::{
-    Activation, AdapterConfig, BottleneckConfig, Ia3Config, LoHaConfig, LoKrConfig, LoraConfig,
-    Targets, VeraConfig, attach,
+    Activation, AdaLoraConfig, AdapterConfig, BottleneckConfig, Ia3Config, LoHaConfig, LoKrConfig,
+    LoraConfig, Targets, VeraConfig, attach,
 };
 use isogloss_testing::device;
 use rand::RngExt;
@@ -74,6 +74,7 @@ fn gradients_are_those_of_finite_differences() {
     let x = rows(4, 6, &device);
     for config in [
         AdapterConfig::Lora(LoraConfig::new(2).with_target("up|down")),
+        AdapterConfig::AdaLora(AdaLoraConfig::new(2, 1).with_target("up|down")),
         AdapterConfig::LoHa(LoHaConfig::new(2).with_target("up|down")),
         AdapterConfig::LoKr(LoKrConfig::new(1).with_target("up|down")),
         AdapterConfig::Vera(VeraConfig::new(3).with_target("up|down")),
