@@ -164,16 +164,18 @@ fn what_stands_before_tokens_learns() {
     for (config, rate) in [
         (AdapterConfig::Prefix(PrefixConfig::new(2)), 5e-2),
         (AdapterConfig::Prefix(PrefixConfig::without_positions(2).with_projection(4)), 5e-2),
-        (AdapterConfig::Prompt(PromptConfig::new(4)), 0.3),
+        (AdapterConfig::Prompt(PromptConfig::new(4)), 0.05),
     ] {
         let device = device().autodiff();
         let rate = LearningRateConfig::new(rate);
-        let training = TrainingConfig::new(60).with_learning_rate(rate).with_record_every(20);
-        let task: Box<dyn Task<MaskedLanguageModel>> =
-            Box::new(ObjectiveTask::new("mlm", MlmObjective, mlm(0.3)));
-        let trainer = Trainer::try_new(training, model(&config), vec![(task, 1.0)], &device);
-        let run = trainer.unwrap().run(&StopFlag::new(), &()).unwrap();
-        let losses: Vec<f64> = run.history.iter().map(|record| record.loss).collect();
-        assert!(losses[2] < losses[0] - 0.05, "{config:?}: {losses:?}");
+        let training = TrainingConfig::new(60).with_learning_rate(rate).with_validate_every(20);
+        let task = |name: &str| -> Box<dyn Task<MaskedLanguageModel>> {
+            Box::new(ObjectiveTask::new(name, MlmObjective, mlm(0.3)))
+        };
+        let trainer = Trainer::try_new(training, model(&config), vec![(task("mlm"), 1.0)], &device);
+        let trainer = trainer.unwrap().with_validation(task("dev"), 8).unwrap();
+        let run = trainer.run(&StopFlag::new(), &()).unwrap();
+        let losses: Vec<f64> = run.validation.iter().map(|record| record.loss).collect();
+        assert!(losses[2] < losses[0] - 0.002, "{config:?}: {losses:?}");
     }
 }
