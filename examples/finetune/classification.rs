@@ -16,7 +16,7 @@ use crate::session::Session;
 
 pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let base = session.base()?;
-    let framer = session.framer(&base);
+    let framer = session.framer(&base)?;
     let sets = [&session.args.train, &session.args.dev].map(|path| Texts::read(&framer, path));
     let [train, dev] = both(sets)?;
     let labels: BTreeSet<String> = train.labels.iter().cloned().collect();

@@ -40,7 +40,7 @@ struct Window {
 
 pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let base = session.base()?;
-    let framer = session.framer(&base);
+    let framer = session.framer(&base)?;
     let sets = [&session.args.train, &session.args.dev].map(|path| questions(&framer, path));
     let [train, dev] = both(sets)?;
     let device = session.device.clone().autodiff();

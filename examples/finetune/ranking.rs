@@ -26,7 +26,7 @@ const SCALE: f64 = 20.0;
 
 pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let base = session.base()?;
-    let framer = session.framer(&base);
+    let framer = session.framer(&base)?;
     let SpecialIds { eos: Some(close), bos, .. } = session.vocabulary.special_ids() else {
         return Err("the vocabulary has no token that ends a text".into());
     };
@@ -36,7 +36,7 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let objective =
         RankingConfig::default().with_scale(SCALE).with_pooling(Pooling::Mean).try_init()?;
     let seed = session.seed.derive("batches");
-    let task = |name: &str, path: &Path| -> Outcome<_> {
+    let batches = |is_learned: bool, path: &Path| -> Outcome<_> {
         let rows = read(path, ["text", "label"])?;
         // What languages they are in, nobody said: a tag that is nobody's.
         let tag: LanguageTag = "qaa".parse()?;
@@ -57,13 +57,15 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
         let all = ExplicitWeights::try_new([(tag, 1.0)])?.distribution(&sizes)?;
         let pairs = Arc::new(vec![pairs]);
         let stream = MixtureStream::try_new(&all, &pairs, seed)?;
-        let buckets = session.buckets(name == "train");
+        let buckets = session.buckets(is_learned);
         let framing = Framing::new(encoder.clone(), layout, buckets);
         let batches = RankingBatches::try_new(pairs, stream, framing, seed)?;
-        Ok((Box::new(ObjectiveTask::new(name, objective, batches)), count))
+        Ok((batches, count))
     };
     let ((train, in_epoch), (dev, in_dev)) =
-        (task("train", &session.args.train)?, task("dev", &session.args.dev)?);
+        (batches(true, &session.args.train)?, batches(false, &session.args.dev)?);
+    let train = Box::new(ObjectiveTask::new("train", session.learned(&objective), train));
+    let dev = Box::new(ObjectiveTask::new("dev", objective, dev));
     let tasks = Tasks { train, dev, batches: [in_epoch, in_dev] };
     let trained = session.train::<Encoder>(base, tasks)?;
     let mut tested = Vec::new();

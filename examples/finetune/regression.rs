@@ -16,7 +16,7 @@ use crate::session::Session;
 
 pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let base = session.base()?;
-    let framer = session.framer(&base);
+    let framer = session.framer(&base)?;
     let read = |path: &Path| -> Outcome<_> {
         let texts = Texts::read(&framer, path)?;
         let numbers = numbers(path, &texts.labels)?;

@@ -90,7 +90,6 @@ impl<'a> Framer<'a> {
         max_length: usize,
     ) -> Self {
         let has_types = encoder.n_token_types > 1;
-        let max_length = max_length.min(encoder.max_positions);
         Self { vocabulary, family, has_types, max_length }
     }
 

@@ -7,23 +7,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use isogloss::burn::module::Module;
-use isogloss::burn::tensor::Device;
+use isogloss::burn::tensor::{Device, Int, Tensor};
 use isogloss::core::Seed;
 use isogloss::governance::ModelCard;
 use isogloss::peft::{
-    AdapterCard, AdapterHost, adapters, merge, parameter_count, trainable_parameter_count,
+    AdapterCard, AdapterConfig, AdapterHost, RankAllocation, adapters, merge, parameter_count,
+    set_prompt, trainable_parameter_count,
 };
 use isogloss::tokenization::{TextEncoder as _, Vocabulary};
 use isogloss::training::{
-    AveragingConfig, BucketConfig, Label, Labelled, LabelledBatches, LearningRateConfig,
-    ObjectiveTask, Outcome as End, RateFactors, Task, Trainer, TrainingConfig, batches_by_length,
+    AdapterObjective, AveragingConfig, BucketConfig, Label, Labelled, LabelledBatches,
+    LearningRateConfig, ObjectiveTask, Outcome as End, RateFactors, Task, Trainer, TrainingConfig,
+    batches_by_length,
 };
 use isogloss::transformer::{
     ClassifierConfig, DeviceBatch, Encoder, EncoderBatch, Objective, Pretrained, PretrainedModel,
     SaveOptions, SequenceInput, head_modules,
 };
 use isogloss_examples::{
-    Bars, Monitor, Outcome, devices, print_written, share_of, stop_on_interrupt,
+    Bars, Monitor, Outcome, PeftArgs, devices, print_written, share_of, stop_on_interrupt,
 };
 use serde_json::{Map, Value, json};
 
@@ -96,8 +98,11 @@ impl<'a> Session<'a> {
         Ok(base.with_model(encoder))
     }
 
-    pub(crate) fn framer(&self, base: &Pretrained<Encoder>) -> Framer<'_> {
-        Framer::new(&self.vocabulary, base.family(), base.model().config(), self.args.max_length)
+    pub(crate) fn framer(&self, base: &Pretrained<Encoder>) -> Outcome<Framer<'_>> {
+        // What stands before the tokens takes positions of theirs.
+        let room = self.args.peft.max_tokens(base.model(), &self.device.clone().autodiff())?;
+        let max_length = self.args.max_length.min(room);
+        Ok(Framer::new(&self.vocabulary, base.family(), base.model().config(), max_length))
     }
 
     /// Batches of labelled examples to learn from, and to choose the best step by.
@@ -108,21 +113,29 @@ impl<'a> Session<'a> {
         [train, dev]: [Vec<Labelled<L>>; 2],
     ) -> Outcome<Tasks<M>>
     where
-        M: Module + 'static,
+        M: AdapterHost + Module + 'static,
         L: Label + 'static,
         O: Objective<M, Batch = L::Batch> + Clone + Send + Sync + 'static,
         L::Batch: Send,
     {
-        let task = |name: &str, examples: Vec<Labelled<L>>| -> Outcome<(Box<dyn Task<M>>, usize)> {
+        let batches = |is_learned: bool, examples: Vec<Labelled<L>>| -> Outcome<_> {
             let lengths: Vec<usize> = examples.iter().map(|it| it.input.len()).collect();
             let count = batches_by_length(&lengths, self.args.batch_tokens).len();
-            let (buckets, seed) = (self.buckets(name == "train"), self.seed.derive("batches"));
-            let batches =
-                LabelledBatches::try_new(Arc::new(examples), config.clone(), buckets, seed)?;
-            Ok((Box::new(ObjectiveTask::new(name, objective.clone(), batches)), count))
+            let (buckets, seed) = (self.buckets(is_learned), self.seed.derive("batches"));
+            let examples = Arc::new(examples);
+            Ok((LabelledBatches::try_new(examples, config.clone(), buckets, seed)?, count))
         };
-        let ((train, in_epoch), (dev, in_dev)) = (task("train", train)?, task("dev", dev)?);
+        let ((train, in_epoch), (dev, in_dev)) = (batches(true, train)?, batches(false, dev)?);
+        let learned = self.learned(objective);
+        let train = Box::new(ObjectiveTask::new("train", learned, train));
+        let dev = Box::new(ObjectiveTask::new("dev", objective.clone(), dev));
         Ok(Tasks { train, dev, batches: [in_epoch, in_dev] })
+    }
+
+    /// The objective as it is learned: with what adapters need of it.
+    pub(crate) fn learned<O: Clone>(&self, objective: &O) -> AdapterObjective<O> {
+        let dropped = self.args.peft.drop_layers;
+        AdapterObjective::new(objective.clone()).with_dropped_layers(dropped)
     }
 
     /// The batches of a set that is learned from, or of one that is looked at, whose examples come as they are: sorted
@@ -152,6 +165,23 @@ impl<'a> Session<'a> {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// Lets a prompt begin with words, where that is asked for.
+    fn with_prompt_text<M: PretrainedModel + AdapterHost>(&self, model: M) -> Outcome<M> {
+        let Some(text) = &self.args.peft.prompt_text else { return Ok(model) };
+        let found = adapters(&model).adapters.into_iter().find(|it| it.name == PeftArgs::NAME);
+        let Some(AdapterConfig::Prompt(prompt)) = found.map(|it| it.config) else {
+            return Err("--prompt-text: expected --peft prompt with it".into());
+        };
+        let ids = self.vocabulary.encode(text)?;
+        if ids.is_empty() {
+            return Err("--prompt-text: no token in it, expected some words".into());
+        }
+        let ids: Vec<i64> = ids.into_iter().cycle().take(prompt.length).map(i64::from).collect();
+        let words = model.encoder().word_embedding();
+        let ids = Tensor::<1, Int>::from_data(ids.as_slice(), &words.device());
+        Ok(set_prompt(model, PeftArgs::NAME, &words.select(0, ids))?)
+    }
+
     pub(crate) fn train<M>(&self, pretrained: Pretrained<M>, tasks: Tasks<M>) -> Outcome<Trained<M>>
     where
         M: PretrainedModel + AdapterHost + 'static,
@@ -167,6 +197,7 @@ impl<'a> Session<'a> {
         // The head is new, and is trained whole.
         let head = head_modules(&model);
         let model = args.peft.attach(model, &head, self.seed, &device)?;
+        let model = self.with_prompt_text(model)?;
         if args.merge {
             // Better refused before it has learned than after.
             merge(model.clone())?;
@@ -210,7 +241,12 @@ impl<'a> Session<'a> {
             )
             .into());
         }
-        let (trainer, from) = Trainer::try_new(config, model, vec![(tasks.train, 1.0)], &device)?
+        let ranks = RankAllocation::try_new(&model, PeftArgs::NAME, steps)?;
+        let mut trainer = Trainer::try_new(config, model, vec![(tasks.train, 1.0)], &device)?;
+        if let Some(ranks) = ranks {
+            trainer = trainer.with_hook(Box::new(ranks));
+        }
+        let (trainer, from) = trainer
             .with_devices(&self.others)?
             .with_validation(tasks.dev, in_dev)?
             .with_checkpoints(&checkpoints)

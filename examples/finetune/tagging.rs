@@ -30,7 +30,7 @@ type Said = (Vec<usize>, f64);
 
 pub(crate) fn run(session: &Session<'_>) -> Outcome<()> {
     let base = session.base()?;
-    let framer = session.framer(&base);
+    let framer = session.framer(&base)?;
     let sets = [&session.args.train, &session.args.dev].map(|path| sentences(&framer, path));
     let [train, dev] = both(sets)?;
     let labels: BTreeSet<String> = train.iter().flat_map(|it| it.tags.iter().cloned()).collect();

@@ -8,9 +8,11 @@ use isogloss::burn::module::Module;
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
 use isogloss::peft::{
-    AdapterCard, AdapterConfig, AdapterHost, BitFitConfig, BottleneckConfig, Ia3Config, LoHaConfig,
-    LoKrConfig, LoadedAdapter, LoraConfig, VeraConfig, attach, load_adapter,
+    AdaLoraConfig, AdapterCard, AdapterConfig, AdapterHost, BitFitConfig, BottleneckConfig,
+    Ia3Config, LoHaConfig, LoKrConfig, LoadedAdapter, LoraConfig, MixAndMatchConfig, PrefixConfig,
+    PromptConfig, VeraConfig, attach, load_adapter,
 };
+use isogloss::transformer::Encoder;
 
 use crate::Outcome;
 
@@ -25,13 +27,26 @@ pub struct PeftArgs {
     #[arg(long, value_name = "FILE")]
     pub peft_config: Option<PathBuf>,
 
-    /// The rank of --peft lora, dora, loha, lokr or vera [default: 8; of vera 256]
+    /// The rank of --peft lora, dora, loha, lokr or vera, and what adalora leaves in the mean, of half as much again
+    /// [default: 8; of vera 256]
     #[arg(long, requires = "peft", conflicts_with = "peft_config")]
     pub rank: Option<usize>,
 
-    /// The alpha of --peft lora, dora, loha or lokr [default: twice the rank; of loha and lokr 8]
+    /// The alpha of --peft lora, dora, adalora, loha or lokr [default: twice the rank; of the last three 8]
     #[arg(long, requires = "peft", conflicts_with = "peft_config")]
     pub alpha: Option<f64>,
+
+    /// The length of --peft prefix, prompt or mam [default: 20; of mam 30]
+    #[arg(long, requires = "peft", conflicts_with = "peft_config", value_name = "TOKENS")]
+    pub prompt_length: Option<usize>,
+
+    /// Words that a prompt begins with, repeated or cut to its length
+    #[arg(long, value_name = "TEXT")]
+    pub prompt_text: Option<String>,
+
+    /// Leave the adapters of the lowest layers out, of as many as are drawn for each batch up to this: AdapterDrop
+    #[arg(long, value_name = "LAYERS", default_value_t = 0)]
+    pub drop_layers: usize,
 
     /// An adapter that acts, frozen, under the one that is trained; several times, the first at the bottom
     #[arg(long = "adapter", value_name = "DIR")]
@@ -45,6 +60,8 @@ pub enum Method {
     Lora,
     /// The same, with lengths apart from directions
     Dora,
+    /// Low-rank updates whose ranks are shared out while they are trained
+    Adalora,
     /// Scales of keys, values, and what enters the second feed-forward matrix
     Ia3,
     /// Products of two low-rank updates of queries and values
@@ -63,12 +80,18 @@ pub enum Method {
     Parallel,
     /// A language's adapter of MAD-X: bottlenecks, and invertible ones at the embeddings
     Madx,
+    /// Keys and values before those of the tokens, in each layer: P-tuning v2
+    Prefix,
+    /// Vectors before those of the words
+    Prompt,
+    /// Mix-and-match: a prefix, and bottlenecks beside feed-forward networks
+    Mam,
 }
 
-/// The name of the adapter that is trained.
-const NAME: &str = "trained";
-
 impl PeftArgs {
+    /// The name of the adapter that is trained.
+    pub const NAME: &str = "trained";
+
     /// Whether an adapter is trained in the place of the model.
     pub fn is_asked_for(&self) -> bool {
         self.peft.is_some() || self.peft_config.is_some()
@@ -79,8 +102,11 @@ impl PeftArgs {
         match self.peft {
             None | Some(Method::Lora | Method::Dora | Method::Loha | Method::Lokr) => 5e-4,
             Some(Method::Ia3 | Method::Vera) => 5e-3,
-            Some(Method::Bitfit) => 1e-3,
-            Some(Method::Pfeiffer | Method::Houlsby | Method::Parallel | Method::Madx) => 1e-4,
+            Some(Method::Bitfit | Method::Prefix | Method::Adalora) => 1e-3,
+            Some(Method::Prompt) => 1e-2,
+            Some(
+                Method::Pfeiffer | Method::Houlsby | Method::Parallel | Method::Madx | Method::Mam,
+            ) => 1e-4,
         }
     }
 
@@ -106,7 +132,29 @@ impl PeftArgs {
         };
         let saved = config.saved_modules().iter().chain(head).cloned().collect::<Vec<_>>();
         let config = config.with_saved_modules(saved);
-        Ok(attach(model, NAME, &config, seed.derive("adapter"), device)?.0)
+        Ok(attach(model, Self::NAME, &config, seed.derive("adapter"), device)?.0)
+    }
+
+    /// The tokens that a row may have beside the prompts and prefixes that are asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`attach`](Self::attach).
+    pub fn max_tokens(&self, encoder: &Encoder, device: &Device) -> Outcome<usize> {
+        let config = self.config()?;
+        if config.is_none() && self.adapters.is_empty() {
+            return Ok(encoder.max_tokens());
+        }
+        let mut encoder = encoder.clone();
+        for (place, dir) in self.adapters.iter().enumerate() {
+            (encoder, _) = load_adapter(encoder, &place.to_string(), dir, device)?;
+        }
+        if let Some(config) = config {
+            // A head is of no matter here.
+            let config = config.with_saved_modules(Vec::<String>::new());
+            (encoder, _) = attach(encoder, Self::NAME, &config, Seed::new(0), device)?;
+        }
+        Ok(encoder.max_tokens())
     }
 
     fn config(&self) -> Outcome<Option<AdapterConfig>> {
@@ -124,16 +172,22 @@ impl PeftArgs {
             return Ok(Some(config));
         }
         let Some(method) = self.peft else { return Ok(None) };
-        let has_alpha = matches!(method, Method::Lora | Method::Dora | Method::Loha | Method::Lokr);
+        let has_alpha = matches!(
+            method,
+            Method::Lora | Method::Dora | Method::Adalora | Method::Loha | Method::Lokr
+        );
+        let has_length = matches!(method, Method::Prefix | Method::Prompt | Method::Mam);
         for (option, is_given, is_there) in [
             ("--rank", self.rank.is_some(), has_alpha || method == Method::Vera),
             ("--alpha", self.alpha.is_some(), has_alpha),
+            ("--prompt-length", self.prompt_length.is_some(), has_length),
+            ("--prompt-text", self.prompt_text.is_some(), method == Method::Prompt),
         ] {
             if is_given && !is_there {
                 return Err(format!("{option}: {} has none", method.config_name()).into());
             }
         }
-        Ok(Some(method.config(self.rank, self.alpha)))
+        Ok(Some(method.config(self)))
     }
 
     /// Writes the adapter that was trained, as its library does.
@@ -147,13 +201,14 @@ impl PeftArgs {
         card: &AdapterCard,
         dir: &Path,
     ) -> Outcome<()> {
-        Ok(isogloss::peft::save_adapter(model, NAME, card, dir)?)
+        Ok(isogloss::peft::save_adapter(model, Self::NAME, card, dir)?)
     }
 }
 
 impl Method {
-    fn config(self, rank: Option<usize>, alpha: Option<f64>) -> AdapterConfig {
-        let small = rank.unwrap_or(8);
+    fn config(self, args: &PeftArgs) -> AdapterConfig {
+        let PeftArgs { rank, alpha, prompt_length, .. } = *args;
+        let (small, length) = (rank.unwrap_or(8), prompt_length.unwrap_or(20));
         let lora = || {
             let lora = LoraConfig::new(small);
             match alpha {
@@ -164,6 +219,11 @@ impl Method {
         match self {
             Self::Lora => AdapterConfig::Lora(lora()),
             Self::Dora => AdapterConfig::Lora(lora().with_dora(true)),
+            Self::Adalora => {
+                let mut config = AdaLoraConfig::new(small + small.div_ceil(2), small);
+                config.alpha = alpha.unwrap_or(config.alpha);
+                AdapterConfig::AdaLora(config)
+            }
             Self::Ia3 => AdapterConfig::Ia3(Ia3Config::default()),
             Self::Loha => {
                 let mut config = LoHaConfig::new(small);
@@ -181,6 +241,13 @@ impl Method {
             Self::Houlsby => AdapterConfig::Bottleneck(BottleneckConfig::houlsby()),
             Self::Parallel => AdapterConfig::Bottleneck(BottleneckConfig::parallel()),
             Self::Madx => AdapterConfig::Bottleneck(BottleneckConfig::mad_x()),
+            Self::Prefix => AdapterConfig::Prefix(PrefixConfig::new(length)),
+            Self::Prompt => AdapterConfig::Prompt(PromptConfig::new(length)),
+            Self::Mam => {
+                let mut config = MixAndMatchConfig::default();
+                config.prefix.length = prompt_length.unwrap_or(config.prefix.length);
+                AdapterConfig::MixAndMatch(config)
+            }
         }
     }
 
@@ -188,6 +255,10 @@ impl Method {
         match self {
             Self::Lora => "lora",
             Self::Dora => "dora",
+            Self::Adalora => "adalora",
+            Self::Prefix => "prefix",
+            Self::Prompt => "prompt",
+            Self::Mam => "mam",
             Self::Ia3 => "ia3",
             Self::Loha => "loha",
             Self::Lokr => "lokr",

@@ -22,7 +22,7 @@ use crate::prompt::Prompt;
 use crate::targets::{by_pattern, is_saved};
 use crate::{
     AdapterConfig, AdapterError, AdapterHost, AttachedAdapter, BiasMode, BottleneckConfig,
-    ForeignNames, ModuleNames, SiteMut, SubLayer, adapters,
+    ForeignNames, LinearSite, ModuleNames, SiteMut, SubLayer, adapters,
 };
 
 /// What was attached where.
@@ -303,33 +303,11 @@ impl Plan {
         let mut parameters = 0;
         host.for_each_site(&mut |path, site| {
             let Some(plan) = planned.get(path) else { return };
-            let (seed, dims) = (seed.derive(path), plan.dims);
-            let (rank, alpha) = (plan.rank, plan.alpha);
+            let seed = seed.derive(path);
             match site {
                 SiteMut::Linear(site) => {
-                    let adapter = match config {
-                        AdapterConfig::Lora(config) => {
-                            LinearAdapter::Lora(Lora::new(config, rank, alpha, site, seed, device))
-                        }
-                        AdapterConfig::AdaLora(config) => {
-                            let kept = plan.kept.as_deref();
-                            LinearAdapter::AdaLora(AdaLora::new(config, kept, dims, seed, device))
-                        }
-                        AdapterConfig::Ia3(_) => {
-                            LinearAdapter::Ia3(Ia3::new(dims, plan.is_feedforward, device))
-                        }
-                        AdapterConfig::LoHa(config) => {
-                            LinearAdapter::LoHa(LoHa::new(config, rank, alpha, dims, seed, device))
-                        }
-                        AdapterConfig::LoKr(config) => {
-                            LinearAdapter::LoKr(LoKr::new(config, rank, alpha, dims, seed, device))
-                        }
-                        AdapterConfig::Vera(config) => {
-                            let Some(projections) = &projections else { return };
-                            LinearAdapter::Vera(Vera::new(config, projections, dims, device))
-                        }
-                        _ => return,
-                    };
+                    let made = plan.linear(config, projections.as_ref(), site, seed, device);
+                    let Some(adapter) = made else { return };
                     parameters += adapter.num_params();
                     site.adapters.push(Arc::clone(&about), adapter);
                 }
@@ -352,7 +330,8 @@ impl Plan {
                 }
                 SiteMut::Embedding(site) => {
                     let AdapterConfig::Lora(config) = config else { return };
-                    let adapter = EmbeddingLora::new(config, rank, alpha, dims, seed, device);
+                    let adapter =
+                        EmbeddingLora::new(config, plan.rank, plan.alpha, plan.dims, seed, device);
                     parameters += adapter.num_params();
                     site.adapters.push(Arc::clone(&about), adapter);
                 }
@@ -387,6 +366,42 @@ impl Plan {
         let sites = self.sites.into_iter().map(|site| site.path).collect();
         let full = self.full.into_iter().collect();
         Ok((host, AttachReport { sites, full, parameters }))
+    }
+}
+
+impl PlannedSite {
+    /// The adapter of a linear layer; `None` of a method that has none there.
+    fn linear(
+        &self,
+        config: &AdapterConfig,
+        projections: Option<&Projections>,
+        site: &LinearSite,
+        seed: Seed,
+        device: &Device,
+    ) -> Option<LinearAdapter> {
+        let Self { dims, rank, alpha, .. } = *self;
+        Some(match config {
+            AdapterConfig::Lora(config) => {
+                LinearAdapter::Lora(Lora::new(config, rank, alpha, site, seed, device))
+            }
+            AdapterConfig::AdaLora(config) => {
+                let kept = self.kept.as_deref();
+                LinearAdapter::AdaLora(AdaLora::new(config, kept, dims, seed, device))
+            }
+            AdapterConfig::Ia3(_) => {
+                LinearAdapter::Ia3(Ia3::new(dims, self.is_feedforward, device))
+            }
+            AdapterConfig::LoHa(config) => {
+                LinearAdapter::LoHa(LoHa::new(config, rank, alpha, dims, seed, device))
+            }
+            AdapterConfig::LoKr(config) => {
+                LinearAdapter::LoKr(LoKr::new(config, rank, alpha, dims, seed, device))
+            }
+            AdapterConfig::Vera(config) => {
+                LinearAdapter::Vera(Vera::new(config, projections?, dims, device))
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::fusion::fusion_penalty;
+use crate::fusion::{Fusion, fusion_penalty};
 use crate::{AdapterConfig, AdapterHost, SiteMut};
 
 /// The weight that the `adapters` library gives it.
@@ -32,7 +32,7 @@ pub fn penalty<H: AdapterHost + Clone>(host: &H) -> Option<Tensor<1>> {
                 });
             }
         }
-        SiteMut::Residual(site) => learns |= site.fusions().iter().any(|fusion| fusion.learns()),
+        SiteMut::Residual(site) => learns |= site.fusions().iter().any(Fusion::learns),
         _ => {}
     });
     let orthogonal = skew.map(|sum| sum.mul_scalar(weight / f64::from(count)));

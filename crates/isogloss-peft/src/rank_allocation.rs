@@ -144,8 +144,8 @@ impl RankAllocation {
     pub fn allocate<H: AdapterHost + Module>(&mut self, mut host: H, step: u64) -> H {
         let last = self.total_steps - self.config.final_steps;
         let betas = self.config.betas;
-        let is_due =
-            step > self.config.initial_steps && (step % self.config.interval == 0 || step == last);
+        let is_due = step > self.config.initial_steps
+            && (step.is_multiple_of(self.config.interval) || step == last);
         let allocates = step <= last && is_due;
         if step < last {
             host.for_each_site(&mut |path, site| {
@@ -251,7 +251,7 @@ impl RankAllocation {
         let mut stored = Stored::read(dir, &[FILE], str::to_owned)?;
         for (path, site) in &mut self.sites {
             let read = site.tensors().into_iter().map(|(name, data)| {
-                stored.take(&format!("{path}.{name}"), &data.shape()).unwrap_or(data)
+                stored.take(&format!("{path}.{name}"), data.shape()).unwrap_or(data)
             });
             let read: Vec<TensorData> = read.collect();
             site.restore(read);

@@ -189,16 +189,12 @@ impl Embeddings {
 
 /// Positions that come later. `[batch, seq]`
 fn later(positions: Tensor<2, Int>, before: &[usize]) -> Tensor<2, Int> {
-    match before {
-        [] => positions,
-        [0] => positions,
-        [all] => positions.add_scalar(*all as i64),
-        rows => {
-            let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-            let device = positions.device();
-            positions + Tensor::<1, Int>::from_data(rows.as_slice(), &device).unsqueeze_dim(1)
-        }
+    if before.iter().all(|&count| count == 0) {
+        return positions;
     }
+    let before: Vec<i64> = before.iter().map(|count| count.cast_signed() as i64).collect();
+    let before = Tensor::<1, Int>::from_data(before.as_slice(), &positions.device());
+    positions + before.unsqueeze_dim::<2>(1) // [1 or batch, 1]
 }
 
 /// What a row has of one number for all, of one for each, or of none.

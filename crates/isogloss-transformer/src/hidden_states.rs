@@ -113,7 +113,7 @@ impl Reading {
         let firsts: Vec<i64> = (0..rows)
             .map(|at| {
                 let own = if lengths.len() == 1 { lengths[0] } else { lengths[at] };
-                (at * row + if own == 0 { length } else { 0 }) as i64
+                (at * row + if own == 0 { length } else { 0 }).cast_signed() as i64
             })
             .collect();
         let places = Tensor::<1, Int>::from_data(TensorData::new(firsts, [rows]), &all.device());

@@ -246,6 +246,7 @@ fn tracked<B: AttentionGradient, C: CheckpointStrategy, const N: usize>(
     let [q, k, v, prefix_k, prefix_v] = all.map(|tensor| Autodiff::<B, C>::inner(tensor.clone()));
     let (qkv, prefix) = ([q, k, v], [prefix_k, prefix_v]);
     let inputs = Inputs { qkv, prefix, bias: Autodiff::<B, C>::inner(bias), layout };
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the type has no path from here")]
     let nodes = parents.map(|tensor| tensor.node());
     let forward = |inputs: Inputs<B>| {
         let Inputs { qkv: [q, k, v], prefix: [prefix_k, prefix_v], bias, layout } = inputs;

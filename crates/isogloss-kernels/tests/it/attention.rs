@@ -179,7 +179,7 @@ proptest! {
 }
 
 /// Keys and values in front of those of each row.
-fn before(rows: &[[Tensor<2>; 2]], at: usize, tokens: Tensor<2>) -> Tensor<2> {
+fn before(rows: &[[Tensor<2>; 2]], at: usize, tokens: &Tensor<2>) -> Tensor<2> {
     let seq = tokens.dims()[0] / rows.len();
     let row = |(row, own): (usize, &[Tensor<2>; 2])| {
         [own[at].clone(), tokens.clone().narrow(0, row * seq, seq)]
@@ -225,7 +225,7 @@ fn a_prefix_is_seen_as_keys_that_stand_before_the_tokens() {
             let outputs = (0..2).map(|row| {
                 let tokens = |x: &Tensor<2>| x.clone().narrow(0, row * seq, seq);
                 let one = [rows[row].clone()];
-                let [k, v] = [1, 2].map(|at| before(&one, at - 1, tokens(&theirs[at])));
+                let [k, v] = [1, 2].map(|at| before(&one, at - 1, &tokens(&theirs[at])));
                 let heads = |x: Tensor<2>| {
                     let rows = x.dims()[0];
                     x.reshape([rows, n_heads, d_model / n_heads]).swap_dims(0, 1)

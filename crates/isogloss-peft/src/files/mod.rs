@@ -395,8 +395,9 @@ fn collect<H: AdapterHost + Module>(
                 if let LinearAdapter::AdaLora(lora) = adapter {
                     let idle = lora.idle();
                     for (suffix, dim) in [("lora_A", 0), ("lora_E", 0), ("lora_B", 1)] {
-                        let tensor = parts.tensors.get_mut(&format!("{place}.{suffix}"));
-                        tensor.into_iter().for_each(|it| *it = without(it, dim, &idle));
+                        if let Some(it) = parts.tensors.get_mut(&format!("{place}.{suffix}")) {
+                            *it = without(it, dim, &idle);
+                        }
                     }
                     parts.modules.kept.insert(module.clone(), lora.kept().to_vec());
                 }

@@ -404,18 +404,13 @@ pub(super) fn write(
     card: &AdapterCard,
     modules: &Modules,
 ) -> BTreeMap<String, Field> {
-    let bias = |mode: BiasMode, adapted: &'static str| match mode {
-        BiasMode::None => "none",
-        BiasMode::All => "all",
-        BiasMode::Adapted => adapted,
-    };
     let mut fields = match config {
         AdapterConfig::Lora(lora) => json!({
             "peft_type": "LORA",
             "r": lora.rank,
             "lora_alpha": number(lora.alpha),
             "lora_dropout": lora.dropout,
-            "bias": bias(lora.bias, "lora_only"),
+            "bias": bias_name(lora.bias, "lora_only"),
             "use_rslora": lora.rs_lora,
             "use_dora": lora.dora,
             "lora_bias": lora.b_bias,
@@ -425,33 +420,7 @@ pub(super) fn write(
             },
             "fan_in_fan_out": false,
         }),
-        AdapterConfig::AdaLora(lora) => {
-            let is_whole = modules.kept.values().flatten().all(|kept| *kept);
-            let pattern = modules.kept.iter().map(|(name, kept)| (format!("{name}.lora_E"), kept));
-            let pattern: BTreeMap<String, _> = pattern.collect();
-            json!({
-                "peft_type": "ADALORA",
-                // What LoRA itself has there is not read.
-                "r": 8,
-                "alpha_pattern": {},
-                "init_r": lora.initial_rank,
-                "target_r": lora.target_rank,
-                "lora_alpha": number(lora.alpha),
-                "lora_dropout": lora.dropout,
-                "tinit": lora.initial_steps,
-                "tfinal": lora.final_steps,
-                "deltaT": lora.interval,
-                "beta1": lora.betas[0],
-                "beta2": lora.betas[1],
-                "orth_reg_weight": lora.orthogonal_weight,
-                // It is not read without one.
-                "total_step": lora.total_steps.unwrap_or(lora.initial_steps + lora.final_steps + 1),
-                "rank_pattern": if is_whole { Value::Null } else { json!(pattern) },
-                "bias": bias(lora.bias, "lora_only"),
-                "fan_in_fan_out": false,
-                "init_lora_weights": true,
-            })
-        }
+        AdapterConfig::AdaLora(lora) => write_adalora(lora, &modules.kept),
         AdapterConfig::Ia3(_) => json!({
             "peft_type": "IA3",
             "fan_in_fan_out": false,
@@ -483,28 +452,14 @@ pub(super) fn write(
             "r": vera.rank,
             "d_initial": vera.d_initial,
             "vera_dropout": vera.dropout,
-            "bias": bias(vera.bias, "vera_only"),
+            "bias": bias_name(vera.bias, "vera_only"),
             "save_projection": true,
             "projection_prng_key": 0,
             "fan_in_fan_out": false,
             "init_weights": true,
         }),
         AdapterConfig::BitFit(_) => json!({ "peft_type": "BITFIT" }),
-        AdapterConfig::Prefix(prefix) => {
-            let [n_layers, d_model, n_heads] = modules.prefix.unwrap_or_default();
-            json!({
-                "peft_type": "PREFIX_TUNING",
-                "num_virtual_tokens": prefix.length,
-                "num_layers": n_layers,
-                "token_dim": d_model,
-                "num_attention_heads": n_heads,
-                "num_transformer_submodules": 1,
-                // What is kept is what the network made.
-                "prefix_projection": false,
-                "encoder_hidden_size": d_model,
-                "init_weights": null,
-            })
-        }
+        AdapterConfig::Prefix(prefix) => write_prefix(prefix, modules.prefix),
         AdapterConfig::Prompt(prompt) => json!({
             "peft_type": "PROMPT_TUNING",
             "num_virtual_tokens": prompt.length,
@@ -542,6 +497,58 @@ pub(super) fn write(
     fields.insert("rank_pattern".to_owned(), Field::Ordered(Ordered(ranks.collect())));
     fields.insert("alpha_pattern".to_owned(), Field::Ordered(Ordered(alphas.collect())));
     fields
+}
+
+fn write_adalora(lora: &AdaLoraConfig, kept: &BTreeMap<String, Vec<bool>>) -> Value {
+    let is_whole = kept.values().flatten().all(|kept| *kept);
+    let pattern = kept.iter().map(|(name, kept)| (format!("{name}.lora_E"), kept));
+    let pattern: BTreeMap<String, _> = pattern.collect();
+    json!({
+        "peft_type": "ADALORA",
+        // What LoRA itself has there is not read.
+        "r": 8,
+        "alpha_pattern": {},
+        "init_r": lora.initial_rank,
+        "target_r": lora.target_rank,
+        "lora_alpha": number(lora.alpha),
+        "lora_dropout": lora.dropout,
+        "tinit": lora.initial_steps,
+        "tfinal": lora.final_steps,
+        "deltaT": lora.interval,
+        "beta1": lora.betas[0],
+        "beta2": lora.betas[1],
+        "orth_reg_weight": lora.orthogonal_weight,
+        // It is not read without one.
+        "total_step": lora.total_steps.unwrap_or(lora.initial_steps + lora.final_steps + 1),
+        "rank_pattern": if is_whole { Value::Null } else { json!(pattern) },
+        "bias": bias_name(lora.bias, "lora_only"),
+        "fan_in_fan_out": false,
+        "init_lora_weights": true,
+    })
+}
+
+fn write_prefix(prefix: &PrefixConfig, dims: Option<[usize; 3]>) -> Value {
+    let [n_layers, d_model, n_heads] = dims.unwrap_or_default();
+    json!({
+        "peft_type": "PREFIX_TUNING",
+        "num_virtual_tokens": prefix.length,
+        "num_layers": n_layers,
+        "token_dim": d_model,
+        "num_attention_heads": n_heads,
+        "num_transformer_submodules": 1,
+        // What is kept is what the network made.
+        "prefix_projection": false,
+        "encoder_hidden_size": d_model,
+        "init_weights": null,
+    })
+}
+
+const fn bias_name(mode: BiasMode, adapted: &'static str) -> &'static str {
+    match mode {
+        BiasMode::None => "none",
+        BiasMode::All => "all",
+        BiasMode::Adapted => adapted,
+    }
 }
 
 /// The value of a field.
