@@ -87,7 +87,9 @@ fn run(args: &Args) -> Outcome<()> {
         languages: of_batch("langs")?,
         token_types: of_batch("token_type_ids")?,
     };
-    let batch = EncoderBatch::try_from_padded(config, seq_len, &padded)?.to_device(&device);
+    let batch = EncoderBatch::try_from_padded(config, seq_len, &padded)?;
+    model.encoder().check(&batch)?;
+    let batch = batch.to_device(&device);
     let output = model.forward(&batch);
 
     // Labels below 0 do not count, as in PyTorch.

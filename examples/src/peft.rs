@@ -78,6 +78,8 @@ pub enum Method {
     Houlsby,
     /// Bottlenecks beside feed-forward networks
     Parallel,
+    /// As houlsby, of layers that are sums of Kronecker products
+    Compacter,
     /// A language's adapter of MAD-X: bottlenecks, and invertible ones at the embeddings
     Madx,
     /// Keys and values before those of the tokens, in each layer: P-tuning v2
@@ -102,7 +104,7 @@ impl PeftArgs {
         match self.peft {
             None | Some(Method::Lora | Method::Dora | Method::Loha | Method::Lokr) => 5e-4,
             Some(Method::Ia3 | Method::Vera) => 5e-3,
-            Some(Method::Bitfit | Method::Prefix | Method::Adalora) => 1e-3,
+            Some(Method::Bitfit | Method::Prefix | Method::Adalora | Method::Compacter) => 1e-3,
             Some(Method::Prompt) => 1e-2,
             Some(
                 Method::Pfeiffer | Method::Houlsby | Method::Parallel | Method::Madx | Method::Mam,
@@ -240,6 +242,7 @@ impl Method {
             Self::Pfeiffer => AdapterConfig::Bottleneck(BottleneckConfig::pfeiffer()),
             Self::Houlsby => AdapterConfig::Bottleneck(BottleneckConfig::houlsby()),
             Self::Parallel => AdapterConfig::Bottleneck(BottleneckConfig::parallel()),
+            Self::Compacter => AdapterConfig::Bottleneck(BottleneckConfig::compacter()),
             Self::Madx => AdapterConfig::Bottleneck(BottleneckConfig::mad_x()),
             Self::Prefix => AdapterConfig::Prefix(PrefixConfig::new(length)),
             Self::Prompt => AdapterConfig::Prompt(PromptConfig::new(length)),
@@ -264,7 +267,9 @@ impl Method {
             Self::Lokr => "lokr",
             Self::Vera => "vera",
             Self::Bitfit => "bitfit",
-            Self::Pfeiffer | Self::Houlsby | Self::Parallel | Self::Madx => "bottleneck",
+            Self::Pfeiffer | Self::Houlsby | Self::Parallel | Self::Compacter | Self::Madx => {
+                "bottleneck"
+            }
         }
     }
 }

@@ -447,6 +447,9 @@ fn at_its_places(
             return Err(unmatched(field, "true".to_owned()));
         }
     }
+    for site in &offered {
+        config.check_width(site.dims[0], layer_number(&site.path))?;
+    }
     for (field, layer) in config
         .leave_out
         .iter()

@@ -4,11 +4,12 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::Seed;
-use isogloss_kernels::{LayerNorm, dropout};
+use isogloss_kernels::{Either, LayerNorm, dropout};
 
 use crate::config::{BottleneckInit, BottleneckResidual, Scaling};
 use crate::init::{normal, truncated_normal, uniform};
 use crate::linear::apply;
+use crate::phm::Phm;
 use crate::slot::Slot;
 use crate::{Activation, BottleneckConfig};
 
@@ -16,8 +17,8 @@ use crate::{Activation, BottleneckConfig};
 #[derive(Module, Debug)]
 pub(crate) struct Bottleneck {
     norm_before: Option<LayerNorm>,
-    down: Linear,
-    up: Linear,
+    down: Either<Linear, Phm>,
+    up: Either<Linear, Phm>,
     norm_after: Option<LayerNorm>,
     /// `[1]` or `[d_model]`, where it is learned.
     scaling: Option<Param<Tensor<1>>>,
@@ -69,6 +70,14 @@ impl Bottleneck {
             weight: Param::from_data(TensorData::new(weight, [inputs, outputs]), device),
             bias: Some(vector(0.0, outputs)),
         };
+        let (down_dims, up_dims) = ([d_model, width], [width, d_model]);
+        let (down, up) = match config.phm {
+            None => (Either::A(layer(down, down_dims)), Either::A(layer(up, up_dims))),
+            Some(phm) => {
+                let mut phm = |dims| Either::B(Phm::new(phm, dims, &mut rng, device));
+                (phm(down_dims), phm(up_dims))
+            }
+        };
         let norm = |is_there: bool| is_there.then(|| LayerNorm::new(d_model, 1e-5, device));
         let (scaling, fixed_scaling) = match config.scaling {
             Scaling::Fixed(scaling) => (None, scaling),
@@ -77,8 +86,8 @@ impl Bottleneck {
         };
         Self {
             norm_before: norm(config.norm_before),
-            down: layer(down, [d_model, width]),
-            up: layer(up, [width, d_model]),
+            down,
+            up,
             norm_after: norm(config.norm_after),
             scaling,
             fixed_scaling,
@@ -150,8 +159,12 @@ impl Bottleneck {
             Some(norm) => norm.forward(input),
             None => input,
         };
-        let narrow = self.shape.activation.forward(apply(&self.down, input));
-        let update = apply(&self.up, narrow);
+        let through = |layer: &Either<Linear, Phm>, x| match layer {
+            Either::A(layer) => apply(layer, x),
+            Either::B(layer) => layer.forward(x),
+        };
+        let narrow = self.shape.activation.forward(through(&self.down, input));
+        let update = through(&self.up, narrow);
         match &self.scaling {
             Some(scaling) => update * scaling.val().unsqueeze::<2>(),
             #[expect(clippy::float_cmp, reason = "a scale of exactly 1 is none")]
@@ -177,9 +190,18 @@ impl Bottleneck {
             ("adapter_up".to_owned(), &mut self.up),
         ];
         for (name, layer) in layers {
-            add(format!("{name}.weight"), Slot::Matrix(&mut layer.weight));
-            if let Some(bias) = &mut layer.bias {
-                add(format!("{name}.bias"), Slot::Vector(bias));
+            match layer {
+                Either::A(layer) => {
+                    add(format!("{name}.weight"), Slot::Matrix(&mut layer.weight));
+                    if let Some(bias) = &mut layer.bias {
+                        add(format!("{name}.bias"), Slot::Vector(bias));
+                    }
+                }
+                Either::B(layer) => {
+                    for (part, slot) in layer.slots() {
+                        add(format!("{name}.{part}"), slot);
+                    }
+                }
             }
         }
         if let Some(scaling) = &mut self.scaling {
@@ -190,9 +212,14 @@ impl Bottleneck {
 
     /// The Frobenius norm of its second layer, which is zero where it changes nothing.
     pub(crate) fn update_norm(&self) -> f64 {
-        let up = self.up.weight.val().square().sum();
-        let bias = self.up.bias.as_ref().map(|bias| bias.val().square().sum());
-        let sum = bias.map_or(up.clone(), |bias| up + bias);
+        let sum = match &self.up {
+            Either::A(up) => {
+                let weight = up.weight.val().square().sum();
+                let bias = up.bias.as_ref().map(|bias| bias.val().square().sum());
+                bias.map_or(weight.clone(), |bias| weight + bias)
+            }
+            Either::B(up) => up.squares(),
+        };
         f64::from(sum.sqrt().into_scalar::<f32>())
     }
 }

@@ -383,6 +383,8 @@ pub struct BottleneckConfig {
     pub scaling: Scaling,
     /// What the layers begin with. Default: [`BottleneckInit::Identity`].
     pub init: BottleneckInit,
+    /// Whether its layers are sums of Kronecker products. Default: no.
+    pub phm: Option<PhmConfig>,
     /// Whether it is given the residual in the place of the sub-layer's output.
     pub parallel: bool,
     /// Whether the model's normalisation of `h + x` comes before it.
@@ -616,6 +618,29 @@ pub struct InvertibleConfig {
 impl Default for InvertibleConfig {
     fn default() -> Self {
         Self { reduction_factor: 2.0, inverse_at_head: true }
+    }
+}
+
+/// The layers of a [Compacter](BottleneckConfig::compacter).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct PhmConfig {
+    /// The products of a sum, a divisor of the widths. Default: 4.
+    pub dim: usize,
+    /// The rank of the larger factors, at least 1. Default: 1.
+    pub rank: usize,
+}
+
+impl PhmConfig {
+    /// Sums of so many products, whose larger factors have that rank.
+    pub const fn new(dim: usize, rank: usize) -> Self {
+        Self { dim, rank }
+    }
+}
+
+impl Default for PhmConfig {
+    fn default() -> Self {
+        Self { dim: 4, rank: 1 }
     }
 }
 
@@ -901,6 +926,7 @@ impl BottleneckConfig {
             dropout: 0.0,
             scaling: Scaling::Fixed(1.0),
             init: BottleneckInit::Identity,
+            phm: None,
             parallel: false,
             model_norm_before: true,
             model_norm_after: true,
@@ -923,6 +949,28 @@ impl BottleneckConfig {
             model_norm_before: false,
             ..Self::pfeiffer()
         }
+    }
+
+    /// As [`houlsby`](Self::houlsby), of layers that are sums of Kronecker products, with GELU and a reduction of
+    /// 32: Compacter. Each layer learns the small factors for itself, where the paper's layers share them; the
+    /// `adapters` library, which can do both, does not keep shared ones in its files.
+    ///
+    /// # Source
+    ///
+    /// Mahabadi et al. (2021), "Compacter", <https://arxiv.org/abs/2106.04647>.
+    pub fn compacter() -> Self {
+        Self {
+            activation: Activation::Gelu,
+            reduction_factor: 32.0,
+            phm: Some(PhmConfig::default()),
+            init: BottleneckInit::Bert,
+            ..Self::houlsby()
+        }
+    }
+
+    /// The same after the feed-forward network alone, as [`pfeiffer`](Self::pfeiffer): Compacter++.
+    pub fn compacter_plus_plus() -> Self {
+        Self { after_attention: false, model_norm_before: true, ..Self::compacter() }
     }
 
     /// Beside the feed-forward network, with ReLU, a reduction of 2 and a scale of 4: `par_bn`.
@@ -981,6 +1029,21 @@ impl BottleneckConfig {
     pub fn without_layers(mut self, layers: impl IntoIterator<Item = usize>) -> Self {
         self.leave_out = layers.into_iter().collect();
         self
+    }
+
+    /// Whether the layers of a bottleneck can be what they are to be.
+    pub(crate) fn check_width(
+        &self,
+        d_model: usize,
+        layer: Option<usize>,
+    ) -> Result<(), AdapterError> {
+        let (Some(phm), width) = (self.phm, self.width(d_model, layer)) else { return Ok(()) };
+        if d_model.is_multiple_of(phm.dim) && width.is_multiple_of(phm.dim) {
+            return Ok(());
+        }
+        let (field, expected) = ("phm_dim", "a divisor of both widths of a bottleneck");
+        let found = format!("{} of {d_model} and {width}", phm.dim);
+        Err(AdapterError::Config { field, found, expected })
     }
 
     /// The width of the bottleneck in a layer, at least 1.
@@ -1227,6 +1290,10 @@ impl BottleneckConfig {
         factors.try_for_each(|factor| scale("reduction_factor", *factor))?;
         if let Some(invertible) = &self.invertible {
             scale("inv_adapter_reduction_factor", invertible.reduction_factor)?;
+        }
+        if let Some(PhmConfig { dim, rank }) = self.phm {
+            positive("phm_dim", dim)?;
+            positive("phm_rank", rank)?;
         }
         if !(self.after_attention || self.after_feedforward) {
             let (field, found) = ("after_feedforward", "false".to_owned());

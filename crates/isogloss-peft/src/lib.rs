@@ -20,6 +20,7 @@ mod linear;
 mod merge;
 mod names;
 mod penalty;
+mod phm;
 mod prefix;
 mod prompt;
 mod rank_allocation;
@@ -37,8 +38,8 @@ pub use composition::Composition;
 pub use config::{
     Activation, AdaLoraConfig, AdapterConfig, BiasMode, BitFitConfig, BottleneckConfig,
     BottleneckInit, BottleneckResidual, Ia3Config, InvertibleConfig, LoHaConfig, LoKrConfig,
-    LoraConfig, LoraInit, MixAndMatchConfig, PrefixConfig, PrefixProjection, PromptConfig,
-    PromptInit, PromptPlace, Scaling, VeraConfig,
+    LoraConfig, LoraInit, MixAndMatchConfig, PhmConfig, PrefixConfig, PrefixProjection,
+    PromptConfig, PromptInit, PromptPlace, Scaling, VeraConfig,
 };
 pub use embedding::EmbeddingSite;
 pub use error::AdapterError;

@@ -12,6 +12,8 @@ pub(crate) enum Slot<'a> {
     Table(&'a mut Param<Tensor<2>>),
     /// The same, there as a vector, row after row.
     Flat(&'a mut Param<Tensor<2>>),
+    /// Matrices that stand there as they do here.
+    Cube(&'a mut Param<Tensor<3>>),
     /// A vector.
     Vector(&'a mut Param<Tensor<1>>),
     /// A vector, there a matrix of one column.
@@ -31,6 +33,7 @@ impl Slot<'_> {
             Self::Fixed(tensor) => reversed(tensor.dims()),
             Self::Vector(param) => param.lazy_shape().to_vec(),
             Self::Table(param) => param.lazy_shape().to_vec(),
+            Self::Cube(param) => param.lazy_shape().to_vec(),
             Self::Flat(param) => vec![param.lazy_shape().num_elements()],
             Self::Column(param) => vec![param.lazy_shape()[0], 1],
             Self::Row(param) => vec![1, param.lazy_shape()[0]],
@@ -44,6 +47,7 @@ impl Slot<'_> {
             Self::Matrix(param) => param.val().transpose().into_data(),
             Self::Fixed(tensor) => Tensor::clone(tensor).transpose().into_data(),
             Self::Table(param) | Self::Flat(param) => param.val().into_data(),
+            Self::Cube(param) => param.val().into_data(),
             Self::Vector(param) | Self::Column(param) | Self::Row(param) => param.val().into_data(),
         };
         TensorData::new(data.iter::<f32>().collect::<Vec<_>>(), shape)
@@ -57,6 +61,11 @@ impl Slot<'_> {
                 replace(param, turned);
             }
             Self::Table(param) | Self::Flat(param) => {
+                let numbers: Vec<f32> = data.iter().collect();
+                let shape = param.lazy_shape();
+                replace(param, TensorData::new(numbers, shape));
+            }
+            Self::Cube(param) => {
                 let numbers: Vec<f32> = data.iter().collect();
                 let shape = param.lazy_shape();
                 replace(param, TensorData::new(numbers, shape));

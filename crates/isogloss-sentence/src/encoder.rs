@@ -117,7 +117,7 @@ impl SentenceEncoder {
     ///
     /// [`SentenceError::Config`] for more than the model has positions.
     pub fn with_max_tokens(self, max_tokens: usize) -> Result<Self, SentenceError> {
-        let limit = self.encoder().config().max_positions;
+        let limit = self.encoder().max_tokens();
         if max_tokens == 0 || max_tokens > limit {
             let expected = format!("from 1 to {limit}, the positions of the model");
             return Err(SentenceError::Config { field: "max_tokens", found: max_tokens, expected });
@@ -135,7 +135,9 @@ impl SentenceEncoder {
         change: impl FnOnce(Encoder) -> Result<Encoder, E>,
     ) -> Result<Self, E> {
         let encoder = change(self.model.model().clone())?;
-        Ok(Self { model: self.model.with_model(encoder), ..self })
+        // What stands before the tokens takes positions of theirs.
+        let max_tokens = self.max_tokens.min(encoder.max_tokens());
+        Ok(Self { model: self.model.with_model(encoder), max_tokens, ..self })
     }
 
     /// The model under the pooling.

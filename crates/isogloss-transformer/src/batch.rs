@@ -197,6 +197,11 @@ impl EncoderBatch {
         Self { packing: Some(row), ..self }
     }
 
+    /// The largest row of the table of positions that it reads.
+    pub(crate) fn last_position(&self) -> usize {
+        self.positions.iter().max().map_or(0, |&last| last.unsigned_abs() as usize)
+    }
+
     /// The number of rows.
     pub fn batch_size(&self) -> usize {
         self.lengths.len()

@@ -15,8 +15,8 @@ use crate::hidden_states::Reading;
 use crate::initialization::Initialization;
 use crate::recompute;
 use crate::{
-    ConfigFault, DeviceBatch, EncoderConfig, EncoderConfigError, EncoderLayer, Family,
-    HiddenStates, NormOrder, Pooling,
+    BatchError, ConfigFault, DeviceBatch, EncoderBatch, EncoderConfig, EncoderConfigError,
+    EncoderLayer, Family, HiddenStates, NormOrder, Pooling,
 };
 
 /// Words, positions and, where the model has them, token types and languages, added; in a post-LN
@@ -96,7 +96,9 @@ impl Embeddings {
         let is_prompted = !prompts.is_empty();
         let lengths = self.prompt.lengths();
         let words: &[usize] = if place == PromptPlace::Words { &lengths } else { &[] };
-        self.assert_positions(batch, [before, words]);
+        if let Err(error) = self.check_positions(batch.last_position, before) {
+            panic!("{error}");
+        }
         let column = |column: &Tensor<2, Int>| {
             if is_prompted { column.clone().flatten(0, 1) } else { batch.layer_rows(column) }
         };
@@ -156,13 +158,17 @@ impl Embeddings {
     }
 
     /// No row goes on behind the last position.
-    fn assert_positions(&self, batch: &DeviceBatch, before: [&[usize]; 2]) {
-        let before: usize = before.iter().map(|all| all.iter().max().copied().unwrap_or(0)).sum();
-        let (last, rows) = (batch.last_position, self.position.weight.lazy_shape()[0]);
-        assert!(
-            last + before < rows,
-            "a prompt or prefix of {before} before position {last}, in a table of {rows} positions",
-        );
+    ///
+    /// - `last`: the largest row of the table that is read without what comes before
+    /// - `before`: the positions before the first of a row, as [`forward`](Self::forward) takes them
+    fn check_positions(&self, last: usize, before: &[usize]) -> Result<(), BatchError> {
+        let (place, _) = self.prompt.forward();
+        let words = if place == PromptPlace::Words { self.prompt.lengths() } else { Vec::new() };
+        let most = |all: &[usize]| all.iter().max().copied().unwrap_or(0);
+        let before = most(before) + most(&words);
+        let rows = self.position.weight.lazy_shape()[0];
+        let fits = last + before < rows;
+        if fits { Ok(()) } else { Err(BatchError::Positions { last, before, rows }) }
     }
 
     /// Adapters that differ by rows or tokens are of a batch of so many, and of one that is not packed.
@@ -440,7 +446,7 @@ impl Encoder {
     ///
     /// Where adapters that differ by rows or tokens act, and the batch has another number of those, or is
     /// packed; and where a prompt or a prefix leaves no positions for the longest row: see
-    /// [`max_tokens`](Self::max_tokens).
+    /// [`check`](Self::check).
     pub fn read(&self, batch: &DeviceBatch) -> HiddenStates {
         self.read_layers(batch, self.layers.len())
     }
@@ -463,6 +469,15 @@ impl Encoder {
             x = norm.forward(x);
         }
         reading.hidden(batch, x)
+    }
+
+    /// Whether the rows of a batch have positions beside the prompts and prefixes that act.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError::Positions`] where they have not.
+    pub fn check(&self, batch: &EncoderBatch) -> Result<(), BatchError> {
+        self.embeddings.check_positions(batch.last_position(), &self.prefix.positions())
     }
 
     /// The tokens that a row may have, beside the prompts and prefixes that act.

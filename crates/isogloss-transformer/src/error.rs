@@ -93,6 +93,19 @@ pub enum BatchError {
         expected: usize,
     },
 
+    /// Prompts and prefixes that act leave no position for a token.
+    #[error(
+        "position {last} behind {before} of prompts and prefixes, expected less than {rows} together"
+    )]
+    Positions {
+        /// The largest row of the table of positions that a token has.
+        last: usize,
+        /// How many come before the first token.
+        before: usize,
+        /// The rows of the table.
+        rows: usize,
+    },
+
     /// A number is beyond a table's rows.
     #[error("sequence {sequence}, token {token}: {what} {found}, expected less than {limit}")]
     OutOfRange {

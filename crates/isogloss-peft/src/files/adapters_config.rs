@@ -10,7 +10,8 @@ use crate::config::{BottleneckResidual, Scaling};
 use crate::names::ForeignModel;
 use crate::{
     Activation, AdapterConfig, AdapterError, BottleneckConfig, BottleneckInit, InvertibleConfig,
-    MixAndMatchConfig, PrefixConfig, PrefixProjection, PromptConfig, PromptInit, PromptPlace,
+    MixAndMatchConfig, PhmConfig, PrefixConfig, PrefixProjection, PromptConfig, PromptInit,
+    PromptPlace,
 };
 
 /// What else the library writes.
@@ -160,6 +161,39 @@ fn prompt(fields: &mut Fields) -> Result<PromptConfig, AdapterError> {
     Ok(PromptConfig { place, init: PromptInit::Uniform(bound), ..config })
 }
 
+/// Layers of small products, if there are such.
+fn phm(fields: &mut Fields) -> Result<Option<PhmConfig>, AdapterError> {
+    if !fields.flag("phm_layer")? {
+        return Ok(None);
+    }
+    for (field, is_supported, expected) in [
+        // What all layers share is not in the file, and so not what it was where it is read.
+        ("shared_phm_rule", false, "false: the library does not keep what layers share"),
+        ("shared_W_phm", false, "false: the library does not keep what layers share"),
+        ("factorized_phm_rule", false, "false"),
+        ("factorized_phm_W", true, "true"),
+        ("learn_phm", true, "true"),
+        ("phm_bias", true, "true"),
+    ] {
+        // Absent, it is as that library has it.
+        let default =
+            matches!(field, "shared_phm_rule" | "factorized_phm_W" | "learn_phm" | "phm_bias");
+        let found = match fields.take(field) {
+            None => default,
+            Some(Value::Bool(found)) => found,
+            Some(other) => return Err(fields.error(field, other, "true or false")),
+        };
+        if found != is_supported {
+            return Err(fields.error(field, found, expected));
+        }
+    }
+    let default = PhmConfig::default();
+    Ok(Some(PhmConfig {
+        dim: fields.count("phm_dim", default.dim)?,
+        rank: fields.count("phm_rank", default.rank)?,
+    }))
+}
+
 fn activation_of(fields: &Fields, name: &str) -> Result<Activation, AdapterError> {
     activation(name).ok_or_else(|| {
         let expected = "relu, gelu, gelu_new, swish, silu, tanh or leakyrelu";
@@ -241,7 +275,9 @@ fn bottleneck(
             return Err(fields.error("inv_adapter", format!("`{other}`"), expected));
         }
     };
+    let phm = phm(fields)?;
     Ok(BottleneckConfig {
+        phm,
         after_attention: flag(fields, "mh_adapter", false)?,
         after_feedforward: flag(fields, "output_adapter", true)?,
         reduction_factor,
@@ -403,10 +439,10 @@ fn write_bottleneck(config: &BottleneckConfig) -> Value {
         "output_adapter": config.after_feedforward,
         "phm_bias": true,
         "phm_c_init": "normal",
-        "phm_dim": 4,
+        "phm_dim": config.phm.unwrap_or_default().dim,
         "phm_init_range": 0.0001,
-        "phm_layer": false,
-        "phm_rank": 1,
+        "phm_layer": config.phm.is_some(),
+        "phm_rank": config.phm.unwrap_or_default().rank,
         "reduction_factor": reduction_factor,
         "residual_before_ln": match config.residual {
             BottleneckResidual::SubLayer => json!(true),
@@ -419,7 +455,7 @@ fn write_bottleneck(config: &BottleneckConfig) -> Value {
             Scaling::Channels => json!("channel"),
         },
         "shared_W_phm": false,
-        "shared_phm_rule": true,
+        "shared_phm_rule": config.phm.is_none(),
         "stochastic_depth": 0.0,
         "use_gating": false,
     })

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use isogloss_core::Seed;
 use isogloss_peft::{
     Activation, AdaLoraConfig, AdapterConfig, BottleneckConfig, Ia3Config, LoHaConfig, LoKrConfig,
-    LoraConfig, Targets, VeraConfig, attach,
+    LoraConfig, PhmConfig, Targets, VeraConfig, attach,
 };
 use isogloss_testing::device;
 use rand::RngExt;
@@ -72,6 +72,8 @@ impl ModuleVisitor for Gradients<'_> {
 fn gradients_are_those_of_finite_differences() {
     let device = device().autodiff();
     let x = rows(4, 6, &device);
+    let mut compacter = BottleneckConfig::compacter_plus_plus().with_reduction_factor(1.5);
+    compacter.phm = Some(PhmConfig::new(2, 2));
     for config in [
         AdapterConfig::Lora(LoraConfig::new(2).with_target("up|down")),
         AdapterConfig::AdaLora(AdaLoraConfig::new(2, 1).with_target("up|down")),
@@ -80,6 +82,7 @@ fn gradients_are_those_of_finite_differences() {
         AdapterConfig::Vera(VeraConfig::new(3).with_target("up|down")),
         AdapterConfig::Ia3(Ia3Config::new(Targets::all(), Targets::list(["down"]))),
         AdapterConfig::Bottleneck(BottleneckConfig::new(3).with_activation(Activation::Gelu)),
+        AdapterConfig::Bottleneck(compacter),
     ] {
         let (model, report) =
             attach(Block::new(6, &device), "it", &config, Seed::new(1), &device).unwrap();

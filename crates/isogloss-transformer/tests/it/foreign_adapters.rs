@@ -23,7 +23,8 @@ use isogloss_transformer::{
 use crate::reference::{self, Batch, Tensors};
 use crate::tiny::values;
 
-const CASES: [&str; 28] = [
+const CASES: [&str; 29] = [
+    "compacter",
     "distilbert",
     "double-seq-bn",
     "mad-x",
@@ -446,6 +447,11 @@ fn adapters_have_as_many_parameters_as_elsewhere() {
         (r#"{"mh_adapter": false, "output_adapter": true, "original_ln_before": true}"#, 894_528),
         (r#"{"mh_adapter": true, "output_adapter": true}"#, 1_789_056),
         (r#"{"output_adapter": true, "reduction_factor": 2, "inv_adapter": "nice"}"#, 7_387_776),
+        // 4 products of 4 by 4 and 192 by 1 by 6, with biases of 24 and 768.
+        (
+            r#"{"output_adapter": true, "mh_adapter": false, "reduction_factor": 32, "phm_layer": true, "shared_phm_rule": false}"#,
+            12 * (2 * (64 + 4 * 192 + 4 * 6) + 24 + 768),
+        ),
     ] {
         let (config, _) = AdapterConfig::from_json(json, Path::new("table")).unwrap();
         let (model, report) =
@@ -468,7 +474,7 @@ fn what_is_not_supported_is_refused_by_name() {
         ),
         (
             r#"{"config": {"output_adapter": true, "phm_layer": true}}"#,
-            "`phm_layer` is true, expected it absent",
+            "`shared_phm_rule` is true, expected false: the library does not keep",
         ),
         (
             r#"{"config": {"output_adapter": true, "inv_adapter": "glow"}}"#,

@@ -240,13 +240,19 @@ fn positions_are_left_for_the_tokens() {
     assert_eq!(model.max_tokens(), 7);
     let row = |length: usize| {
         let rows = [SequenceInput::new(vec![5; length])];
-        EncoderBatch::try_new(base.config(), &rows).unwrap().to_device(&device)
+        EncoderBatch::try_new(base.config(), &rows).unwrap()
     };
-    model.forward(&row(7));
-    let too_long = std::panic::AssertUnwindSafe(|| model.forward(&row(8)));
+    model.check(&row(7)).unwrap();
+    model.forward(&row(7).to_device(&device));
+    let error = model.check(&row(8)).unwrap_err();
+    let too_long = std::panic::AssertUnwindSafe(|| model.forward(&row(8).to_device(&device)));
     let fault = std::panic::catch_unwind(too_long).unwrap_err();
     let fault = fault.downcast::<String>().unwrap();
-    assert!(fault.contains("a prompt or prefix of 5 before position"), "{fault}");
+    assert_eq!(*fault, error.to_string());
+    assert!(
+        fault.contains("behind 5 of prompts and prefixes, expected less than 12 together"),
+        "{fault}"
+    );
     let (model, _) = attach(
         base,
         "it",
