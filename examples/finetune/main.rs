@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use isogloss_examples::{Outcome, PeftArgs, exit_code};
+use isogloss_examples::{Outcome, PeftArgs, QuantizedArgs, exit_code};
 use mimalloc::MiMalloc;
 
 mod classification;
@@ -132,6 +132,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) peft: PeftArgs,
 
+    #[command(flatten)]
+    pub(crate) quantized: QuantizedArgs,
+
     /// Write the model with the adapter merged as well, to OUT/model
     #[arg(long)]
     pub(crate) merge: bool,
@@ -215,6 +218,15 @@ fn run(args: &Args) -> Outcome<()> {
     }
     if args.merge && !args.peft.is_asked_for() {
         return Err("--merge: expected --peft or --peft-config with it".into());
+    }
+    if let Some(option) = args.quantized.option() {
+        // What is rounded takes no gradient, and is not saved.
+        if !args.peft.is_asked_for() {
+            return Err(format!("{option}: expected --peft or --peft-config with it").into());
+        }
+        if args.merge {
+            return Err(format!("{option}: expected no --merge with it").into());
+        }
     }
     let session = session::Session::open(args)?;
     match args.task {

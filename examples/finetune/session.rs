@@ -80,7 +80,11 @@ impl<'a> Session<'a> {
 
     /// The model to begin with, ready to be trained.
     pub(crate) fn base(&self) -> Outcome<Pretrained<Encoder>> {
-        let base = Pretrained::<Encoder>::open(&self.args.model, &self.device.clone().autodiff())?;
+        let (model, device) = (&self.args.model, self.device.clone().autodiff());
+        let base = match self.args.quantized.format() {
+            Some(format) => Pretrained::<Encoder>::open_quantized(model, format, &device)?,
+            None => Pretrained::<Encoder>::open(model, &device)?,
+        };
         let (rows, tokens) = (base.model().config().vocab_size, self.vocabulary.vocab_size());
         if tokens > rows {
             let model = self.args.model.display();

@@ -13,7 +13,7 @@ use isogloss::burn::tensor::{Int, Tensor, TensorData};
 use isogloss::transformer::{
     AnyPretrained, EncoderBatch, HasEncoder, Logits, PaddedRows, cross_entropy,
 };
-use isogloss_examples::{Outcome, exit_code, print_written};
+use isogloss_examples::{Outcome, QuantizedArgs, exit_code, print_written};
 
 use crate::tensors::{Inputs, Outputs};
 
@@ -42,9 +42,8 @@ struct Args {
     #[arg(long = "adapter", value_name = "DIR")]
     adapters: Vec<PathBuf>,
 
-    /// Hold the weights of the encoder in 8 bits
-    #[arg(long)]
-    int8: bool,
+    #[command(flatten)]
+    quantized: QuantizedArgs,
 
     /// The device: auto, flex, …
     #[arg(long, default_value = "auto")]
@@ -57,8 +56,10 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Outcome<()> {
     let device = isogloss::device(&args.device)?;
-    let open = if args.int8 { AnyPretrained::open_int8 } else { AnyPretrained::open };
-    let mut model = open(&args.model, &device)?;
+    let mut model = match args.quantized.format() {
+        Some(format) => AnyPretrained::open_quantized(&args.model, format, &device)?,
+        None => AnyPretrained::open(&args.model, &device)?,
+    };
     println!("{}: {}, {:?}", args.model.display(), model.family().model_type(), model.head());
     for name in model.left_out() {
         println!("left out, the head of another task: {name}");

@@ -9,6 +9,7 @@ mod ending;
 mod memory;
 mod monitor;
 mod peft;
+mod quantized;
 mod sentences;
 mod weighting;
 
@@ -18,5 +19,6 @@ pub use ending::{Outcome, exit_code, print_written, stop_on_interrupt};
 pub use memory::keep_memory;
 pub use monitor::Monitor;
 pub use peft::{Method, PeftArgs, load_adapters};
+pub use quantized::QuantizedArgs;
 pub use sentences::{EncoderArgs, read_lines};
 pub use weighting::{WeightingArgs, share_of, whole_number};

@@ -10,7 +10,7 @@ use isogloss::sentence::{
 };
 use isogloss::transformer::Pooling;
 
-use crate::{Outcome, load_adapters};
+use crate::{Outcome, QuantizedArgs, load_adapters};
 
 /// Which model gives vectors, and how.
 #[derive(Args, Debug)]
@@ -51,9 +51,8 @@ pub struct EncoderArgs {
     #[arg(long = "adapter", value_name = "DIR")]
     adapters: Vec<PathBuf>,
 
-    /// Hold the weights in 8 bits: a quarter of the memory, for a little of their precision
-    #[arg(long)]
-    int8: bool,
+    #[command(flatten)]
+    quantized: QuantizedArgs,
 
     /// Tokens that are read together, padding included
     #[arg(long, default_value_t = EncodeConfig::default().batch_tokens)]
@@ -104,7 +103,7 @@ impl EncoderArgs {
                 ("--pooling", self.pooling.is_some()),
                 ("--normalize", self.normalize),
                 ("--max-tokens", self.max_tokens.is_some()),
-                ("--int8", self.int8),
+                (self.quantized.option().unwrap_or("--int8"), self.quantized.format().is_some()),
                 ("--adapter", !self.adapters.is_empty()),
             ];
             if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
@@ -114,9 +113,12 @@ impl EncoderArgs {
             let described = format!("{name}: LASER, {} wide", laser.dim());
             return Ok((Box::new(laser), described));
         }
-        let open = if self.int8 { SentenceEncoder::open_int8 } else { SentenceEncoder::open };
-        let mut encoder = open(&self.model, &device)?
-            .try_map_encoder(|encoder| load_adapters(encoder, &self.adapters, &device))?;
+        let opened = match self.quantized.format() {
+            Some(format) => SentenceEncoder::open_quantized(&self.model, format, &device)?,
+            None => SentenceEncoder::open(&self.model, &device)?,
+        };
+        let mut encoder =
+            opened.try_map_encoder(|encoder| load_adapters(encoder, &self.adapters, &device))?;
         if let Some(pooling) = self.pooling {
             encoder = encoder.with_pooling(match pooling {
                 PoolingArg::Mean => Pooling::Mean,
@@ -139,7 +141,10 @@ impl EncoderArgs {
         });
         let pooling = poolings.collect::<Vec<_>>().join(" + ");
         let parts: Vec<String> = [pooling].into_iter().chain(stages).collect();
-        let bits = if self.int8 { ", weights in 8 bits" } else { "" };
+        let bits = match self.quantized.format() {
+            Some(format) => format!(", weights in {format:?}"),
+            None => String::new(),
+        };
         let described = format!("{name}: {}, {} wide{bits}", parts.join(", "), encoder.dim());
         let left_out = encoder.left_out().iter();
         let left_out = left_out.map(|name| format!("left out, the head of another task: {name}"));

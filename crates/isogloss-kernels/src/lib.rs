@@ -10,13 +10,13 @@ mod embedding;
 mod flex;
 mod gelu;
 mod host;
-mod int8;
 mod layer_norm;
 mod linear;
 #[cfg(feature = "flex")]
 mod mask;
 #[cfg(feature = "flex")]
 mod product;
+mod quantized;
 mod random;
 mod row_adamw;
 mod rows;
@@ -31,9 +31,9 @@ pub use dropout::{dropout, residual_dropout};
 pub use either::Either;
 pub use embedding::embedding;
 pub use gelu::gelu;
-pub use int8::{Int8Linear, Int8Matrix};
 pub use layer_norm::LayerNorm;
 pub use linear::linear;
+pub use quantized::{Quantization, QuantizedLinear, QuantizedMatrix};
 pub use random::{RandomStream, drawn_seed, seed_random};
 pub use row_adamw::{RowAdamW, RowMoments};
 pub use rows::{RowGradient, RowTape, RowsRead};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use isogloss_tokenization::Vocabulary;
-use isogloss_transformer::{Encoder, HasEncoder, Pooling, Pretrained};
+use isogloss_transformer::{Encoder, HasEncoder, Pooling, Pretrained, Quantization};
 
 use crate::{LaserEncoder, Prompt, SentenceError, SentenceModel, Stage, directory};
 
@@ -61,15 +61,19 @@ impl SentenceEncoder {
         directory::open(dir, |root| Pretrained::open(root, device), device)
     }
 
-    /// Opens a directory as [`open`](Self::open) does, with the weights of its encoder in 8 bits: a quarter
-    /// of the memory, at about the same speed. See [`Encoder::into_int8`] for what is rounded, and
-    /// [`Pretrained::open_int8`]. Such a model is not [saved](Self::save).
+    /// Opens a directory as [`open`](Self::open) does, with the weights of its encoder in 8 or 4 bits: a quarter
+    /// of the memory or less, at about the same speed. See [`Encoder::quantized`] for what is rounded, and
+    /// [`Pretrained::open_quantized`]. Such a model is not [saved](Self::save).
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn open_int8(dir: &Path, device: &Device) -> Result<Self, SentenceError> {
-        directory::open(dir, |root| Pretrained::open_int8(root, device), device)
+    pub fn open_quantized(
+        dir: &Path,
+        format: Quantization,
+        device: &Device,
+    ) -> Result<Self, SentenceError> {
+        directory::open(dir, |root| Pretrained::open_quantized(root, format, device), device)
     }
 
     /// Puts a model with its tokenizer together, for vectors that are pooled in this way.

@@ -1,11 +1,11 @@
 //! The encoder: embeddings and a stack of layers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::{Int, Tensor};
-use isogloss_kernels::{Either, Int8Matrix, LayerNorm, dropout, embedding};
+use isogloss_kernels::{Either, LayerNorm, Quantization, QuantizedMatrix, dropout, embedding};
 use isogloss_peft::{
     AdapterHost as _, EmbeddingSite, FullParameters, InvertibleSite, PrefixSite, PromptPlace,
     PromptSite, SiteMut,
@@ -23,7 +23,7 @@ use crate::{
 /// model normalised.
 #[derive(Module, Debug)]
 pub struct Embeddings {
-    pub(crate) word: Either<Embedding, Int8Matrix>,
+    pub(crate) word: Either<Embedding, QuantizedMatrix>,
     pub(crate) position: Embedding,
     pub(crate) token_type: Option<Embedding>,
     pub(crate) language: Option<Embedding>,
@@ -96,9 +96,8 @@ impl Embeddings {
         let is_prompted = !prompts.is_empty();
         let lengths = self.prompt.lengths();
         let words: &[usize] = if place == PromptPlace::Words { &lengths } else { &[] };
-        if let Err(error) = self.check_positions(batch.last_position, before) {
-            panic!("{error}");
-        }
+        let fault = self.check_positions(batch.last_position, before).err();
+        assert!(fault.is_none(), "{}", fault.map(|it| it.to_string()).unwrap_or_default());
         let column = |column: &Tensor<2, Int>| {
             if is_prompted { column.clone().flatten(0, 1) } else { batch.layer_rows(column) }
         };
@@ -350,7 +349,7 @@ impl Encoder {
         }
     }
 
-    /// The word embedding, which a masked language model ties its output to; one in 8 bits is widened.
+    /// The word embedding, which a masked language model ties its output to; one of few bits is widened.
     /// `[vocab_size, d_model]`
     pub fn word_embedding(&self) -> Tensor<2> {
         match &self.embeddings.word {
@@ -359,42 +358,44 @@ impl Encoder {
         }
     }
 
-    /// Rounds the word embedding and the matrices of the layers to 8 bits, with a scale for each row of
-    /// the embedding and each output of a matrix: a quarter of the memory, at about the same speed.
+    /// Rounds the word embedding and the matrices of the layers, in the memory that [`Quantization`] says, at about the
+    /// same speed. The embedding is in 8 bits in any case: its rows, of which each is a word's alone, bear less.
     ///
-    /// Everything is still computed in 32 bits, and an adapter trains on it as before. What is rounded
-    /// takes no gradient, and such a model is not saved: keep the directory that it was opened from.
-    ///
-    /// # Source
-    ///
-    /// See [`Int8Matrix`].
+    /// Everything is still computed in 32 bits, and an adapter trains on it as before: what Dettmers et al. (2023),
+    /// "QLoRA", <https://arxiv.org/abs/2305.14314>, do with [`Quantization::Nf4`]. What is rounded takes no gradient,
+    /// and such a model is not saved: keep the directory that it was opened from.
     #[must_use]
-    pub fn into_int8(mut self) -> Self {
+    pub fn quantized(mut self, format: Quantization) -> Self {
         if let Either::A(table) = &self.embeddings.word {
-            self.embeddings.word = Either::B(Int8Matrix::quantize(table.weight.val()));
+            let table = QuantizedMatrix::quantize(table.weight.val(), Quantization::Int8);
+            self.embeddings.word = Either::B(table);
         }
         self.for_each_site(&mut |_, site| {
             if let SiteMut::Linear(site) = site {
-                *site = site.clone().into_int8();
+                *site = site.clone().quantized(format);
             }
         });
         self
     }
 
-    /// The paths of the weights that [`into_int8`](Self::into_int8) rounds.
-    pub(crate) fn int8_weights(&mut self) -> BTreeSet<String> {
-        let mut paths = BTreeSet::from(["embeddings.word.weight".to_owned()]);
+    /// The paths of the weights that [`quantized`](Self::quantized) rounds, and to what.
+    pub(crate) fn quantized_weights(
+        &mut self,
+        format: Quantization,
+    ) -> BTreeMap<String, Quantization> {
+        let word = ("embeddings.word.weight".to_owned(), Quantization::Int8);
+        let mut paths = BTreeMap::from([word]);
         self.for_each_site(&mut |path, site| {
             if let SiteMut::Linear(_) = site {
-                paths.insert(format!("{path}.base.weight"));
+                paths.insert(format!("{path}.base.weight"), format);
             }
         });
         paths
     }
 
-    /// Takes rounded weights, by [their paths](Self::int8_weights): the embedding, and matrices
+    /// Takes rounded weights, by [their paths](Self::quantized_weights): the embedding, and matrices
     /// transposed.
-    pub(crate) fn take_int8(&mut self, mut matrices: BTreeMap<String, Int8Matrix>) {
+    pub(crate) fn take_quantized(&mut self, mut matrices: BTreeMap<String, QuantizedMatrix>) {
         if let Some(table) = matrices.remove("embeddings.word.weight") {
             self.embeddings.word = Either::B(table);
         }
@@ -402,13 +403,13 @@ impl Encoder {
             if let SiteMut::Linear(site) = site
                 && let Some(matrix) = matrices.remove(&format!("{path}.base.weight"))
             {
-                *site = site.clone().with_int8(matrix);
+                *site = site.clone().with_quantized(matrix);
             }
         });
     }
 
-    /// Whether it is one [of 8 bits](Self::into_int8).
-    pub fn is_int8(&self) -> bool {
+    /// Whether its weights are [rounded](Self::quantized).
+    pub fn is_quantized(&self) -> bool {
         matches!(self.embeddings.word, Either::B(_))
     }
 

@@ -406,7 +406,7 @@ pub enum CheckpointError {
 
     /// The model lacks tensors that its configuration asks for.
     #[error(
-        "{}: the model lacks tensors that its configuration asks for: {} (one in 8 bits is not saved)",
+        "{}: the model lacks tensors that its configuration asks for: {} (one of few bits is not saved)",
         path.display(),
         names.join(", ")
     )]
@@ -462,11 +462,11 @@ pub enum VocabularyRowsError {
         rows: usize,
     },
 
-    /// The model is one of 8 bits.
+    /// The weights of the model are rounded.
     #[error(
-        "the vocabulary of a model in 8 bits cannot grow, expected 32 bits: round it afterwards"
+        "the vocabulary of a model of few bits cannot grow, expected 32 bits: round it afterwards"
     )]
-    Int8,
+    Quantized,
 
     /// A part has another shape than the model's.
     #[error("new rows: `{what}` has shape {found:?}, expected {expected:?}")]

@@ -46,6 +46,7 @@ pub use error::{
     ObjectiveConfigError, TensorFault, VocabularyRowsError,
 };
 pub use hidden_states::HiddenStates;
+pub use isogloss_kernels::Quantization;
 pub use isogloss_peft::Activation;
 pub use layer::{EncoderLayer, SelfAttention};
 pub use masking::{MaskedExample, Masking, MaskingConfig, MaskingUnit, MaskingVocabulary};

@@ -204,7 +204,7 @@ impl Encoder {
         let appended = (vocab_size + tokens).saturating_sub(self.config().vocab_size);
         if tokens > 0 {
             let Either::A(word) = &mut self.embeddings.word else {
-                return Err(VocabularyRowsError::Int8);
+                return Err(VocabularyRowsError::Quantized);
             };
             word.weight = spliced(word.weight.clone(), vocab_size, rows);
         }

@@ -4,7 +4,7 @@
 
 mod attention;
 mod gelu;
-mod int8;
+mod quantized;
 mod rows;
 mod training;
 

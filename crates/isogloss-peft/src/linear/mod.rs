@@ -10,7 +10,7 @@ mod vera;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use isogloss_kernels::{Either, Int8Linear, Int8Matrix, linear};
+use isogloss_kernels::{Either, Quantization, QuantizedLinear, QuantizedMatrix, linear};
 
 pub(crate) use adalora::AdaLora;
 pub(crate) use ia3::Ia3;
@@ -27,10 +27,10 @@ use crate::slot::Slot;
 ///
 /// Without one it is the layer alone. Each adapter takes the layer as those below it left it; see the
 /// configurations for what each computes. No adapter makes a matrix of the size of the layer's, other
-/// than LoHa, whose products cannot be taken apart, and DoRA on a layer in 8 bits, which is widened for it.
+/// than LoHa, whose products cannot be taken apart, and DoRA on a layer of few bits, which is widened for it.
 #[derive(Module, Debug)]
 pub struct LinearSite {
-    base: Either<Linear, Int8Linear>,
+    base: Either<Linear, QuantizedLinear>,
     pub(crate) adapters: Held<LinearAdapter>,
 }
 
@@ -58,16 +58,16 @@ impl LinearSite {
         Self { base: Either::A(base), adapters: Held::new() }
     }
 
-    /// The layer itself, in 32 bits or in 8.
-    pub fn base(&self) -> &Either<Linear, Int8Linear> {
+    /// The layer itself, in 32 bits or in fewer.
+    pub fn base(&self) -> &Either<Linear, QuantizedLinear> {
         &self.base
     }
 
-    /// Rounds the matrix of the layer to 8 bits; adapters stay as they are.
+    /// Rounds the matrix of the layer; adapters stay as they are.
     #[must_use]
-    pub fn into_int8(self) -> Self {
+    pub fn quantized(self, format: Quantization) -> Self {
         let base = match self.base {
-            Either::A(layer) => Either::B(Int8Linear::quantize(layer)),
+            Either::A(layer) => Either::B(QuantizedLinear::quantize(layer, format)),
             small @ Either::B(_) => small,
         };
         let mut this = Self { base, ..self };
@@ -75,18 +75,18 @@ impl LinearSite {
         this
     }
 
-    /// Puts a matrix of 8 bits in the place of the layer's; its bias and adapters stay as they are.
+    /// Puts a matrix of few bits in the place of the layer's; its bias and adapters stay as they are.
     ///
     /// # Shapes
     ///
     /// - `matrix`: `[out, in]`
     #[must_use]
-    pub fn with_int8(self, matrix: Int8Matrix) -> Self {
+    pub fn with_quantized(self, matrix: QuantizedMatrix) -> Self {
         let bias = match self.base {
             Either::A(layer) => layer.bias,
             Either::B(layer) => layer.into_bias(),
         };
-        let mut this = Self { base: Either::B(Int8Linear::new(matrix, bias)), ..self };
+        let mut this = Self { base: Either::B(QuantizedLinear::new(matrix, bias)), ..self };
         this.renew_norms();
         this
     }
@@ -237,7 +237,7 @@ impl LinearSite {
         }
     }
 
-    /// Folds the active adapters into the layer and drops all; says whether it could. A layer in 8 bits
+    /// Folds the active adapters into the layer and drops all; says whether it could. A layer of few bits
     /// becomes one in 32, since the sum rounded once more would not be the model that was trained.
     pub(crate) fn merge(&mut self) -> bool {
         let node = self.adapters.node();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use isogloss_sentence::{EncodeConfig, LongText, Prompt, SentenceEncoder, SentenceModel};
+use isogloss_transformer::Quantization;
 
 pub(crate) fn dir(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name)
@@ -61,8 +62,10 @@ fn they_are_those_of_sentence_transformers() {
 #[test]
 fn weights_in_8_bits_give_nearly_the_same_vectors() {
     for name in ["e5", "labse", "distil", "plain"] {
-        let [full, small] = [SentenceEncoder::open, SentenceEncoder::open_int8]
-            .map(|open| open(&dir(name), &crate::device()).unwrap())
+        let (path, device) = (dir(name), crate::device());
+        let small = SentenceEncoder::open_quantized(&path, Quantization::Int8, &device);
+        let [full, small] = [SentenceEncoder::open(&path, &device), small]
+            .map(Result::unwrap)
             .map(|model| model.encode(&texts(), &EncodeConfig::default(), &()).unwrap());
         assert_ne!(full.values, small.values, "{name}");
         let rows = full.values.chunks(full.dim).zip(small.values.chunks(full.dim));

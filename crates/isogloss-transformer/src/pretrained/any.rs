@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use isogloss_kernels::Quantization;
 use isogloss_peft::{
     AdapterCard, AdapterError, AdapterHost, AdapterReport, LoadedAdapter, adapters, load_adapter,
     save_adapter,
 };
 use serde_json::Value;
 
-use super::read::{self, Precision, read_json};
+use super::read::{self, read_json};
 use super::{Family, Pretrained, PretrainedModel, SaveOptions, read_family};
 use crate::{
     CheckpointError, DeviceBatch, Encoder, HasEncoder, MaskedLanguageModel, QuestionAnswerer,
@@ -97,22 +98,26 @@ impl AnyPretrained {
     /// [`CheckpointError`]; [`Unsupported`](CheckpointError::Unsupported) lists the architectures that
     /// are known.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
-        Self::open_with(dir, device, Precision::Full)
+        Self::open_with(dir, device, None)
     }
 
-    /// Opens a directory as [`Pretrained::open_int8`] does, and as [`open`](Self::open) otherwise.
+    /// Opens a directory as [`Pretrained::open_quantized`] does, and as [`open`](Self::open) otherwise.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn open_int8(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
-        Self::open_with(dir, device, Precision::Int8)
+    pub fn open_quantized(
+        dir: &Path,
+        format: Quantization,
+        device: &Device,
+    ) -> Result<Self, CheckpointError> {
+        Self::open_with(dir, device, Some(format))
     }
 
     fn open_with(
         dir: &Path,
         device: &Device,
-        precision: Precision,
+        quantization: Option<Quantization>,
     ) -> Result<Self, CheckpointError> {
         let path = dir.join("config.json");
         let json = read_json(&path)?;
@@ -120,21 +125,21 @@ impl AnyPretrained {
         let named =
             json.get("architectures").and_then(|value| value.get(0)).and_then(Value::as_str);
         let Some(class) = named else {
-            return read::open::<Encoder>(dir, device, precision).map(Self::from);
+            return read::open::<Encoder>(dir, device, quantization).map(Self::from);
         };
         let is_of = |endings: &[&str]| {
             endings.iter().any(|ending| format!("{}{ending}", family.class()) == class)
         };
         if is_of(Encoder::class_endings(family)) {
-            read::open::<Encoder>(dir, device, precision).map(Self::from)
+            read::open::<Encoder>(dir, device, quantization).map(Self::from)
         } else if is_of(MaskedLanguageModel::class_endings(family)) {
-            read::open::<MaskedLanguageModel>(dir, device, precision).map(Self::from)
+            read::open::<MaskedLanguageModel>(dir, device, quantization).map(Self::from)
         } else if is_of(SequenceClassifier::class_endings(family)) {
-            read::open::<SequenceClassifier>(dir, device, precision).map(Self::from)
+            read::open::<SequenceClassifier>(dir, device, quantization).map(Self::from)
         } else if is_of(TokenClassifier::class_endings(family)) {
-            read::open::<TokenClassifier>(dir, device, precision).map(Self::from)
+            read::open::<TokenClassifier>(dir, device, quantization).map(Self::from)
         } else if is_of(QuestionAnswerer::class_endings(family)) {
-            read::open::<QuestionAnswerer>(dir, device, precision).map(Self::from)
+            read::open::<QuestionAnswerer>(dir, device, quantization).map(Self::from)
         } else {
             Err(CheckpointError::Unsupported {
                 path,

@@ -24,11 +24,11 @@ pub use write::{SaveOptions, WeightType, save_renamed};
 use std::path::Path;
 
 use burn::tensor::Device;
+use isogloss_kernels::Quantization;
 use serde_json::{Map, Value};
 
 use crate::{Checkpoint, CheckpointError, Encoder, EncoderConfig, EncoderConfigError};
 use fields::Fields;
-use read::Precision;
 
 /// A model that is kept in a directory of transformers: `config.json` and `model.safetensors`.
 ///
@@ -126,11 +126,11 @@ impl<M: PretrainedModel> Pretrained<M> {
     /// of another shape, by its name in the file, and another every field of `config.json` that is not
     /// supported.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
-        read::open(dir, device, Precision::Full)
+        read::open(dir, device, None)
     }
 
-    /// Opens a directory as [`open`](Self::open) does, with the weights of the encoder in 8 bits, as
-    /// [`Encoder::into_int8`](crate::Encoder::into_int8) rounds them.
+    /// Opens a directory as [`open`](Self::open) does, with the weights of the encoder rounded, as
+    /// [`Encoder::quantized`](crate::Encoder::quantized) rounds them.
     ///
     /// From safetensors they are rounded as they are read, block by block, so that a model is never in
     /// memory in 32 bits.
@@ -138,8 +138,12 @@ impl<M: PretrainedModel> Pretrained<M> {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn open_int8(dir: &Path, device: &Device) -> Result<Self, CheckpointError> {
-        read::open(dir, device, Precision::Int8)
+    pub fn open_quantized(
+        dir: &Path,
+        format: Quantization,
+        device: &Device,
+    ) -> Result<Self, CheckpointError> {
+        read::open(dir, device, Some(format))
     }
 
     /// Takes a model for one of a family, so that it can be [saved](Self::save).

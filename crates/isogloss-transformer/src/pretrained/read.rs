@@ -9,7 +9,7 @@ use burn::store::{
     ApplyError, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use isogloss_kernels::Int8Matrix;
+use isogloss_kernels::{Quantization, QuantizedMatrix};
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
@@ -52,17 +52,10 @@ const DECODERS: [&str; 4] = [
     "pred_layer.proj.weight",
 ];
 
-/// In how many bits weights are held.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Precision {
-    Full,
-    Int8,
-}
-
 pub(super) fn open<M: PretrainedModel>(
     dir: &Path,
     device: &Device,
-    precision: Precision,
+    quantization: Option<Quantization>,
 ) -> Result<Pretrained<M>, CheckpointError> {
     let path = dir.join("config.json");
     let json = read_json(&path)?;
@@ -97,8 +90,8 @@ pub(super) fn open<M: PretrainedModel>(
         }
     }
     let (mut model, mut renamed) = (blank, renamed);
-    if precision == Precision::Int8 && faults.is_empty() {
-        round(model.encoder_mut(), &mut renamed, device, &weights)?;
+    if let (Some(format), true) = (quantization, faults.is_empty()) {
+        round(model.encoder_mut(), &mut renamed, format, device, &weights)?;
     }
     let model = apply(model, renamed, faults, &weights)?;
     let mut model = if M::encoder_config(&config).fixed_positions { fixed(model) } else { model };
@@ -178,41 +171,48 @@ fn rename<M: Module>(
     (renamed, faults)
 }
 
-/// Gives the encoder those of its weights that are to be in 8 bits, and takes them out of the list.
+/// Gives the encoder those of its weights that are to be rounded, and takes them out of the list.
 fn round(
     encoder: &mut Encoder,
     renamed: &mut Vec<StoredTensor>,
+    format: Quantization,
     device: &Device,
     path: &Path,
 ) -> Result<(), CheckpointError> {
-    let small = encoder.int8_weights();
+    let small = encoder.quantized_weights(format);
     // In a model with a head, paths begin with that of its encoder.
     let plain = |name: &str| name.strip_prefix("encoder.").unwrap_or(name).to_owned();
     let (wanted, rest): (Vec<_>, _) =
-        renamed.drain(..).partition(|found| small.contains(&plain(&found.tensor.name)));
+        renamed.drain(..).partition(|found| small.contains_key(&plain(&found.tensor.name)));
     *renamed = rest;
     let mut matrices = BTreeMap::new();
     for found in wanted {
         let name = plain(&found.tensor.name);
-        let matrix = rounded(found, device).map_err(|message| CheckpointError::Mismatch {
-            path: path.to_owned(),
-            faults: vec![TensorFault::Unreadable { name: name.clone(), message }],
-        })?;
+        let format = small[&name];
+        let matrix =
+            rounded(found, format, device).map_err(|message| CheckpointError::Mismatch {
+                path: path.to_owned(),
+                faults: vec![TensorFault::Unreadable { name: name.clone(), message }],
+            })?;
         matrices.insert(name, matrix);
     }
-    encoder.take_int8(matrices);
+    encoder.take_quantized(matrices);
     Ok(())
 }
 
 /// Reads a matrix and rounds it, block by block where the file allows.
-fn rounded(found: StoredTensor, device: &Device) -> Result<Int8Matrix, String> {
+fn rounded(
+    found: StoredTensor,
+    format: Quantization,
+    device: &Device,
+) -> Result<QuantizedMatrix, String> {
     let StoredTensor { tensor, stored } = found;
     let [rows, cols] = [tensor.shape[0], tensor.shape[1]];
-    let step = Int8Matrix::rows_at_once(cols);
+    let step = QuantizedMatrix::rows_at_once(cols);
     if let Some(stored) = stored {
         let blocks = (0..rows).step_by(step);
         let blocks = blocks.map(|first| stored.rows(first, step.min(rows - first)));
-        return Int8Matrix::try_from_blocks(cols, blocks, device)
+        return QuantizedMatrix::try_from_blocks(cols, blocks, format, device)
             .map_err(|error| error.to_string());
     }
     let dtype = tensor.dtype;
@@ -221,7 +221,8 @@ fn rounded(found: StoredTensor, device: &Device) -> Result<Int8Matrix, String> {
         let count = block.len() / dtype.size();
         TensorData::from_bytes_vec(block.to_vec(), [count], dtype).try_into_vec_as()
     });
-    Int8Matrix::try_from_blocks(cols, blocks, device).map_err(|error| error.to_string())
+    QuantizedMatrix::try_from_blocks(cols, blocks, format, device)
+        .map_err(|error| error.to_string())
 }
 
 /// Gives the module its tensors, if nothing is wrong with them.

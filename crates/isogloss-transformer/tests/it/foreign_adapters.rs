@@ -14,6 +14,7 @@ use isogloss_peft::{
     save_fusion, trainable_parameter_count,
 };
 use isogloss_testing::assert_close;
+use isogloss_transformer::Quantization;
 use isogloss_transformer::{
     AnyPretrained, Encoder, EncoderBatch, HasEncoder, Logits, MaskedLanguageModel, Pretrained,
     PretrainedHead, PretrainedModel, QuestionAnswerer, SequenceClassifier, TokenClassifier,
@@ -313,7 +314,9 @@ fn adapters_are_put_on_a_model_in_8_bits_and_saved_from_it() {
     let device = crate::device();
     let dir = dir("peft-xlmr-tags");
     let full = AnyPretrained::open(&base_of("peft-xlmr-tags"), &device).unwrap();
-    let small = AnyPretrained::open_int8(&base_of("peft-xlmr-tags"), &device).unwrap();
+    let small =
+        AnyPretrained::open_quantized(&base_of("peft-xlmr-tags"), Quantization::Int8, &device)
+            .unwrap();
     let [full, small] =
         [full, small].map(|model| model.with_adapter("it", &dir, &device).unwrap().0);
     let [full, small] = [full, small].map(|model| {

@@ -1,7 +1,8 @@
-//! Models whose weights are in 8 bits.
+//! Models whose weights are in 8 or 4 bits.
 
 use burn::optim::{AdamWConfig, GradientsParams};
 use isogloss_peft::{AdapterConfig, LoraConfig, attach, merge};
+use isogloss_transformer::Quantization;
 use isogloss_transformer::{
     AnyPretrained, CheckpointError, Encoder, EncoderBatch, ExtendVocabulary, HasEncoder, Logits,
     MaskedLanguageModel, Pretrained, SaveOptions, VocabularyRowsError, save_checkpoint,
@@ -18,11 +19,14 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn a_model_rounded_as_it_is_read_is_the_one_rounded_in_memory() {
     let device = crate::device();
-    for case in CASES {
+    let formats = [(Quantization::Int8, 0.999), (Quantization::Nf4, 0.95)];
+    for (case, (format, near)) in CASES.into_iter().flat_map(|it| formats.map(|of| (it, of))) {
         let full = Pretrained::<Encoder>::open(&dir(case), &device).unwrap().into_model();
-        let read = Pretrained::<Encoder>::open_int8(&dir(case), &device).unwrap();
-        let rounded = full.clone().into_int8();
-        assert!(read.model().is_int8() && rounded.is_int8() && !full.is_int8(), "{case}");
+        let read = Pretrained::<Encoder>::open_quantized(&dir(case), format, &device).unwrap();
+        let rounded = full.clone().quantized(format);
+        let [read_is, rounded_is, full_is] =
+            [read.model(), &rounded, &full].map(Encoder::is_quantized);
+        assert!(read_is && rounded_is && !full_is, "{case}");
         let expected = Tensors::read(&dir(case).join("expected.safetensors"));
         let batch = Batch::of(&expected, full.config());
         let input = EncoderBatch::try_from_padded(full.config(), batch.seq_len, &batch.padded);
@@ -32,15 +36,16 @@ fn a_model_rounded_as_it_is_read_is_the_one_rounded_in_memory() {
         assert_eq!(read, rounded, "{case}");
         assert_ne!(read, full, "{case}");
         let cosine = cosine(&read, &full);
-        assert!(cosine > 0.999, "{case}: {cosine}");
+        assert!(cosine > near, "{case}, {format:?}: {cosine}");
     }
 }
 
 #[test]
 fn a_head_stands_on_an_encoder_in_8_bits() {
     let device = crate::device();
-    let [full, small] = [AnyPretrained::open, AnyPretrained::open_int8]
-        .map(|open| open(&dir("xlmr-mlm"), &device).unwrap());
+    let path = dir("xlmr-mlm");
+    let small = AnyPretrained::open_quantized(&path, Quantization::Int8, &device).unwrap();
+    let full = AnyPretrained::open(&path, &device).unwrap();
     let expected = Tensors::read(&dir("xlmr-mlm").join("expected.safetensors"));
     let config = full.encoder().config().clone();
     let batch = Batch::of(&expected, &config);
@@ -66,8 +71,9 @@ fn a_damaged_file_is_named() {
     assert_ne!(wider, json);
     std::fs::write(&path, wider).unwrap();
     let device = crate::device();
-    let errors = [Pretrained::<Encoder>::open, Pretrained::<Encoder>::open_int8]
-        .map(|open| open(copy.path(), &device).unwrap_err().to_string());
+    let small = Pretrained::<Encoder>::open_quantized(copy.path(), Quantization::Nf4, &device);
+    let errors = [Pretrained::<Encoder>::open(copy.path(), &device), small]
+        .map(|opened| opened.unwrap_err().to_string());
     assert_eq!(errors[0], errors[1]);
     assert!(errors[0].contains("word_embeddings.weight` has shape"), "{}", errors[0]);
 }
@@ -77,7 +83,9 @@ fn it_is_not_saved_and_its_vocabulary_does_not_grow() {
     let device = crate::device();
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("model");
-    let small = Pretrained::<Encoder>::open_int8(&dir("xlmr-encoder"), &device).unwrap();
+    let small =
+        Pretrained::<Encoder>::open_quantized(&dir("xlmr-encoder"), Quantization::Int8, &device);
+    let small = small.unwrap();
     let expected = "embeddings.word.weight";
     let errors = [
         small.save(&path, &SaveOptions::new("# A copy\n")).unwrap_err(),
@@ -86,21 +94,27 @@ fn it_is_not_saved_and_its_vocabulary_does_not_grow() {
     for error in errors {
         let CheckpointError::Lacking { names, .. } = &error else { panic!("{error}") };
         assert!(names.iter().any(|name| name == expected), "{error}");
-        assert!(error.to_string().ends_with("(one in 8 bits is not saved)"), "{error}");
+        assert!(error.to_string().ends_with("(one of few bits is not saved)"), "{error}");
     }
     assert!(!path.exists());
     let vocab_size = small.model().config().vocab_size;
     let rows = small.model().vocabulary_rows(vocab_size).unwrap();
     let grown = small.into_model().extend_vocabulary(vocab_size, rows);
-    assert!(matches!(grown, Err(VocabularyRowsError::Int8)));
+    assert!(matches!(grown, Err(VocabularyRowsError::Quantized)));
 }
 
 #[test]
 fn a_lora_learns_on_it_and_is_merged_into_32_bits() {
+    for format in [Quantization::Int8, Quantization::Nf4] {
+        learns_on(format);
+    }
+}
+
+fn learns_on(format: Quantization) {
     let device = crate::device().autodiff();
     let batch = tiny::batch(&tiny::rows(), &device);
     let config = LoraConfig::new(2).with_target(".*(query|value|up|down)");
-    let encoder = tiny::model(&device).into_encoder().into_int8();
+    let encoder = tiny::model(&device).into_encoder().quantized(format);
     let base = MaskedLanguageModel::from_encoder(encoder, tiny::SEED, &device);
     let before = values(base.loss(&batch).mean())[0];
     let (mut model, report) =
