@@ -9,4 +9,5 @@ mod fixtures;
 mod full;
 mod gradients;
 mod host;
+mod hosts;
 mod withdraw;
