@@ -206,7 +206,13 @@ impl Wanted<'_> {
         let name = names.find(|name| position(name).is_some())?;
         let has_tokens = composition.routes()[1].is_some();
         let what = format!("`{name}` is a {what} of whole rows");
-        if has_tokens { fault(what, "no split of tokens beside it") } else { None }
+        if has_tokens {
+            fault(what, "no split of tokens beside it")
+        } else if composition.copies().is_some() {
+            fault(what, "nothing in parallel beside it; rows(…) serves as well")
+        } else {
+            None
+        }
     }
 }
 
@@ -229,7 +235,7 @@ fn averaged_names(composition: &Composition) -> BTreeSet<&str> {
     match composition {
         Composition::Adapter(_) | Composition::Fuse(_) => BTreeSet::new(),
         Composition::Average(_) => composition.names(),
-        Composition::Stack(parts) | Composition::Rows(parts) => {
+        Composition::Stack(parts) | Composition::Rows(parts) | Composition::Parallel(parts) => {
             parts.iter().flat_map(averaged_names).collect()
         }
         Composition::Split(parts) => {

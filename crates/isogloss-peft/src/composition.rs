@@ -16,6 +16,7 @@ use crate::fusion::fused_name;
 /// stack(sw, ner)              one on what the other made of the model
 /// average(sw*0.7, rw*0.3)     means of what they make, the weights brought to a sum of 1
 /// rows(sw, rw, base)          another one for each row of a batch; `base` is the model alone
+/// parallel(sw, rw)            each for all rows, of a batch that holds its rows once for each
 /// split(sw*3, rw*5)           another one for each part of a row, counted in tokens
 /// fuse(ner, pos)              bottlenecks by the attention over them, see `attach_fusion`
 /// ```
@@ -49,6 +50,8 @@ pub enum Composition {
     Average(Vec<(Composition, f64)>),
     /// One for each row of the batch, in the order of its rows.
     Rows(Vec<Composition>),
+    /// Each for all rows: of a batch that holds its rows once for each part, one copy after the other.
+    Parallel(Vec<Composition>),
     /// One for each part of every row, with the number of its tokens.
     Split(Vec<(Composition, usize)>),
     /// Bottlenecks by the [attention over them](crate::attach_fusion), in its order.
@@ -90,7 +93,7 @@ impl Composition {
             Self::Adapter(name) => {
                 names.insert(name);
             }
-            Self::Stack(parts) | Self::Rows(parts) => {
+            Self::Stack(parts) | Self::Rows(parts) | Self::Parallel(parts) => {
                 for part in parts {
                     part.collect(names);
                 }
@@ -119,7 +122,7 @@ impl Composition {
         };
         match self {
             Self::Adapter(_) | Self::Fuse(_) => [None, None],
-            Self::Stack(parts) => of(&mut parts.iter()),
+            Self::Stack(parts) | Self::Parallel(parts) => of(&mut parts.iter()),
             Self::Average(parts) => of(&mut parts.iter().map(|(part, _)| part)),
             Self::Rows(parts) => [Some(parts.len()), of(&mut parts.iter())[1]],
             Self::Split(parts) => {
@@ -129,12 +132,25 @@ impl Composition {
         }
     }
 
+    /// How many times a batch is to hold its rows, where something acts in parallel.
+    pub fn copies(&self) -> Option<usize> {
+        match self {
+            Self::Parallel(parts) => Some(parts.len()),
+            Self::Stack(parts) => parts.iter().find_map(Self::copies),
+            Self::Average(parts) => parts.iter().find_map(|(part, _)| part.copies()),
+            Self::Split(parts) => parts.iter().find_map(|(part, _)| part.copies()),
+            Self::Adapter(_) | Self::Fuse(_) | Self::Rows(_) => None,
+        }
+    }
+
     /// The attention that it names: the adapters of each, in its order.
     pub(crate) fn fused(&self) -> Vec<&[String]> {
         match self {
             Self::Adapter(_) => Vec::new(),
             Self::Fuse(adapters) => vec![adapters],
-            Self::Stack(parts) | Self::Rows(parts) => parts.iter().flat_map(Self::fused).collect(),
+            Self::Stack(parts) | Self::Rows(parts) | Self::Parallel(parts) => {
+                parts.iter().flat_map(Self::fused).collect()
+            }
             Self::Average(parts) => parts.iter().flat_map(|(part, _)| part.fused()).collect(),
             Self::Split(parts) => parts.iter().flat_map(|(part, _)| part.fused()).collect(),
         }
@@ -173,6 +189,7 @@ impl Composition {
                 parts.into_iter().map(|(part, weight)| (drop(part), weight)).collect(),
             ),
             Self::Rows(parts) => Self::Rows(parts.into_iter().map(drop).collect()),
+            Self::Parallel(parts) => Self::Parallel(parts.into_iter().map(drop).collect()),
             Self::Split(parts) => {
                 Self::Split(parts.into_iter().map(|(part, tokens)| (drop(part), tokens)).collect())
             }
@@ -192,7 +209,20 @@ impl Composition {
             }
             Self::Fuse(adapters) => adapters.iter().try_for_each(|name| check_name(name)),
             Self::Rows(parts) if parts.is_empty() => fault(self.to_string(), "at least one row"),
-            Self::Stack(parts) | Self::Rows(parts) => parts.iter().try_for_each(Self::check),
+            Self::Parallel(parts) if parts.is_empty() => {
+                fault(self.to_string(), "at least one part")
+            }
+            Self::Parallel(parts) | Self::Rows(parts)
+                if parts.iter().any(|it| it.copies().is_some() || it.routes()[0].is_some()) =>
+            {
+                fault(self.to_string(), "rows and parallel parts not within one another")
+            }
+            Self::Stack(_) if self.copies().is_some() && self.routes()[0].is_some() => {
+                fault(self.to_string(), "either rows or parallel parts")
+            }
+            Self::Stack(parts) | Self::Rows(parts) | Self::Parallel(parts) => {
+                parts.iter().try_for_each(Self::check)
+            }
             Self::Average(parts) => {
                 let sum: f64 = parts.iter().map(|(_, weight)| weight).sum();
                 if !(sum.is_finite() && sum.abs() > 1e-12) {
@@ -235,7 +265,7 @@ impl Composition {
                 )
                 .or_empty()
             }
-            Self::Rows(parts) => {
+            Self::Rows(parts) | Self::Parallel(parts) => {
                 // Rows of one kind are computed together.
                 let mut kinds: Vec<(Node, Vec<usize>)> = Vec::new();
                 for (row, part) in parts.iter().enumerate() {
@@ -345,6 +375,9 @@ impl fmt::Display for Composition {
             Self::Stack(parts) if parts.is_empty() => f.write_str(BASE),
             Self::Stack(parts) => list(f, "stack", parts.iter().map(Self::to_string).collect()),
             Self::Rows(parts) => list(f, "rows", parts.iter().map(Self::to_string).collect()),
+            Self::Parallel(parts) => {
+                list(f, "parallel", parts.iter().map(Self::to_string).collect())
+            }
             Self::Fuse(adapters) => list(f, "fuse", adapters.clone()),
             Self::Average(parts) => list(f, "average", parts.iter().map(weighted).collect()),
             Self::Split(parts) => {
@@ -385,6 +418,7 @@ fn parse(text: &str) -> Result<Composition, AdapterError> {
     match name.trim() {
         "stack" => Ok(Composition::Stack(plain()?)),
         "rows" => Ok(Composition::Rows(plain()?)),
+        "parallel" => Ok(Composition::Parallel(plain()?)),
         "average" => factors()
             .map(|(part, weight)| {
                 let weight = weight.map_or(Ok(1.0), str::parse);
@@ -400,7 +434,7 @@ fn parse(text: &str) -> Result<Composition, AdapterError> {
             .collect::<Result<_, _>>()
             .map(Composition::Split),
         "fuse" => Ok(Composition::Fuse(parts.iter().map(|part| part.trim().to_owned()).collect())),
-        _ => Err(fault("stack(…), average(…), rows(…), split(…) or fuse(…)")),
+        _ => Err(fault("stack(…), average(…), rows(…), parallel(…), split(…) or fuse(…)")),
     }
 }
 

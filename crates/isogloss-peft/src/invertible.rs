@@ -63,7 +63,8 @@ impl InvertibleSite {
     /// batch.
     pub fn inverse<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         assert!(
-            self.adapters.node().is_empty() || self.routes() == [None; 2],
+            self.adapters.node().is_empty()
+                || (self.routes() == [None; 2] && self.copies().is_none()),
             "adapters that map embeddings row by row cannot be undone of chosen tokens",
         );
         self.through(x, |x| self.undo(self.adapters.node(), x))
@@ -104,6 +105,11 @@ impl InvertibleSite {
     /// How many rows, and how many tokens of a row, what acts is made for, where it differs by those.
     pub fn routes(&self) -> [Option<usize>; 2] {
         self.adapters.active().routes()
+    }
+
+    /// How many times a batch is to hold its rows, where what acts is made for several.
+    pub fn copies(&self) -> Option<usize> {
+        self.adapters.active().copies()
     }
 
     /// The width of the embeddings.

@@ -106,7 +106,10 @@ impl fmt::Display for AdapterReport {
         for adapter in &self.adapters {
             let is_active = if adapter.is_active { "yes" } else { "no" };
             let kind = match adapter.config {
-                AdapterConfig::Bottleneck(_) => "ends of sub-layers",
+                AdapterConfig::Bottleneck(_) | AdapterConfig::MixAndMatch(_) => {
+                    "ends of sub-layers"
+                }
+                AdapterConfig::Prefix(_) | AdapterConfig::Prompt(_) => "before the tokens",
                 _ => "modules",
             };
             let first = adapter.sites.first().map_or("", |site| &*site.path);

@@ -197,6 +197,21 @@ impl EncoderBatch {
         Self { packing: Some(row), ..self }
     }
 
+    /// The rows of the batch several times over, one copy behind the other, for adapters that act in
+    /// [parallel](isogloss_peft::Composition::Parallel).
+    #[must_use]
+    pub fn repeated(&self, copies: usize) -> Self {
+        Self {
+            ids: self.ids.repeat(copies),
+            positions: self.positions.repeat(copies),
+            languages: self.languages.as_ref().map(|column| column.repeat(copies)),
+            token_types: self.token_types.as_ref().map(|column| column.repeat(copies)),
+            is_token: self.is_token.repeat(copies),
+            lengths: self.lengths.repeat(copies),
+            ..*self
+        }
+    }
+
     /// The largest row of the table of positions that it reads.
     pub(crate) fn last_position(&self) -> usize {
         self.positions.iter().max().map_or(0, |&last| last.unsigned_abs() as usize)

@@ -172,11 +172,15 @@ impl Embeddings {
 
     /// Adapters that differ by rows or tokens are of a batch of so many, and of one that is not packed.
     fn assert_routed(&self, batch: &DeviceBatch) {
-        let [rows, tokens] = self.adapter.routes();
-        if rows.is_none() && tokens.is_none() {
+        let ([rows, tokens], copies) = (self.adapter.routes(), self.adapter.copies());
+        if rows.is_none() && tokens.is_none() && copies.is_none() {
             return;
         }
         let dims = batch.dims();
+        assert!(
+            copies.is_none_or(|copies| dims[0].is_multiple_of(copies)),
+            "a batch of {dims:?} for adapters of which each has a copy of its rows, {copies:?} in all",
+        );
         assert!(!batch.is_packed(), "a packed batch for adapters that differ by rows or tokens");
         assert!(
             rows.is_none_or(|rows| rows == dims[0])

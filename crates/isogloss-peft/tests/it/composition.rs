@@ -230,12 +230,15 @@ fn a_composition_says_of_how_many_rows_and_tokens_it_is() {
 fn what_is_no_composition_is_named() {
     for (text, expected) in [
         ("stack(a", "a closing bracket at the end"),
-        ("heap(a, b)", "stack(…), average(…), rows(…), split(…) or fuse(…)"),
+        ("heap(a, b)", "stack(…), average(…), rows(…), parallel(…), split(…) or fuse(…)"),
         ("average(a*x)", "a number behind `*`"),
         ("average(a*1, b*-1)", "weights with a sum other than 0"),
         ("split(a, b*2)", "`*` and a number of tokens"),
         ("split(a*0)", "parts of at least one token"),
         ("rows()", "at least one row"),
+        ("rows(rows(a, b))", "rows and parallel parts not within one another"),
+        ("parallel()", "at least one part"),
+        ("stack(rows(a, b), parallel(a, b))", "either rows or parallel parts"),
         ("a b", "the name of an adapter, or `base`"),
         ("", "the name of an adapter, or `base`"),
     ] {
@@ -255,6 +258,7 @@ fn compositions() -> impl Strategy<Value = Composition> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 1..4).prop_map(Composition::Stack),
             prop::collection::vec(inner.clone(), 1..4).prop_map(Composition::Rows),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Composition::Parallel),
             prop::collection::vec((inner.clone(), 0.1..9.0_f64), 1..4)
                 .prop_map(Composition::Average),
             prop::collection::vec((inner, 1..9_usize), 1..4).prop_map(Composition::Split),
@@ -265,10 +269,29 @@ fn compositions() -> impl Strategy<Value = Composition> {
     })
 }
 
+/// Whether there are rows within rows, or two kinds of them.
+fn is_nested(composition: &Composition) -> bool {
+    let differs = |it: &Composition| it.routes()[0].is_some() || it.copies().is_some();
+    match composition {
+        Composition::Rows(parts) | Composition::Parallel(parts) => {
+            parts.iter().any(|part| differs(part) || is_nested(part))
+        }
+        Composition::Stack(parts) => {
+            let both = composition.copies().is_some() && composition.routes()[0].is_some();
+            both || parts.iter().any(is_nested)
+        }
+        Composition::Average(parts) => parts.iter().any(|(part, _)| is_nested(part)),
+        Composition::Split(parts) => parts.iter().any(|(part, _)| is_nested(part)),
+        _ => false,
+    }
+}
+
 proptest! {
     #[test]
     fn a_composition_is_read_as_it_was_printed(composition in compositions()) {
-        let read: Composition = composition.to_string().parse().unwrap();
-        prop_assert_eq!(read, composition);
+        match composition.to_string().parse::<Composition>() {
+            Ok(read) => prop_assert_eq!(read, composition),
+            Err(error) => prop_assert!(is_nested(&composition), "{}", error),
+        }
     }
 }

@@ -225,3 +225,33 @@ fn rows_of_a_batch_have_words_of_their_own() {
     }
     assert_ne!(values(states(&base)), values(states(&mixed)));
 }
+
+#[test]
+fn adapters_in_parallel_each_have_a_copy_of_the_rows() {
+    let device = crate::device();
+    let base: Encoder = tiny::model(&device).into_encoder();
+    let bottleneck = BottleneckConfig::mad_x().with_init(isogloss_peft::BottleneckInit::Bert);
+    let lora = AdapterConfig::Lora(LoraConfig::new(2).with_bias(isogloss_peft::BiasMode::None));
+    let (model, _) =
+        attach(base.clone(), "a", &AdapterConfig::Bottleneck(bottleneck), tiny::SEED, &device)
+            .unwrap();
+    let (model, _) = attach(model, "b", &lora, tiny::SEED, &device).unwrap();
+    let rows = [vec![0, 5, 13, 7, 2], vec![0, 4, 2]].map(SequenceInput::new);
+    let batch = EncoderBatch::try_new(base.config(), &rows).unwrap();
+    let acting = |composition: &str, batch: &EncoderBatch| {
+        let model = activate(model.clone(), &composition.parse().unwrap()).unwrap();
+        values(model.forward(&batch.to_device(&device)))
+    };
+    let composition = "parallel(a, base, stack(a, b))";
+    assert_eq!(composition.parse::<Composition>().unwrap().copies(), Some(3));
+    let found = acting(composition, &batch.repeated(3));
+    let expected = ["a", "base", "stack(a, b)"].map(|alone| acting(alone, &batch)).concat();
+    assert_close(&found, &expected, 1e-5);
+    let one = AdapterConfig::Prompt(isogloss_peft::PromptConfig::new(2));
+    let (prompted, _) = attach(model.clone(), "c", &one, tiny::SEED, &device).unwrap();
+    let error = activate(prompted, &"parallel(a, c)".parse().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("nothing in parallel beside it"), "{error}");
+    for wrong in ["parallel()", "rows(parallel(a, b))", "stack(rows(a, b), parallel(a, b))"] {
+        assert!(wrong.parse::<Composition>().is_err(), "{wrong}");
+    }
+}
