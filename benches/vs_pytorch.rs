@@ -1,6 +1,6 @@
 //! Our side of `vs_pytorch/run.sh`: takes as many steps as it is asked for, and says what they took.
 //!
-//! `vs_pytorch mlm|classify|adapter MODEL BATCHES` reads a number of steps from each line of its input and
+//! `vs_pytorch mlm|classify|adapter|int8|nf4 MODEL BATCHES` reads a number of steps from each line of its input and
 //! answers with a line of JSON; `vs_pytorch begin MODEL CONFIG` writes the adapter that both sides begin with.
 #![expect(clippy::print_stdout, reason = "the script reads it")]
 
@@ -15,6 +15,7 @@ use std::time::Instant;
 use isogloss::burn::module::Module;
 use isogloss::burn::tensor::{Device, Tensor};
 use isogloss::core::{Progress, ProgressEvent, Seed};
+use isogloss::kernels::Quantization;
 use isogloss::peft::{AdapterConfig, attach, load_adapter, save_adapter, train_only};
 use isogloss::training::{
     AdamWSettings, Decay, DrawnBatch, LearningRateConfig, StopFlag, Task, Trainer, TrainingConfig,
@@ -59,8 +60,18 @@ fn main() -> Outcome<()> {
             train(model, MlmObjective, batches, &device)
         }
         ["classify", model, batches] => classify(open(model, &device)?, batches, &device),
-        ["adapter", model, batches] => {
-            let base = open::<SequenceClassifier>(model, &device)?;
+        [kind @ ("adapter" | "int8" | "nf4"), model, batches] => {
+            let format = match kind {
+                "int8" => Some(Quantization::Int8),
+                "nf4" => Some(Quantization::Nf4),
+                _ => None,
+            };
+            let base: SequenceClassifier = match format {
+                Some(format) => {
+                    Pretrained::open_quantized(Path::new(model), format, &device)?.into_model()
+                }
+                None => open(model, &device)?,
+            };
             let (model, _) = load_adapter(base, "it", &Path::new(model).join("adapter"), &device)?;
             classify(train_only(model, &["it"])?, batches, &device)
         }
@@ -72,7 +83,10 @@ fn main() -> Outcome<()> {
             let (adapted, _) = attach(base, "it", &config, Seed::new(1), &device)?;
             Ok(save_adapter(&adapted, "it", &card, &Path::new(model).join("adapter"))?)
         }
-        _ => Err("expected mlm|classify|adapter MODEL BATCHES, or begin MODEL CONFIG".into()),
+        _ => {
+            Err("expected mlm|classify|adapter|int8|nf4 MODEL BATCHES, or begin MODEL CONFIG"
+                .into())
+        }
     }
 }
 

@@ -128,8 +128,15 @@ def adapter(directory):
     """What the other side began, by the library that has the method; the head trains, too."""
     model, directory = classifier(directory), os.path.join(directory, "adapter")
     if os.path.exists(os.path.join(directory, "adapter_model.safetensors")):
-        from peft import PeftModel
+        from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 
+        config = PeftConfig.from_pretrained(directory)
+        if config.is_prompt_learning:
+            # It refuses to train what was loaded; a fresh one with the same numbers it trains.
+            config.inference_mode = False
+            model = get_peft_model(model, config)
+            set_peft_model_state_dict(model, load_file(os.path.join(directory, "adapter_model.safetensors")))
+            return of_transformers(model)
         return of_transformers(PeftModel.from_pretrained(model, directory, is_trainable=True))
     import adapters
 

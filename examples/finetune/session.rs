@@ -99,6 +99,7 @@ impl<'a> Session<'a> {
         // Some files name another padding than their tokenizer has.
         let pad = self.vocabulary.special_ids().pad.unwrap_or(base.model().config().pad_id);
         let encoder = base.model().clone().with_pad_id(pad)?;
+        let encoder = self.args.peft.prepared(encoder, &device)?;
         Ok(base.with_model(encoder))
     }
 
@@ -313,8 +314,7 @@ impl<'a> Session<'a> {
         if args.peft.is_asked_for() {
             let about = AdapterCard::new(args.model.display().to_string(), card.to_markdown())
                 .with_task_type(args.task.of_peft());
-            args.peft.save(&model, &about, &adapter)?;
-            made.push(adapter);
+            made.extend(args.peft.save(&model, &about, &adapter)?);
         }
         if args.merge || !args.peft.is_asked_for() {
             let dir = out.join("model");

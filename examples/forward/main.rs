@@ -13,7 +13,9 @@ use isogloss::burn::tensor::{Int, Tensor, TensorData};
 use isogloss::transformer::{
     AnyPretrained, EncoderBatch, HasEncoder, Logits, PaddedRows, cross_entropy,
 };
-use isogloss_examples::{Outcome, QuantizedArgs, exit_code, print_written};
+use isogloss_examples::{
+    FUSION_FILE, Outcome, QuantizedArgs, bottleneck_names, exit_code, print_written,
+};
 
 use crate::tensors::{Inputs, Outputs};
 
@@ -65,6 +67,12 @@ fn run(args: &Args) -> Outcome<()> {
         println!("left out, the head of another task: {name}");
     }
     for (place, dir) in args.adapters.iter().enumerate() {
+        if dir.join(FUSION_FILE).exists() {
+            let below = bottleneck_names(model.adapters());
+            let below: Vec<&str> = below.iter().map(String::as_str).collect();
+            model = model.with_fusion(&below, dir, &device)?;
+            continue;
+        }
         let loaded;
         (model, loaded) = model.with_adapter(&place.to_string(), dir, &device)?;
         for name in &loaded.left_out {

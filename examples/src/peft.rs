@@ -8,9 +8,11 @@ use isogloss::burn::module::Module;
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
 use isogloss::peft::{
-    AdaLoraConfig, AdapterCard, AdapterConfig, AdapterHost, BitFitConfig, BottleneckConfig,
-    Ia3Config, LoHaConfig, LoKrConfig, LoadedAdapter, LoraConfig, MixAndMatchConfig, PrefixConfig,
-    PromptConfig, VeraConfig, attach, load_adapter,
+    AdaLoraConfig, AdapterCard, AdapterConfig, AdapterHost, AdapterReport, BitFitConfig,
+    BottleneckConfig, Composition, FusionConfig, Ia3Config, LoHaConfig, LoKrConfig, LoadedAdapter,
+    LoraConfig, MixAndMatchConfig, PrefixConfig, PromptConfig, VeraConfig, activate, adapter_names,
+    adapters, attach, attach_fusion, load_adapter, load_fusion, save_adapter, save_fusion,
+    train_only,
 };
 use isogloss::transformer::Encoder;
 
@@ -48,7 +50,8 @@ pub struct PeftArgs {
     #[arg(long, value_name = "LAYERS", default_value_t = 0)]
     pub drop_layers: usize,
 
-    /// An adapter that acts, frozen, under the one that is trained; several times, the first at the bottom
+    /// An adapter that acts, frozen, under the one that is trained; several times, the first at the bottom. Of --peft
+    /// fusion, those that it is over, without their heads
     #[arg(long = "adapter", value_name = "DIR")]
     pub adapters: Vec<PathBuf>,
 }
@@ -88,6 +91,8 @@ pub enum Method {
     Prompt,
     /// Mix-and-match: a prefix, and bottlenecks beside feed-forward networks
     Mam,
+    /// Attention over the bottlenecks that --adapter names: AdapterFusion
+    Fusion,
 }
 
 impl PeftArgs {
@@ -106,6 +111,7 @@ impl PeftArgs {
             Some(Method::Ia3 | Method::Vera) => 5e-3,
             Some(Method::Bitfit | Method::Prefix | Method::Adalora | Method::Compacter) => 1e-3,
             Some(Method::Prompt) => 1e-2,
+            Some(Method::Fusion) => 5e-5,
             Some(
                 Method::Pfeiffer | Method::Houlsby | Method::Parallel | Method::Madx | Method::Mam,
             ) => 1e-4,
@@ -125,6 +131,9 @@ impl PeftArgs {
         seed: Seed,
         device: &Device,
     ) -> Outcome<M> {
+        if self.peft == Some(Method::Fusion) {
+            return self.attach_fusion(model, head, seed, device);
+        }
         let model = load_adapters(model, &self.adapters, device)?;
         let Some(config) = self.config()? else {
             if !self.adapters.is_empty() {
@@ -137,6 +146,56 @@ impl PeftArgs {
         Ok(attach(model, Self::NAME, &config, seed.derive("adapter"), device)?.0)
     }
 
+    /// An encoder, before a head is put on it, with the adapters that attention is to be over. Their heads stay where
+    /// they are: they may be for other labels.
+    ///
+    /// # Errors
+    ///
+    /// A directory that is none of an adapter, fewer than two of them.
+    pub fn prepared(&self, mut encoder: Encoder, device: &Device) -> Outcome<Encoder> {
+        if self.peft != Some(Method::Fusion) {
+            return Ok(encoder);
+        }
+        if self.adapters.len() < 2 {
+            return Err("--peft fusion: expected --adapter twice with it, or more often".into());
+        }
+        for (name, dir) in self.fused_names().iter().zip(&self.adapters) {
+            let loaded;
+            (encoder, loaded) = load_adapter(encoder, name, dir, device)?;
+            println!("{}: {}", dir.display(), described(&loaded));
+            encoder = activate(encoder, &Composition::base())?;
+        }
+        Ok(encoder)
+    }
+
+    /// What the adapters are called that attention is over, in its files, too.
+    fn fused_names(&self) -> Vec<String> {
+        let name = |(place, dir): (usize, &PathBuf)| format!("{}-{place}", plain_name(dir));
+        self.adapters.iter().enumerate().map(name).collect()
+    }
+
+    fn attach_fusion<M: AdapterHost + Module>(
+        &self,
+        mut model: M,
+        head: &[String],
+        seed: Seed,
+        device: &Device,
+    ) -> Outcome<M> {
+        let names = self.fused_names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fused = names.join(",");
+        let mut trained = vec![fused.as_str()];
+        if !head.is_empty() {
+            let config = BitFitConfig::without_biases().with_saved_modules(head.iter().cloned());
+            let config = AdapterConfig::BitFit(config);
+            (model, _) = attach(model, Self::NAME, &config, seed.derive("adapter"), device)?;
+            trained.push(Self::NAME);
+        }
+        let seed = seed.derive("fusion");
+        let model = attach_fusion(model, &names, &FusionConfig::default(), seed, device)?;
+        Ok(train_only(model, &trained)?)
+    }
+
     /// The tokens that a row may have beside the prompts and prefixes that are asked for.
     ///
     /// # Errors
@@ -144,7 +203,8 @@ impl PeftArgs {
     /// Those of [`attach`](Self::attach).
     pub fn max_tokens(&self, encoder: &Encoder, device: &Device) -> Outcome<usize> {
         let config = self.config()?;
-        if config.is_none() && self.adapters.is_empty() {
+        let is_fusion = self.peft == Some(Method::Fusion);
+        if is_fusion || (config.is_none() && self.adapters.is_empty()) {
             return Ok(encoder.max_tokens());
         }
         let mut encoder = encoder.clone();
@@ -173,7 +233,9 @@ impl PeftArgs {
             }
             return Ok(Some(config));
         }
-        let Some(method) = self.peft else { return Ok(None) };
+        let Some(method) = self.peft.filter(|method| *method != Method::Fusion) else {
+            return Ok(None);
+        };
         let has_alpha = matches!(
             method,
             Method::Lora | Method::Dora | Method::Adalora | Method::Loha | Method::Lokr
@@ -192,7 +254,8 @@ impl PeftArgs {
         Ok(Some(method.config(self)))
     }
 
-    /// Writes the adapter that was trained, as its library does.
+    /// Writes the adapter that was trained, as its library does; attention over several apart from its head, which
+    /// comes beside it. Says what was written.
     ///
     /// # Errors
     ///
@@ -202,8 +265,21 @@ impl PeftArgs {
         model: &M,
         card: &AdapterCard,
         dir: &Path,
-    ) -> Outcome<()> {
-        Ok(isogloss::peft::save_adapter(model, Self::NAME, card, dir)?)
+    ) -> Outcome<Vec<PathBuf>> {
+        let mut written = vec![dir.to_owned()];
+        if self.peft != Some(Method::Fusion) {
+            save_adapter(model, Self::NAME, card, dir)?;
+            return Ok(written);
+        }
+        let names = self.fused_names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        save_fusion(model, &names, dir)?;
+        if adapter_names(model).iter().any(|name| name == Self::NAME) {
+            let head = dir.with_file_name("head");
+            save_adapter(model, Self::NAME, card, &head)?;
+            written.push(head);
+        }
+        Ok(written)
     }
 }
 
@@ -246,6 +322,8 @@ impl Method {
             Self::Madx => AdapterConfig::Bottleneck(BottleneckConfig::mad_x()),
             Self::Prefix => AdapterConfig::Prefix(PrefixConfig::new(length)),
             Self::Prompt => AdapterConfig::Prompt(PromptConfig::new(length)),
+            // It is put over others, and has no configuration of this kind.
+            Self::Fusion => AdapterConfig::BitFit(BitFitConfig::without_biases()),
             Self::Mam => {
                 let mut config = MixAndMatchConfig::default();
                 config.prefix.length = prompt_length.unwrap_or(config.prefix.length);
@@ -262,6 +340,7 @@ impl Method {
             Self::Prefix => "prefix",
             Self::Prompt => "prompt",
             Self::Mam => "mam",
+            Self::Fusion => "fusion",
             Self::Ia3 => "ia3",
             Self::Loha => "loha",
             Self::Lokr => "lokr",
@@ -285,12 +364,30 @@ pub fn load_adapters<M: AdapterHost + Module>(
     device: &Device,
 ) -> Outcome<M> {
     for (place, dir) in dirs.iter().enumerate() {
+        if dir.join(FUSION_FILE).exists() {
+            // Over the bottlenecks before it, in their order.
+            let below = bottleneck_names(adapters(&model));
+            let below: Vec<&str> = below.iter().map(String::as_str).collect();
+            model = load_fusion(model, &below, dir, device)?;
+            println!("{}: attention over {}", dir.display(), below.join(", "));
+            continue;
+        }
         let name = format!("{place}:{}", plain_name(dir));
         let loaded;
         (model, loaded) = load_adapter(model, &name, dir, device)?;
         println!("{}: {}", dir.display(), described(&loaded));
     }
     Ok(model)
+}
+
+/// By this a directory is one of attention over adapters.
+pub const FUSION_FILE: &str = "adapter_fusion_config.json";
+
+/// The bottlenecks on a model, in the order in which they came.
+pub fn bottleneck_names(report: AdapterReport) -> Vec<String> {
+    let of = report.adapters.into_iter();
+    let bottlenecks = of.filter(|it| matches!(it.config, AdapterConfig::Bottleneck(_)));
+    bottlenecks.map(|it| it.name).collect()
 }
 
 /// What was put on, and what was not.

@@ -593,7 +593,7 @@ fn full_paths(
         ),
     }
     if paths.is_empty() && matches!(config, AdapterConfig::BitFit(_)) {
-        return Err(AdapterError::Nothing { what: "bias" });
+        return Err(AdapterError::Nothing { what: "bias, and no module that is named" });
     }
     Ok(paths)
 }

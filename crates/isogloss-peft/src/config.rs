@@ -337,11 +337,26 @@ pub struct VeraConfig {
 ///
 /// Ben Zaken et al. (2022), "BitFit", <https://arxiv.org/abs/2106.10199>: all biases, those of
 /// normalisations included, and a head.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BitFitConfig {
+    /// Whether biases are trained; if not, modules alone are, such as a head. Default: yes.
+    pub biases: bool,
     /// Modules that are trained as a whole besides, such as a head. Default: none.
     pub saved_modules: Vec<String>,
+}
+
+impl Default for BitFitConfig {
+    fn default() -> Self {
+        Self { biases: true, saved_modules: Vec::new() }
+    }
+}
+
+impl BitFitConfig {
+    /// No biases: what is named besides, and nothing else.
+    pub fn without_biases() -> Self {
+        Self { biases: false, ..Self::default() }
+    }
 }
 
 /// The size, the places and the wiring of bottleneck adapters.
@@ -1214,7 +1229,7 @@ impl AdapterConfig {
             Self::Lora(config) => config.bias,
             Self::AdaLora(config) => config.bias,
             Self::Vera(config) => config.bias,
-            Self::BitFit(_) => BiasMode::All,
+            Self::BitFit(config) if config.biases => BiasMode::All,
             _ => BiasMode::None,
         }
     }

@@ -131,8 +131,9 @@ impl Fusion {
 /// Puts attention over these bottlenecks at every site that one of them is on, lets it act in their place on
 /// top of what acts besides, and freezes everything else.
 ///
-/// Heads and biases that one of them has in full do not act in it. The loss of a run that trains it gains
-/// [`fusion_penalty`] times 0.01, as in the paper.
+/// Heads and biases that one of them has in full do not act in it; a head that is to learn with it is an adapter
+/// of its own, of [modules alone](crate::BitFitConfig::without_biases). The loss of a run that trains it gains a
+/// [`penalty`](crate::penalty). For [`train_only`](crate::train_only) it is called as its adapters, with commas between.
 ///
 /// # Errors
 ///

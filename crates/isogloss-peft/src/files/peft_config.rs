@@ -94,26 +94,7 @@ pub(super) fn read(
                 saved_modules: saved,
             })
         }
-        "LOKR" => {
-            let factor = match fields.take("decompose_factor") {
-                None => None,
-                Some(value) if value.as_i64() == Some(-1) => None,
-                Some(value) => Some(fields.as_count("decompose_factor", &value)?),
-            };
-            AdapterConfig::LoKr(LoKrConfig {
-                rank: fields.count("r", 8)?,
-                alpha: fields.number("alpha", 8.0)?,
-                decompose_both: fields.flag("decompose_both")?,
-                decompose_factor: factor,
-                rank_dropout: fields.number("rank_dropout", 0.0)?,
-                rank_dropout_scale: fields.flag("rank_dropout_scale")?,
-                module_dropout: fields.number("module_dropout", 0.0)?,
-                rank_pattern: fields.ranks()?,
-                alpha_pattern: fields.alphas()?,
-                targets: targets(&mut fields, purpose)?,
-                saved_modules: saved,
-            })
-        }
+        "LOKR" => AdapterConfig::LoKr(lokr(&mut fields, purpose, saved)?),
         "VERA" => {
             if fields.take("save_projection") == Some(Value::Bool(false))
                 && purpose == Purpose::Load
@@ -140,7 +121,16 @@ pub(super) fn read(
             let expected = "PROMPT_TUNING: its network is not trained here";
             return Err(fields.error("peft_type", "`P_TUNING`", expected));
         }
-        "BITFIT" => AdapterConfig::BitFit(BitFitConfig { saved_modules: saved }),
+        "BITFIT" => {
+            let biases = match fields.text("bias")?.as_deref() {
+                None | Some("all") => true,
+                Some("none") => false,
+                Some(other) => {
+                    return Err(fields.error("bias", format!("`{other}`"), "all or none"));
+                }
+            };
+            AdapterConfig::BitFit(BitFitConfig { biases, saved_modules: saved })
+        }
         other => {
             let supported =
                 "LORA, ADALORA, IA3, LOHA, LOKR, VERA, PREFIX_TUNING, PROMPT_TUNING or BITFIT";
@@ -193,6 +183,31 @@ fn lora(
         rank_pattern: fields.ranks()?,
         alpha_pattern: fields.alphas()?,
         bias: bias(fields, "lora_only")?,
+        targets: targets(fields, purpose)?,
+        saved_modules: saved,
+    })
+}
+
+fn lokr(
+    fields: &mut Fields,
+    purpose: Purpose,
+    saved: Vec<String>,
+) -> Result<LoKrConfig, AdapterError> {
+    let factor = match fields.take("decompose_factor") {
+        None => None,
+        Some(value) if value.as_i64() == Some(-1) => None,
+        Some(value) => Some(fields.as_count("decompose_factor", &value)?),
+    };
+    Ok(LoKrConfig {
+        rank: fields.count("r", 8)?,
+        alpha: fields.number("alpha", 8.0)?,
+        decompose_both: fields.flag("decompose_both")?,
+        decompose_factor: factor,
+        rank_dropout: fields.number("rank_dropout", 0.0)?,
+        rank_dropout_scale: fields.flag("rank_dropout_scale")?,
+        module_dropout: fields.number("module_dropout", 0.0)?,
+        rank_pattern: fields.ranks()?,
+        alpha_pattern: fields.alphas()?,
         targets: targets(fields, purpose)?,
         saved_modules: saved,
     })
@@ -458,7 +473,10 @@ pub(super) fn write(
             "fan_in_fan_out": false,
             "init_weights": true,
         }),
-        AdapterConfig::BitFit(_) => json!({ "peft_type": "BITFIT" }),
+        AdapterConfig::BitFit(config) => json!({
+            "peft_type": "BITFIT",
+            "bias": if config.biases { "all" } else { "none" },
+        }),
         AdapterConfig::Prefix(prefix) => write_prefix(prefix, modules.prefix),
         AdapterConfig::Prompt(prompt) => json!({
             "peft_type": "PROMPT_TUNING",

@@ -36,6 +36,7 @@ fn norm(device: &Device) -> LayerNorm {
 }
 
 /// Attention to the tokens themselves, or to a memory.
+#[expect(clippy::struct_field_names, reason = "as the library calls them")]
 #[derive(Module, Debug)]
 struct Attention {
     q_proj: LinearSite,

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use isogloss_kernels::Quantization;
 use isogloss_peft::{
     AdapterCard, AdapterError, AdapterHost, AdapterReport, LoadedAdapter, adapters, load_adapter,
-    save_adapter,
+    load_fusion, save_adapter,
 };
 use serde_json::Value;
 
@@ -171,6 +171,26 @@ impl AnyPretrained {
         }
     }
 
+    /// Puts attention over bottlenecks that are there, of these names in its order, as [`load_fusion`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn with_fusion(
+        self,
+        names: &[&str],
+        dir: &Path,
+        device: &Device,
+    ) -> Result<Self, AdapterError> {
+        Ok(match self {
+            Self::Encoder(pretrained) => fused(*pretrained, names, dir, device)?,
+            Self::MaskedLanguageModel(pretrained) => fused(*pretrained, names, dir, device)?,
+            Self::SequenceClassifier(pretrained) => fused(*pretrained, names, dir, device)?,
+            Self::TokenClassifier(pretrained) => fused(*pretrained, names, dir, device)?,
+            Self::QuestionAnswerer(pretrained) => fused(*pretrained, names, dir, device)?,
+        })
+    }
+
     /// Writes one of its adapters as [`save_adapter`] does.
     ///
     /// # Errors
@@ -306,6 +326,20 @@ where
 {
     let (model, loaded) = load_adapter(pretrained.model().clone(), name, dir, device)?;
     Ok((pretrained.with_model(model).into(), loaded))
+}
+
+fn fused<M>(
+    pretrained: Pretrained<M>,
+    names: &[&str],
+    dir: &Path,
+    device: &Device,
+) -> Result<AnyPretrained, AdapterError>
+where
+    M: PretrainedModel + AdapterHost,
+    AnyPretrained: From<Pretrained<M>>,
+{
+    let model = load_fusion(pretrained.model().clone(), names, dir, device)?;
+    Ok(pretrained.with_model(model).into())
 }
 
 macro_rules! from_pretrained {
