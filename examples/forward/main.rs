@@ -10,12 +10,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use isogloss::burn::tensor::{Int, Tensor, TensorData};
+use isogloss::peft::AdapterConfig;
 use isogloss::transformer::{
     AnyPretrained, EncoderBatch, HasEncoder, Logits, PaddedRows, cross_entropy,
 };
-use isogloss_examples::{
-    FUSION_FILE, Outcome, QuantizedArgs, bottleneck_names, exit_code, print_written,
-};
+use isogloss_examples::{FUSION_FILE, Outcome, QuantizedArgs, exit_code, print_written};
 
 use crate::tensors::{Inputs, Outputs};
 
@@ -66,15 +65,20 @@ fn run(args: &Args) -> Outcome<()> {
     for name in model.left_out() {
         println!("left out, the head of another task: {name}");
     }
+    let mut bottlenecks: Vec<String> = Vec::new();
     for (place, dir) in args.adapters.iter().enumerate() {
         if dir.join(FUSION_FILE).exists() {
-            let below = bottleneck_names(model.adapters());
-            let below: Vec<&str> = below.iter().map(String::as_str).collect();
+            // Over the bottlenecks before it, in their order.
+            let below: Vec<&str> = bottlenecks.iter().map(String::as_str).collect();
             model = model.with_fusion(&below, dir, &device)?;
             continue;
         }
+        let name = place.to_string();
         let loaded;
-        (model, loaded) = model.with_adapter(&place.to_string(), dir, &device)?;
+        (model, loaded) = model.with_adapter(&name, dir, &device)?;
+        if matches!(loaded.config, AdapterConfig::Bottleneck(_)) {
+            bottlenecks.push(name);
+        }
         for name in &loaded.left_out {
             println!("left out, the head of another task: {name}");
         }

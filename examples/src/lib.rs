@@ -18,7 +18,7 @@ pub use devices::devices;
 pub use ending::{Outcome, exit_code, print_written, stop_on_interrupt};
 pub use memory::keep_memory;
 pub use monitor::Monitor;
-pub use peft::{FUSION_FILE, Method, PeftArgs, bottleneck_names, load_adapters};
+pub use peft::{FUSION_FILE, Method, PeftArgs, load_adapters};
 pub use quantized::QuantizedArgs;
 pub use sentences::{EncoderArgs, read_lines};
 pub use weighting::{WeightingArgs, share_of, whole_number};

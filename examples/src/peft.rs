@@ -8,11 +8,10 @@ use isogloss::burn::module::Module;
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
 use isogloss::peft::{
-    AdaLoraConfig, AdapterCard, AdapterConfig, AdapterHost, AdapterReport, BitFitConfig,
-    BottleneckConfig, Composition, FusionConfig, Ia3Config, LoHaConfig, LoKrConfig, LoadedAdapter,
-    LoraConfig, MixAndMatchConfig, PrefixConfig, PromptConfig, VeraConfig, activate, adapter_names,
-    adapters, attach, attach_fusion, load_adapter, load_fusion, save_adapter, save_fusion,
-    train_only,
+    AdaLoraConfig, AdapterCard, AdapterConfig, AdapterHost, BitFitConfig, BottleneckConfig,
+    Composition, FusionConfig, Ia3Config, LoHaConfig, LoKrConfig, LoadedAdapter, LoraConfig,
+    MixAndMatchConfig, PrefixConfig, PromptConfig, VeraConfig, activate, adapter_names, adapters,
+    attach, attach_fusion, load_adapter, load_fusion, save_adapter, save_fusion, train_only,
 };
 use isogloss::transformer::Encoder;
 
@@ -363,11 +362,11 @@ pub fn load_adapters<M: AdapterHost + Module>(
     dirs: &[PathBuf],
     device: &Device,
 ) -> Outcome<M> {
+    let mut bottlenecks: Vec<String> = Vec::new();
     for (place, dir) in dirs.iter().enumerate() {
         if dir.join(FUSION_FILE).exists() {
             // Over the bottlenecks before it, in their order.
-            let below = bottleneck_names(adapters(&model));
-            let below: Vec<&str> = below.iter().map(String::as_str).collect();
+            let below: Vec<&str> = bottlenecks.iter().map(String::as_str).collect();
             model = load_fusion(model, &below, dir, device)?;
             println!("{}: attention over {}", dir.display(), below.join(", "));
             continue;
@@ -376,19 +375,15 @@ pub fn load_adapters<M: AdapterHost + Module>(
         let loaded;
         (model, loaded) = load_adapter(model, &name, dir, device)?;
         println!("{}: {}", dir.display(), described(&loaded));
+        if matches!(loaded.config, AdapterConfig::Bottleneck(_)) {
+            bottlenecks.push(name);
+        }
     }
     Ok(model)
 }
 
 /// By this a directory is one of attention over adapters.
 pub const FUSION_FILE: &str = "adapter_fusion_config.json";
-
-/// The bottlenecks on a model, in the order in which they came.
-pub fn bottleneck_names(report: AdapterReport) -> Vec<String> {
-    let of = report.adapters.into_iter();
-    let bottlenecks = of.filter(|it| matches!(it.config, AdapterConfig::Bottleneck(_)));
-    bottlenecks.map(|it| it.name).collect()
-}
 
 /// What was put on, and what was not.
 fn described(loaded: &LoadedAdapter) -> String {

@@ -59,7 +59,7 @@ impl AttachedAdapter {
 
     /// The norm of all its updates together.
     pub fn norm(&self) -> f64 {
-        self.sites.iter().map(|site| site.norm.powi(2)).sum::<f64>().sqrt()
+        self.sites.iter().map(|site| site.norm.powi(2)).fold(0.0, |sum, it| sum + it).sqrt()
     }
 }
 
