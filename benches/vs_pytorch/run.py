@@ -61,7 +61,8 @@ ADAPTERS = {
     # Without its penalty, which would be in the peer's losses and not in ours.
     "adalora-xlmr": {"peft_type": "ADALORA", "init_r": 12, "target_r": 8, "lora_alpha": 8, "total_step": 1000,
                      "orth_reg_weight": 0.0, **QUERY_AND_VALUE},
-    "prefix-xlmr": {"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 20, "task_type": "SEQ_CLS"},
+    # Of `adapters`: PEFT's does not run under a classifier of XLM-R.
+    "prefix-xlmr": {"architecture": "prefix_tuning", "flat": True, "prefix_length": 20},
     "prompt-xlmr": {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 20, "task_type": "SEQ_CLS"},
     "mam-xlmr": {"architecture": "union", "configs": [
         {"architecture": "prefix_tuning", "prefix_length": 30, "bottleneck_size": 200},

@@ -10,8 +10,8 @@ use isogloss::core::Seed;
 use isogloss::peft::{
     AdaLoraConfig, AdapterCard, AdapterConfig, AdapterHost, BitFitConfig, BottleneckConfig,
     Composition, FusionConfig, Ia3Config, LoHaConfig, LoKrConfig, LoadedAdapter, LoraConfig,
-    MixAndMatchConfig, PrefixConfig, PromptConfig, VeraConfig, activate, adapter_names, adapters,
-    attach, attach_fusion, load_adapter, load_fusion, save_adapter, save_fusion, train_only,
+    MixAndMatchConfig, PrefixConfig, PromptConfig, VeraConfig, activate, adapter_names, attach,
+    attach_fusion, load_adapter, load_fusion, save_adapter, save_fusion, train_only,
 };
 use isogloss::transformer::Encoder;
 

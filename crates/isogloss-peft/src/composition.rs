@@ -347,6 +347,42 @@ impl Node {
         }
     }
 
+    /// The adapters that act on each row, from below; one list where all rows have the same, none where nothing
+    /// acts. Of a mean, and of what differs by tokens, there is nothing: both are refused before.
+    pub(crate) fn rows(&self) -> Vec<Vec<usize>> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let count = self.row_count().unwrap_or(1);
+        let of = |row: usize| {
+            let mut adapters = Vec::new();
+            self.collect_row(row, &mut adapters);
+            adapters
+        };
+        (0..count).map(of).collect()
+    }
+
+    fn row_count(&self) -> Option<usize> {
+        match self {
+            Self::Stack(parts) => parts.iter().find_map(Self::row_count),
+            Self::Pieces(pieces) => Some(pieces.of),
+            Self::Adapter(_) | Self::Average(_) | Self::Fuse(..) => None,
+        }
+    }
+
+    fn collect_row(&self, row: usize, adapters: &mut Vec<usize>) {
+        match self {
+            Self::Adapter(number) => adapters.push(*number),
+            Self::Stack(parts) => parts.iter().for_each(|part| part.collect_row(row, adapters)),
+            Self::Pieces(pieces) => {
+                if let Some((part, _)) = pieces.kinds.iter().find(|(_, rows)| rows.contains(&row)) {
+                    part.collect_row(row, adapters);
+                }
+            }
+            Self::Average(_) | Self::Fuse(..) => {}
+        }
+    }
+
     fn or_empty(self) -> Self {
         if self.is_empty() { Self::default() } else { self }
     }
