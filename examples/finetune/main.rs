@@ -35,7 +35,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 ///
 /// Writes OUT/metrics.json, OUT/NAME.predictions.tsv for each --test, OUT/model, which transformers opens too, and
 /// OUT/metrics.jsonl, a line for each update while training goes on. With --peft, the adapter and the head are written
-/// to OUT/adapter in the place of OUT/model, which peft opens, or, for bottlenecks, adapters.
+/// to OUT/adapter in the place of OUT/model, which peft opens, or, for bottlenecks, adapters; attention over adapters
+/// without its head, which is in OUT/head.
 #[derive(Parser)]
 #[command(name = "finetune", version)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a word of the command line")]

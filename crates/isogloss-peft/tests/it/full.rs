@@ -211,3 +211,28 @@ fn another_base_and_a_broken_file_are_refused_by_name() {
         "adapter: `it` is not attached, expected one of: none (the model has no adapter)"
     );
 }
+
+#[test]
+fn a_head_alone_is_an_adapter() {
+    let device = device().autodiff();
+    let x = rows(5, 8, &device);
+    let base = Block::new(8, &device);
+    let before = output(&base, &x);
+    let alone = |saved: &[&str]| {
+        let config = BitFitConfig::without_biases().with_saved_modules(saved.iter().copied());
+        AdapterConfig::BitFit(config)
+    };
+    let attached = attach(base.clone(), "it", &alone(&["head"]), Seed::new(1), &device);
+    let (model, report) = attached.unwrap();
+    assert_eq!(report.full, ["head.bias", "head.weight"]);
+    assert_eq!(trainable_parameter_count(&model), 8 * 3 + 3);
+    let model = trained(model, 1.0, &device);
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().join("it");
+    save_adapter(&model, "it", &AdapterCard::default(), &dir).unwrap();
+    let (again, read) = load_adapter(base.clone(), "it", &dir, &device).unwrap();
+    assert_eq!((read.config, output(&again, &x)), (alone(&["head"]), output(&model, &x)));
+    assert_ne!(output(&again, &x), before);
+    let error = attach(base, "it", &alone(&[]), Seed::new(1), &device).unwrap_err().to_string();
+    assert!(error.contains("no module that is named"), "{error}");
+}
