@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use isogloss::transformer::AnyPretrained;
-use isogloss_examples::{Outcome, exit_code, print_written};
+use isogloss_examples::{Outcome, exit_code, print_written, with_terms_of};
 
 /// Reads an adapter of a model and writes it again in the layout of its library: of peft, or of adapters for
 /// bottlenecks, both as safetensors.
@@ -58,6 +58,7 @@ fn run(args: &Args) -> Outcome<()> {
         }
         readme => format!("{readme}\n\n## Conversion\n\n{made}"),
     };
+    let card = with_terms_of(&args.from, card);
     model.save_adapter(&args.name, &card, &args.to)?;
     print_written(std::slice::from_ref(&args.to));
     Ok(())

@@ -148,6 +148,11 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0.0)]
     pub(crate) label_smoothing: f64,
 
+    /// The terms of the texts to learn from, as isogloss-governance keeps them: they are asked before, and go with what
+    /// is written
+    #[arg(long, value_name = "FILE")]
+    pub(crate) terms: Option<PathBuf>,
+
     /// The licence of the model, an SPDX expression, for its card
     #[arg(long, default_value = "unstated")]
     pub(crate) licence: String,

@@ -25,7 +25,8 @@ use isogloss::transformer::{
     SaveOptions, SequenceInput, head_modules,
 };
 use isogloss_examples::{
-    Bars, Monitor, Outcome, PeftArgs, devices, print_written, share_of, stop_on_interrupt,
+    Bars, Monitor, Outcome, PeftArgs, TextTerms, devices, print_written, share_of,
+    stop_on_interrupt,
 };
 use serde_json::{Map, Value, json};
 
@@ -44,6 +45,8 @@ pub(crate) struct Session<'a> {
     pub(crate) seed: Seed,
     /// By name.
     pub(crate) tests: Vec<(String, PathBuf)>,
+    /// Of the texts to learn from.
+    terms: Option<TextTerms>,
 }
 
 /// Batches to learn from, and batches to choose the best step by.
@@ -62,6 +65,8 @@ pub(crate) struct Trained<M> {
 
 impl<'a> Session<'a> {
     pub(crate) fn open(args: &'a Args) -> Outcome<Self> {
+        // Before anything of the texts is read.
+        let terms = args.terms.as_deref().map(TextTerms::open).transpose()?;
         let (device, others) = devices(&args.device)?;
         let vocabulary = Vocabulary::open(args.tokenizer.as_ref().unwrap_or(&args.model))?;
         let tests = args.test.iter().map(|text| named(text)).collect::<Outcome<Vec<_>>>()?;
@@ -75,7 +80,7 @@ impl<'a> Session<'a> {
         fs::create_dir_all(&args.out)
             .map_err(|error| format!("{}: {error}", args.out.display()))?;
         let (bars, seed) = (Bars::default(), Seed::new(args.seed));
-        Ok(Self { args, device, others, vocabulary, bars, seed, tests })
+        Ok(Self { args, device, others, vocabulary, bars, seed, tests, terms })
     }
 
     /// The model to begin with, ready to be trained.
@@ -308,12 +313,29 @@ impl<'a> Session<'a> {
         }
         let base = name_of(&args.model);
         let title = format!("{base}, fine-tuned for {}", args.task.name());
-        let card = ModelCard::new(title, &args.licence).with_base(base).with_summary(summary_of);
+        let mut card =
+            ModelCard::new(title, &args.licence).with_base(base).with_summary(summary_of);
+        let provenance = match &self.terms {
+            Some(terms) => {
+                // One line names the columns.
+                let rows = fs::read_to_string(&args.train)?.lines().count().saturating_sub(1);
+                Some((terms, terms.provenance(None, &args.train, rows)))
+            }
+            None => None,
+        };
+        if let Some((_, provenance)) = &provenance {
+            card = card.with_provenance(provenance.clone());
+        }
         let (model, adapter) = (trained.pretrained.model().clone(), out.join("adapter"));
         let mut made = Vec::new();
         if args.peft.is_asked_for() {
-            let about = AdapterCard::new(args.model.display().to_string(), card.to_markdown())
+            let mut about = AdapterCard::new(args.model.display().to_string(), card.to_markdown())
                 .with_task_type(args.task.of_peft());
+            if let Some((terms, provenance)) = &provenance {
+                let path = out.join("provenance.toml");
+                about = terms.beside(about, provenance, &path)?;
+                made.push(path);
+            }
             made.extend(args.peft.save(&model, &about, &adapter)?);
         }
         if args.merge || !args.peft.is_asked_for() {

@@ -9,12 +9,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use isogloss::burn::tensor::{Int, Tensor, TensorData};
+use isogloss::burn::tensor::{Device, Int, Tensor, TensorData};
+use isogloss::governance::Purpose;
 use isogloss::peft::AdapterConfig;
 use isogloss::transformer::{
     AnyPretrained, EncoderBatch, HasEncoder, Logits, PaddedRows, cross_entropy,
 };
-use isogloss_examples::{FUSION_FILE, Outcome, QuantizedArgs, exit_code, print_written};
+use isogloss_examples::{
+    FUSION_FILE, Outcome, QuantizedArgs, check_terms, exit_code, print_written,
+};
 
 use crate::tensors::{Inputs, Outputs};
 
@@ -55,6 +58,37 @@ fn main() -> ExitCode {
     exit_code(run(&Args::parse()))
 }
 
+/// The model with adapters on it, the first at the bottom.
+fn with_adapters(
+    mut model: AnyPretrained,
+    dirs: &[PathBuf],
+    device: &Device,
+) -> Outcome<AnyPretrained> {
+    let mut bottlenecks: Vec<String> = Vec::new();
+    for (place, dir) in dirs.iter().enumerate() {
+        check_terms(dir, Purpose::Evaluate)?;
+        if dir.join(FUSION_FILE).exists() {
+            // Over the bottlenecks before it, in their order.
+            let below: Vec<&str> = bottlenecks.iter().map(String::as_str).collect();
+            model = model.with_fusion(&below, dir, device)?;
+            continue;
+        }
+        let name = place.to_string();
+        let loaded;
+        (model, loaded) = model.with_adapter(&name, dir, device)?;
+        if matches!(loaded.config, AdapterConfig::Bottleneck(_)) {
+            bottlenecks.push(name);
+        }
+        for name in &loaded.left_out {
+            println!("left out, the head of another task: {name}");
+        }
+    }
+    if !dirs.is_empty() {
+        println!("{}", model.adapters());
+    }
+    Ok(model)
+}
+
 fn run(args: &Args) -> Outcome<()> {
     let device = isogloss::device(&args.device)?;
     let mut model = match args.quantized.format() {
@@ -65,27 +99,7 @@ fn run(args: &Args) -> Outcome<()> {
     for name in model.left_out() {
         println!("left out, the head of another task: {name}");
     }
-    let mut bottlenecks: Vec<String> = Vec::new();
-    for (place, dir) in args.adapters.iter().enumerate() {
-        if dir.join(FUSION_FILE).exists() {
-            // Over the bottlenecks before it, in their order.
-            let below: Vec<&str> = bottlenecks.iter().map(String::as_str).collect();
-            model = model.with_fusion(&below, dir, &device)?;
-            continue;
-        }
-        let name = place.to_string();
-        let loaded;
-        (model, loaded) = model.with_adapter(&name, dir, &device)?;
-        if matches!(loaded.config, AdapterConfig::Bottleneck(_)) {
-            bottlenecks.push(name);
-        }
-        for name in &loaded.left_out {
-            println!("left out, the head of another task: {name}");
-        }
-    }
-    if !args.adapters.is_empty() {
-        println!("{}", model.adapters());
-    }
+    model = with_adapters(model, &args.adapters, &device)?;
     let inputs = Inputs::read(&args.inputs)?;
     let config = model.encoder().config();
     let (ids, shape) = inputs.ids("input_ids")?.ok_or("there are no `input_ids`")?;

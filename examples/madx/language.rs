@@ -1,12 +1,13 @@
 //! Text of languages, and an adapter for each.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use isogloss::burn::module::Module as _;
 use isogloss::burn::tensor::Device;
 use isogloss::core::{LanguageTag, Seed};
-use isogloss::governance::ModelCard;
+use isogloss::governance::{ModelCard, Provenance};
 use isogloss::peft::{
     AdapterCard, AdapterConfig, BottleneckConfig, attach, save_adapter, trainable_parameter_count,
 };
@@ -22,7 +23,7 @@ use isogloss::transformer::{
     Encoder, HasEncoder as _, MaskedLanguageModel, Masking, MaskingConfig, MaskingVocabulary,
     MlmObjective, Pretrained, SequenceLayout, head_modules,
 };
-use isogloss_examples::{Bars, Monitor, Outcome, read_lines};
+use isogloss_examples::{Bars, Monitor, Outcome, TextTerms, read_lines};
 
 use crate::{Args, measured, named};
 
@@ -31,6 +32,8 @@ pub(crate) struct Text {
     pub(crate) name: String,
     learned: Arc<Vec<TokenizedTexts>>,
     held_out: Arc<Vec<TokenizedTexts>>,
+    /// The terms of it, and where it is from.
+    terms: Option<(TextTerms, Provenance)>,
 }
 
 /// A model, and the text of languages that it reads.
@@ -94,6 +97,9 @@ impl<'a> Languages<'a> {
         let source = named("--source", std::slice::from_ref(&args.source))?;
         let targets = named("--target", &args.target)?;
         let n_adapted = source.len() + targets.len();
+        let terms = named("--terms", &args.terms)?;
+        let terms = terms.into_iter().map(|(name, file)| Ok((name, TextTerms::open(&file)?)));
+        let mut terms = terms.collect::<Outcome<BTreeMap<String, TextTerms>>>()?;
         let others = named("--other", &args.other)?;
         let texts = source.into_iter().chain(targets).chain(others).map(|(name, path)| {
             let lines = read_lines(&path)?;
@@ -109,10 +115,17 @@ impl<'a> Languages<'a> {
                 Ok::<_, isogloss::training::TrainingError>(Arc::new(vec![texts.split_long(room)]))
             };
             let (learned, rest) = lines.split_at(lines.len() - held_out);
+            let terms = terms.remove(&name).map(|terms| {
+                let provenance = terms.provenance(Some(&language), &path, learned.len());
+                (terms, provenance)
+            });
             let (learned, held_out) = (encode(learned)?, encode(rest)?);
-            Ok(Text { name, learned, held_out })
+            Ok(Text { name, learned, held_out, terms })
         });
         let texts = texts.collect::<Outcome<Vec<_>>>()?;
+        if let Some(name) = terms.keys().next() {
+            return Err(format!("--terms {name}: there is no text of that language").into());
+        }
         Ok(Self {
             args,
             device,
@@ -179,10 +192,17 @@ impl<'a> Languages<'a> {
         let after = self.loss(&model, text)?;
         let dir = self.dir(&text.name);
         let title = format!("A language adapter for {}", text.name);
-        let card = ModelCard::new(title, &self.args.licence)
+        let mut card = ModelCard::new(title, &self.args.licence)
             .with_base(self.args.model.display().to_string())
             .with_summary(format!("Held-out loss {before:.4} before, {after:.4} after."));
-        let card = AdapterCard::new(self.args.model.display().to_string(), card.to_markdown());
+        if let Some((_, provenance)) = &text.terms {
+            card = card.with_provenance(provenance.clone());
+        }
+        let mut card = AdapterCard::new(self.args.model.display().to_string(), card.to_markdown());
+        if let Some((terms, provenance)) = &text.terms {
+            let path = self.args.out.join(format!("provenance.{}.toml", text.name));
+            card = terms.beside(card, provenance, &path)?;
+        }
         save_adapter(&model, &text.name, &card, &dir)?;
         let name = text.name.clone();
         Ok(Learned { name, dir, before, after, parameters, seconds, mebibytes })

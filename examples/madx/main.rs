@@ -96,6 +96,11 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 64)]
     pub(crate) max_length: usize,
 
+    /// The terms of the text of a language, as isogloss-governance keeps them: sw=FILE; several times. They are asked
+    /// before the text is read, and go with its adapter
+    #[arg(long, value_name = "LANGUAGE=FILE")]
+    pub(crate) terms: Vec<String>,
+
     /// The licence of the texts, an SPDX expression, for the cards of the adapters
     #[arg(long, default_value = "unstated")]
     pub(crate) licence: String,

@@ -11,6 +11,7 @@ mod monitor;
 mod peft;
 mod quantized;
 mod sentences;
+mod terms;
 mod weighting;
 
 pub use bars::{Bars, Stage};
@@ -21,4 +22,5 @@ pub use monitor::Monitor;
 pub use peft::{FUSION_FILE, Method, PeftArgs, load_adapters};
 pub use quantized::QuantizedArgs;
 pub use sentences::{EncoderArgs, read_lines};
+pub use terms::{TextTerms, check_terms, with_terms_of};
 pub use weighting::{WeightingArgs, share_of, whole_number};

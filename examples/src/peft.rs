@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use isogloss::burn::module::Module;
 use isogloss::burn::tensor::Device;
 use isogloss::core::Seed;
+use isogloss::governance::Purpose;
 use isogloss::peft::{
     AdaLoraConfig, AdapterCard, AdapterConfig, AdapterHost, BitFitConfig, BottleneckConfig,
     Composition, FusionConfig, Ia3Config, LoHaConfig, LoKrConfig, LoadedAdapter, LoraConfig,
@@ -15,7 +16,7 @@ use isogloss::peft::{
 };
 use isogloss::transformer::Encoder;
 
-use crate::Outcome;
+use crate::{Outcome, check_terms};
 
 /// The options of a program that trains adapters.
 #[derive(Clone, Debug, clap::Args)]
@@ -159,6 +160,7 @@ impl PeftArgs {
             return Err("--peft fusion: expected --adapter twice with it, or more often".into());
         }
         for (name, dir) in self.fused_names().iter().zip(&self.adapters) {
+            check_terms(dir, Purpose::Evaluate)?;
             let loaded;
             (encoder, loaded) = load_adapter(encoder, name, dir, device)?;
             println!("{}: {}", dir.display(), described(&loaded));
@@ -364,6 +366,7 @@ pub fn load_adapters<M: AdapterHost + Module>(
 ) -> Outcome<M> {
     let mut bottlenecks: Vec<String> = Vec::new();
     for (place, dir) in dirs.iter().enumerate() {
+        check_terms(dir, Purpose::Evaluate)?;
         if dir.join(FUSION_FILE).exists() {
             // Over the bottlenecks before it, in their order.
             let below: Vec<&str> = bottlenecks.iter().map(String::as_str).collect();

@@ -295,7 +295,14 @@ fn adapters_that_were_begun_here_are_those_that_others_opened() {
         let file = format!("{file}.safetensors");
         let (found, theirs) =
             (Tensors::read(&path.join(&file)), Tensors::read(&committed.join(&file)));
-        assert_eq!(found.floats, theirs.floats, "{case}");
+        let names = |tensors: &Tensors| tensors.floats.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&found), names(&theirs), "{case}");
+        for (name, (shape, numbers)) in &found.floats {
+            let (other_shape, others) = &theirs.floats[name];
+            assert_eq!(shape, other_shape, "{case}: {name}");
+            // What a network made of a prefix is summed up in another order on other devices.
+            assert_close(numbers, others, 1e-5);
+        }
         if !writes {
             let path = committed.join("expected.safetensors");
             if case == "mad-x" {
