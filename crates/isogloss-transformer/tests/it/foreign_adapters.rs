@@ -444,15 +444,15 @@ fn adapters_have_as_many_parameters_as_elsewhere() {
             442_656,
         ),
         (r#"{"peft_type": "BITFIT"}"#, 102_144),
-        // A key and a value for each of 12 layers; and through a network of 800, with a bottleneck of 384.
+        // A key and a value for each of 12 layers; and through a network of 8, with a bottleneck of 384.
         (r#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 20}"#, 20 * 12 * 2 * 768),
         (r#"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 20}"#, 20 * 768),
         (
             r#"{"architecture": "union", "configs": [
-                {"architecture": "prefix_tuning", "bottleneck_size": 800},
+                {"architecture": "prefix_tuning", "bottleneck_size": 8},
                 {"output_adapter": true, "mh_adapter": false, "is_parallel": true, "reduction_factor": 2}
             ]}"#,
-            30 * 768 + 801 * 768 + 32 + 801 * 12 * 2 * 768 + 7_091_712,
+            30 * 768 + 8 * 769 + 9 * 12 * 2 * 768 + 7_091_712,
         ),
         (r#"{"mh_adapter": false, "output_adapter": true, "original_ln_before": true}"#, 894_528),
         (r#"{"mh_adapter": true, "output_adapter": true}"#, 1_789_056),
