@@ -117,6 +117,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) layer_decay: Option<f64>,
 
+    /// How many times as fast as the rest the matrix B of a LoRA learns: LoRA+, whose paper has 16
+    #[arg(long, value_name = "TIMES")]
+    pub(crate) lora_up: Option<f64>,
+
     /// Compute activations of layers again in the place of keeping them: less memory, a third more time
     #[arg(long)]
     pub(crate) recompute: bool,

@@ -240,9 +240,9 @@ impl<'a> Session<'a> {
         config.recompute_layers = args.recompute;
         config.unfreeze_every = args.unfreeze_every;
         config.averaging = args.averaging.map(AveragingConfig::new);
-        if let Some(decay) = args.layer_decay {
-            config = config.with_rate_factors(RateFactors::default().with_layer_decay(decay));
-        }
+        let mut factors = RateFactors::default();
+        (factors.layer_decay, factors.lora_up) = (args.layer_decay, args.lora_up);
+        config = config.with_rate_factors(factors);
         let checkpoints = args.out.join("checkpoints");
         if checkpoints.exists() && !args.resume {
             return Err(format!(

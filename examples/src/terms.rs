@@ -88,3 +88,43 @@ fn opened(file: &Path, purpose: Purpose) -> Outcome<Permit> {
     let permit = terms.open(purpose, Policy::today());
     Ok(permit.map_err(|error| format!("{}: {error}", file.display()))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use isogloss::governance::Consent;
+
+    use super::*;
+
+    #[test]
+    fn terms_go_with_an_adapter_and_refuse_it_once_they_do() {
+        let dir = std::env::temp_dir().join(format!("isogloss-terms-{}", std::process::id()));
+        let adapter = dir.join("adapter");
+        fs::create_dir_all(&adapter).unwrap();
+        let given = dir.join("given.toml");
+        let purposes = [Purpose::Train, Purpose::Evaluate];
+        let terms = Terms::new("CC-BY-4.0").with_consent(Consent::Given).with_purposes(purposes);
+        terms.to_toml_file(&given).unwrap();
+        let text = TextTerms::open(&given).unwrap();
+        let provenance = text.provenance(None, Path::new("sw.txt"), 7);
+        assert_eq!(provenance.entries[0].source, "sw.txt");
+        let card = text.beside(AdapterCard::default(), &provenance, &dir.join("made.toml"));
+        for (from, name) in card.unwrap().beside {
+            fs::copy(from, adapter.join(name)).unwrap();
+        }
+        check_terms(&adapter, Purpose::Evaluate).unwrap();
+        assert_eq!(with_terms_of(&adapter, AdapterCard::default()).beside.len(), 2);
+        let error = check_terms(&adapter, Purpose::Redistribute).unwrap_err().to_string();
+        assert!(error.contains("terms.toml") && error.contains("purposes"), "{error}");
+        let withdrawn = terms.with_consent(Consent::Withdrawn);
+        withdrawn.to_toml_file(&adapter.join(TERMS)).unwrap();
+        let error = check_terms(&adapter, Purpose::Evaluate).unwrap_err().to_string();
+        assert!(error.contains("`consent` is withdrawn"), "{error}");
+        withdrawn.to_toml_file(&given).unwrap();
+        assert!(TextTerms::open(&given).is_err());
+        // One that says nothing is let through.
+        check_terms(&dir, Purpose::Evaluate).unwrap();
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -4,13 +4,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 
-use crate::bottleneck::Bottleneck;
-use crate::embedding::EmbeddingLora;
 use crate::held::{About, Held};
-use crate::invertible::Invertible;
-use crate::linear::LinearAdapter;
-use crate::prefix::PrefixTuning;
-use crate::prompt::Prompt;
 use crate::slot::Slot;
 use crate::{
     Composition, EmbeddingSite, ForeignNames, FullParameters, InvertibleSite, LinearSite,
@@ -101,12 +95,7 @@ impl SiteMut<'_> {
     pub(crate) fn clear(&mut self) {
         match self {
             Self::Residual(site) => site.clear(),
-            Self::Linear(site) => site.adapters = Held::new(),
-            Self::Invertible(site) => site.adapters = Held::new(),
-            Self::Embedding(site) => site.adapters = Held::new(),
-            Self::Prefix(site) => site.adapters = Held::new(),
-            Self::Prompt(site) => site.adapters = Held::new(),
-            Self::Full(full) => full.clear(),
+            site => held!(site, held => *held = Held::new(), full => full.clear()),
         }
     }
 
@@ -120,59 +109,36 @@ impl SiteMut<'_> {
 
     /// The parameters of an adapter, with their names in files behind that of the module.
     pub(crate) fn slots(&mut self, name: &str) -> Vec<(String, Slot<'_>)> {
-        match self {
-            Self::Linear(site) => {
-                let slots = site.adapters.get_mut(name).map(LinearAdapter::slots);
-                let slots = slots.into_iter().flatten();
-                slots.map(|(name, slot)| (name.to_owned(), slot)).collect()
-            }
-            Self::Residual(site) => {
-                site.adapters.get_mut(name).map(Bottleneck::slots).unwrap_or_default()
-            }
-            Self::Invertible(site) => {
-                site.adapters.get_mut(name).map(Invertible::slots).unwrap_or_default()
-            }
-            Self::Embedding(site) => {
-                site.adapters.get_mut(name).map(EmbeddingLora::slots).unwrap_or_default()
-            }
-            Self::Prefix(site) => {
-                site.adapters.get_mut(name).map(PrefixTuning::slots).unwrap_or_default()
-            }
-            Self::Prompt(site) => {
-                site.adapters.get_mut(name).map(Prompt::slots).unwrap_or_default()
-            }
-            Self::Full(_) => Vec::new(),
-        }
+        held!(
+            self,
+            held => match held.get_mut(name) {
+                Some(adapter) => adapter.slots(),
+                None => Vec::new(),
+            },
+            _full => Vec::new()
+        )
     }
 
     /// How many numbers an adapter has here, and the norm of its update.
     pub(crate) fn size_and_norm(&mut self, name: &str) -> Option<(usize, f64)> {
+        if let Self::Linear(site) = self {
+            let adapter = site.adapters.adapter(site.adapters.position(name)?);
+            return Some((adapter.num_params(), adapter.update_norm(site)));
+        }
+        macro_rules! of {
+            ($site:expr) => {{
+                let adapter = $site.adapters.adapter($site.adapters.position(name)?);
+                Some((adapter.num_params(), adapter.update_norm()))
+            }};
+        }
         match self {
-            Self::Linear(site) => {
-                let adapter = site.adapters.adapter(site.adapters.position(name)?);
-                Some((adapter.num_params(), adapter.update_norm(site)))
-            }
-            Self::Residual(site) => {
-                let adapter = site.adapters.adapter(site.adapters.position(name)?);
-                Some((adapter.num_params(), adapter.update_norm()))
-            }
-            Self::Invertible(site) => {
-                let adapter = site.adapters.adapter(site.adapters.position(name)?);
-                Some((adapter.num_params(), adapter.update_norm()))
-            }
-            Self::Embedding(site) => {
-                let adapter = site.adapters.adapter(site.adapters.position(name)?);
-                Some((adapter.num_params(), adapter.update_norm()))
-            }
-            Self::Prefix(site) => {
-                let adapter = site.adapters.adapter(site.adapters.position(name)?);
-                Some((adapter.num_params(), adapter.update_norm()))
-            }
-            Self::Prompt(site) => {
-                let adapter = site.adapters.adapter(site.adapters.position(name)?);
-                Some((adapter.num_params(), adapter.update_norm()))
-            }
-            Self::Full(_) => None,
+            Self::Residual(site) => of!(site),
+            Self::Invertible(site) => of!(site),
+            Self::Embedding(site) => of!(site),
+            Self::Prefix(site) => of!(site),
+            Self::Prompt(site) => of!(site),
+            // The first is above.
+            Self::Linear(_) | Self::Full(_) => None,
         }
     }
 }

@@ -48,7 +48,7 @@ pub use full::FullParameters;
 pub use fusion::{FusionConfig, attach_fusion, fusion_penalty, load_fusion, save_fusion};
 pub use host::{AdapterHost, SiteMut};
 pub use invertible::InvertibleSite;
-pub use linear::LinearSite;
+pub use linear::{LinearSite, is_lora_b};
 pub use merge::{MergeReport, merge};
 pub use names::ForeignNames;
 pub use penalty::penalty;

@@ -47,6 +47,10 @@ pub fn merge<H: AdapterHost + Module>(mut host: H) -> Result<(H, MergeReport), A
         if fault.is_some() {
             return;
         }
+        if let Some(why) = unmergeable(&site) {
+            fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
+            return;
+        }
         match site {
             SiteMut::Linear(site) if !site.adapters.node().is_empty() => {
                 let before = probe(site);
@@ -61,26 +65,6 @@ pub fn merge<H: AdapterHost + Module>(mut host: H) -> Result<(H, MergeReport), A
                     fault = Some(AdapterError::Inexact { site: path.to_owned(), share });
                 }
             }
-            SiteMut::Residual(site) if !site.is_idle() => {
-                let why = "a bottleneck adapter";
-                fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
-            }
-            SiteMut::Invertible(site) if !site.adapters.node().is_empty() => {
-                let why = "an invertible adapter";
-                fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
-            }
-            SiteMut::Embedding(site) if !site.adapters.node().is_empty() => {
-                let why = "an adapter of a table that a head may share";
-                fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
-            }
-            SiteMut::Prefix(site) if !site.adapters.node().is_empty() => {
-                let why = "a prefix";
-                fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
-            }
-            SiteMut::Prompt(site) if !site.adapters.node().is_empty() => {
-                let why = "a prompt";
-                fault = Some(AdapterError::NotMergeable { site: path.to_owned(), why });
-            }
             // It is asked below what was trained before.
             SiteMut::Full(full) => full.forget_adapters(),
             mut other => other.clear(),
@@ -90,6 +74,21 @@ pub fn merge<H: AdapterHost + Module>(mut host: H) -> Result<(H, MergeReport), A
         Some(fault) => Err(fault),
         None => Ok((thawed(host), MergeReport { merged, dropped, error })),
     }
+}
+
+/// What acts at a site that is no layer.
+fn unmergeable(site: &SiteMut<'_>) -> Option<&'static str> {
+    let (is_idle, why) = match site {
+        SiteMut::Residual(site) => (site.is_idle(), "a bottleneck adapter"),
+        SiteMut::Invertible(site) => (site.adapters.node().is_empty(), "an invertible adapter"),
+        SiteMut::Embedding(site) => {
+            (site.adapters.node().is_empty(), "an adapter of a table that a head may share")
+        }
+        SiteMut::Prefix(site) => (site.adapters.node().is_empty(), "a prefix"),
+        SiteMut::Prompt(site) => (site.adapters.node().is_empty(), "a prompt"),
+        SiteMut::Linear(_) | SiteMut::Full(_) => return None,
+    };
+    (!is_idle).then_some(why)
 }
 
 /// What a layer makes of a few rows that have no pattern.

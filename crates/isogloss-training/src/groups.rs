@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
+use isogloss_peft::is_lora_b;
 
 use crate::adamw::AdamW;
 use crate::{AdamWSettings, RateFactors};
@@ -78,12 +79,18 @@ pub(crate) fn rules<M: Module>(model: &M, factors: &RateFactors) -> BTreeMap<u64
             layer(path).map_or(layers + 1, |layer| layer + 1)
         };
         let below = u32::try_from(layers + 1 - depth).unwrap_or(u32::MAX);
-        let is_up = path.ends_with(".lora.b");
-        let lora = if is_up { factors.lora_up.unwrap_or(1.0) } else { 1.0 };
+        let lora = if is_lora_b(path) { factors.lora_up.unwrap_or(1.0) } else { 1.0 };
         let factor = factors.layer_decay.unwrap_or(1.0).powf(f64::from(below)) * lora;
         Rule { factor, decays, below }
     };
     paths.all.iter().map(|(id, path)| (id.val(), rule(path))).collect()
+}
+
+/// Whether a LoRA learns, of which the matrix B could have a rate of its own.
+pub(crate) fn has_lora<M: Module>(model: &M) -> bool {
+    let mut paths = Paths::default();
+    model.visit(&mut paths);
+    paths.all.iter().any(|(_, path)| is_lora_b(path))
 }
 
 /// Which layer a parameter is of, counted from 0, by the path `…layers.N.…`.

@@ -83,6 +83,9 @@ impl<M: Module> Trainer<M> {
         if rules.is_empty() {
             return Err(TrainingError::Nothing { what: "trainable parameter" });
         }
+        if config.rate_factors.lora_up.is_some() && !groups::has_lora(&model) {
+            return Err(TrainingError::Nothing { what: "LoRA that learns, for `lora_up`" });
+        }
         Ok(Self {
             optimizer: groups::optimizer(config.optimizer, &rules),
             tables: Tables::default(),

@@ -176,6 +176,17 @@ impl Lora {
     }
 }
 
+/// Whether the parameter at a path of a model is the matrix B of a LoRA on a linear layer, which learns faster than A
+/// in LoRA+.
+///
+/// # Source
+///
+/// Hayou et al. (2024), "LoRA+", <https://arxiv.org/abs/2402.12354>.
+pub fn is_lora_b(path: &str) -> bool {
+    // As the derive of Burn spells it: the variant of the adapter, then the field.
+    path.ends_with(".Lora.b")
+}
+
 /// `‖s A B‖`, from the products of the narrow matrices with themselves.
 pub(crate) fn norm_of_product(a: Tensor<2>, b: Tensor<2>, scale: f64) -> f64 {
     let gram = a.clone().transpose().matmul(a) * b.clone().matmul(b.transpose());

@@ -16,6 +16,7 @@ pub(crate) use adalora::AdaLora;
 pub(crate) use ia3::Ia3;
 pub(crate) use loha::LoHa;
 pub(crate) use lokr::LoKr;
+pub use lora::is_lora_b;
 pub(crate) use lora::{Lora, norm_of_product};
 pub(crate) use vera::{Projections, Vera};
 
@@ -356,8 +357,9 @@ impl LinearAdapter {
     }
 
     /// Its parameters, with what follows the name of the module in a file.
-    pub(crate) fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
-        each!(self, adapter => adapter.slots())
+    pub(crate) fn slots(&mut self) -> Vec<(String, Slot<'_>)> {
+        let slots = each!(self, adapter => adapter.slots());
+        slots.into_iter().map(|(name, slot)| (name.to_owned(), slot)).collect()
     }
 
     /// The part of an [orthogonal penalty](crate::penalty) that it has, of two matrices.

@@ -5,13 +5,14 @@ use std::path::Path;
 use burn::tensor::Tensor;
 use isogloss_core::{Progress, Seed};
 use isogloss_peft::{
-    AdaLoraConfig, AdapterCard, AdapterConfig, AdapterError, BottleneckConfig, PrefixConfig,
-    PromptConfig, RankAllocation, activate, adapters, attach, penalty, save_adapter, skip_layers,
+    AdaLoraConfig, AdapterCard, AdapterConfig, AdapterError, BottleneckConfig, LoraConfig,
+    PrefixConfig, PromptConfig, RankAllocation, activate, adapters, attach, penalty, save_adapter,
+    skip_layers,
 };
 use isogloss_testing::device;
 use isogloss_training::{
-    AdapterObjective, LearningRateConfig, ObjectiveTask, Outcome, StopFlag, Task, TrainedRun,
-    Trainer, TrainingConfig,
+    AdapterObjective, Decay, LearningRateConfig, ObjectiveTask, Outcome, RateFactors, StopFlag,
+    Task, TrainedRun, Trainer, TrainingConfig, TrainingError,
 };
 use isogloss_transformer::{LossValue, MaskedLanguageModel, MlmBatch, MlmObjective, Objective};
 
@@ -178,4 +179,49 @@ fn what_stands_before_tokens_learns() {
         let losses: Vec<f64> = run.validation.iter().map(|record| record.loss).collect();
         assert!(losses[2] < losses[0] - 0.002, "{config:?}: {losses:?}");
     }
+}
+
+/// How far any number of B moved in a step from zero.
+fn moved(lora_up: Option<f64>, target: &str) -> Result<f32, TrainingError> {
+    let device = device().autodiff();
+    let config = AdapterConfig::Lora(LoraConfig::new(2).with_target(target));
+    let mut factors = RateFactors::default();
+    factors.lora_up = lora_up;
+    let training = TrainingConfig::new(1)
+        .with_learning_rate(LearningRateConfig::new(1e-3).with_decay(Decay::Constant))
+        .with_rate_factors(factors);
+    let task: Box<dyn Task<MaskedLanguageModel>> =
+        Box::new(ObjectiveTask::new("mlm", MlmObjective, mlm(0.3)));
+    let trainer = Trainer::try_new(training, model(&config), vec![(task, 1.0)], &device)?;
+    let run = trainer.run(&StopFlag::new(), &())?;
+    let report = adapters(&run.model);
+    assert!(report.adapters[0].norm() > 0.0);
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().join("it");
+    save_adapter(&run.model, "it", &AdapterCard::default(), &dir).unwrap();
+    let bytes = std::fs::read(dir.join("adapter_model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let of_b = file.iter().filter(|(name, _)| name.ends_with("lora_B.weight"));
+    let numbers = of_b.flat_map(|(_, view)| {
+        let four = view.data().chunks_exact(4);
+        four.map(|it| f32::from_le_bytes(it.try_into().unwrap()).abs()).collect::<Vec<_>>()
+    });
+    Ok(numbers.fold(0.0, f32::max))
+}
+
+#[test]
+fn the_matrix_b_of_a_lora_learns_faster_where_that_is_asked_for() {
+    let _turn = turn();
+    let [plain, faster] = [None, Some(16.0)].map(|up| moved(up, ".*(query|value)").unwrap());
+    // A first step of AdamW is one of the rate.
+    assert!((faster / plain - 16.0).abs() < 0.01, "{plain} {faster}");
+    // Not of a model without: that it would change nothing is an error.
+    let device = device().autodiff();
+    let config =
+        TrainingConfig::new(1).with_rate_factors(RateFactors::default().with_lora_up(16.0));
+    let task: Box<dyn Task<MaskedLanguageModel>> =
+        Box::new(ObjectiveTask::new("mlm", MlmObjective, mlm(0.3)));
+    let other = model(&AdapterConfig::Bottleneck(BottleneckConfig::new(4)));
+    let error = Trainer::try_new(config, other, vec![(task, 1.0)], &device).unwrap_err();
+    assert!(error.to_string().contains("LoRA that learns"), "{error}");
 }
