@@ -48,6 +48,17 @@ pub enum EvaluationError {
         expected: &'static str,
     },
 
+    /// A vocabulary could not take a text apart.
+    #[error("tokenizer `{tokenizer}` fails on `{text}`: {reason}")]
+    Tokenizer {
+        /// The tokeniser.
+        tokenizer: String,
+        /// The text.
+        text: String,
+        /// What it says.
+        reason: String,
+    },
+
     /// A table has a row of another length than its head.
     #[error("table `{table}`, row {row}: {found} cells, expected {expected}")]
     Row {

@@ -6,14 +6,17 @@ mod correlation;
 mod entities;
 mod error;
 mod estimate;
+mod generation;
 mod language_model;
 mod metric;
+mod numpy_random;
 mod palette;
 mod plot;
 mod report;
 mod report_html;
 mod report_text;
 mod retrieval;
+mod whitespace;
 
 pub use bootstrap::{BootstrapConfig, PairedDifference};
 pub use classification::{ClassScore, ClassificationReport, MacroF1, Prediction};
@@ -21,6 +24,11 @@ pub use correlation::{Pearson, Spearman};
 pub use entities::{Entity, EntityScore, entities};
 pub use error::EvaluationError;
 pub use estimate::Estimate;
+pub use generation::{
+    Bleu, BleuDetail, BleuTokenizer, Chrf, Comparison, GenerationMetric, PairedScore, PairedTest,
+    PieceTokenizer, Precision, References, Resampled, Resampling, SegmentScorer, SegmentStatistics,
+    Signature, SignatureKey, Smoothing, Ter,
+};
 pub use isogloss_mining::EmbeddingMatrix;
 pub use language_model::{MaskedToken, PseudoPerplexity};
 pub use metric::{Mean, Metric, RatioOfSums};

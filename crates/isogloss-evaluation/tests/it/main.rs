@@ -2,5 +2,6 @@
 
 mod bootstrap;
 mod entities;
+mod generation;
 mod report;
 mod scores;
