@@ -183,17 +183,14 @@ impl Bleu {
             if self.effective_order {
                 order_count = place + 1;
             }
-            *value = if correct != 0.0 {
-                round(round(100.0 * correct) / total)
-            } else {
-                match self.smoothing {
-                    Smoothing::Exp => {
-                        halvings *= 2.0;
-                        round(100.0 / round(halvings * total))
-                    }
-                    Smoothing::Floor(count) => round(round(100.0 * count) / total),
-                    Smoothing::None | Smoothing::AddK(_) => 0.0,
+            *value = match self.smoothing {
+                _ if correct > 0.0 => round(round(100.0 * correct) / total),
+                Smoothing::Exp => {
+                    halvings *= 2.0;
+                    round(100.0 / round(halvings * total))
                 }
+                Smoothing::Floor(count) => round(round(100.0 * count) / total),
+                Smoothing::None | Smoothing::AddK(_) => 0.0,
             };
         }
         let log = |p: &f64| if *p == 0.0 { LOG_OF_ZERO } else { p.ln() };

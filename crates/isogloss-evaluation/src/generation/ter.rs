@@ -38,6 +38,7 @@ use crate::whitespace::{is_python_space, python_split};
 /// # Ok::<(), isogloss_evaluation::EvaluationError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of Tercom, by its name")]
 #[non_exhaustive]
 pub struct Ter {
     /// Whether punctuation is split from words. Default: no.
@@ -80,7 +81,7 @@ impl Ter {
     /// The words of a text, as TER sees them.
     pub fn words(&self, text: &str) -> Vec<String> {
         let mut text = text.trim_end_matches(is_python_space).to_owned();
-        tercom::tokenize(self, &mut text, &mut String::new());
+        tercom::tokenize(*self, &mut text, &mut String::new());
         python_split(&text).map(str::to_owned).collect()
     }
 
@@ -108,14 +109,14 @@ impl GenerationMetric for Ter {
             let texts = references.iter().chain(hypotheses).copied();
             let mut references_left = references.len();
             let words = buffer.fill(texts, |text, scratch| {
-                tercom::tokenize(self, text, scratch);
+                tercom::tokenize(*self, text, scratch);
                 if references_left > 0 {
                     references_left -= 1;
                     if self.normalized || self.no_punct {
                         // sacrebleu does so to references twice, which parts marks that share a neighbour.
                         let words: Vec<_> = python_split(text).collect();
                         *text = words.join(" ");
-                        tercom::tokenize(self, text, scratch);
+                        tercom::tokenize(*self, text, scratch);
                     }
                 }
                 Ok(())

@@ -6,7 +6,7 @@ use super::separate::{
 use super::ter::Ter;
 
 /// A text whose words stand between white space, in the place of `text`, as sacrebleu's `TercomTokenizer` makes it.
-pub(super) fn tokenize(ter: &Ter, text: &mut String, scratch: &mut String) {
+pub(super) fn tokenize(ter: Ter, text: &mut String, scratch: &mut String) {
     if text.is_empty() {
         return;
     }
@@ -23,7 +23,7 @@ pub(super) fn tokenize(ter: &Ter, text: &mut String, scratch: &mut String) {
     }
     if ter.no_punct {
         let is_mark = |c| matches!(c, '.' | ',' | '?' | ':' | ';' | '!' | '"' | '(' | ')');
-        text.retain(|c| !is_mark(c) && !(ter.asian_support && is_asian_mark(c)));
+        text.retain(|c| !(is_mark(c) || ter.asian_support && is_asian_mark(c)));
     }
 }
 

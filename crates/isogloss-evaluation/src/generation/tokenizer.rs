@@ -178,16 +178,16 @@ impl BleuTokenizer {
             }
             Self::International => {
                 step(text, scratch, |text, out| {
-                    unless_after_digit(text, out, is_number, is_punctuation)
+                    unless_after_digit(text, out, is_number, is_punctuation);
                 });
                 step(text, scratch, |text, out| {
-                    unless_before_digit(text, out, is_number, is_punctuation)
+                    unless_before_digit(text, out, is_number, is_punctuation);
                 });
                 step(text, scratch, |text, out| each(text, out, is_symbol));
             }
             Self::Chinese => {
                 step(text, scratch, |text, out| {
-                    each(text.trim_matches(is_python_space), out, is_chinese)
+                    each(text.trim_matches(is_python_space), out, is_chinese);
                 });
                 western(text, scratch);
             }

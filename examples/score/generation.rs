@@ -1,0 +1,192 @@
+//! Translations beside references.
+
+use std::path::Path;
+
+use isogloss::evaluation::{
+    Block, Cell, Comparison, Estimate, GenerationMetric, PairedScore, References, Report,
+    Resampled, Section, SegmentStatistics, Table,
+};
+use isogloss_examples::Outcome;
+use serde::Serialize;
+
+use crate::MetricArg;
+use crate::generation_args::GenerationArgs;
+use crate::lines::Lines;
+
+/// One metric of one system, and where there is another, of both.
+#[derive(Serialize)]
+struct Scored {
+    name: String,
+    score: f64,
+    signature: String,
+    #[serde(flatten)]
+    interval: Option<Interval>,
+    #[serde(flatten)]
+    compared: Option<Compared>,
+}
+
+#[derive(Serialize)]
+struct Interval {
+    /// The mean score of the resamples.
+    mean: f64,
+    /// Half the width of the interval of 95 %.
+    ci: f64,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    /// Of `score` being another than that of the other system by chance.
+    p_value: f64,
+    /// Both systems score the same on every segment, so that the p-value means nothing.
+    identical: bool,
+    system: String,
+    with: Other,
+}
+
+#[derive(Serialize)]
+struct Other {
+    system: String,
+    score: f64,
+    #[serde(flatten)]
+    interval: Option<Interval>,
+}
+
+impl Interval {
+    fn of(resampled: &Resampled) -> Option<Self> {
+        resampled.mean.zip(resampled.ci).map(|(mean, ci)| Self { mean, ci })
+    }
+}
+
+pub(crate) fn score(metrics: &[MetricArg], args: &GenerationArgs, json: bool) -> Outcome<String> {
+    let Some(path) = &args.hyp else {
+        return Err("--hyp is missing: the file of a system's outputs".into());
+    };
+    if args.references.is_empty() {
+        return Err("--ref is missing: the file of references".into());
+    }
+    let hypotheses = Lines::read(path)?;
+    let beside = |path: &std::path::PathBuf| Lines::read_beside(path, &hypotheses);
+    let references = args.references.iter().map(beside).collect::<Outcome<Vec<_>>>()?;
+    let others = args.paired.iter().map(beside).collect::<Outcome<Vec<_>>>()?;
+    if !args.allow_empty_references {
+        for Lines { path, lines } in &references {
+            if let Some(line) = lines.iter().position(|line| line.trim().is_empty()) {
+                let path = path.display();
+                return Err(format!(
+                    "{path}, line {}: an empty reference; --allow-empty-references scores it as one",
+                    line + 1
+                )
+                .into());
+            }
+        }
+    }
+    let streams: Vec<_> = references.iter().map(Lines::texts).collect();
+    let references = References::try_new(&streams.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+
+    let metrics = metrics.iter().map(|metric| args.metric(*metric)).collect::<Outcome<Vec<_>>>()?;
+    let systems: Vec<_> = [&hypotheses].into_iter().chain(&others).map(Lines::texts).collect();
+    let systems: Vec<_> = systems.iter().map(Vec::as_slice).collect();
+    let statistics: Vec<Vec<SegmentStatistics>> = metrics
+        .iter()
+        .map(|metric| metric.statistics(&systems, &references))
+        .collect::<Result<_, _>>()?;
+
+    let resampling = args.resampling();
+    let mut scored = Vec::new();
+    for (place, other) in others.iter().enumerate() {
+        let comparisons: Vec<Comparison<'_>> = metrics
+            .iter()
+            .zip(&statistics)
+            .map(|(metric, systems)| (&**metric, &systems[0], &systems[place + 1]))
+            .collect();
+        for (metric, compared) in metrics.iter().zip(resampling.paired(&comparisons)?) {
+            let signature = resampling.signature(&**metric, &references).to_string();
+            scored.push(Scored::of_two(&**metric, signature, &compared, [path, &other.path]));
+        }
+    }
+    if others.is_empty() {
+        let with_intervals = if json { args.confidence } else { !args.no_intervals };
+        let alone: Vec<(&dyn GenerationMetric, &SegmentStatistics)> = metrics
+            .iter()
+            .zip(&statistics)
+            .map(|(metric, systems)| (&**metric, &systems[0]))
+            .collect();
+        let bootstrap = args.bootstrap();
+        let intervals = if with_intervals { bootstrap.confidence(&alone)? } else { Vec::new() };
+        for (place, (metric, segments)) in alone.into_iter().enumerate() {
+            let interval = intervals.get(place).and_then(Interval::of);
+            let signature = match interval {
+                Some(_) => bootstrap.signature(metric, &references),
+                None => metric.signature(&references),
+            };
+            let (name, score) = (metric.name(), metric.corpus_score(segments));
+            scored.push(Scored {
+                name,
+                score,
+                signature: signature.to_string(),
+                interval,
+                compared: None,
+            });
+        }
+    }
+    if json {
+        Ok(serde_json::to_string_pretty(&scored)? + "\n")
+    } else {
+        table(&scored, hypotheses.lines.len())
+    }
+}
+
+impl Scored {
+    fn of_two(
+        metric: &dyn GenerationMetric,
+        signature: String,
+        compared: &PairedScore,
+        [system, other]: [&Path; 2],
+    ) -> Self {
+        let PairedScore { baseline, system: second, p_value, identical, .. } = compared;
+        let with = Other {
+            system: other.display().to_string(),
+            score: second.score,
+            interval: Interval::of(second),
+        };
+        let system = system.display().to_string();
+        Self {
+            name: metric.name(),
+            score: baseline.score,
+            signature,
+            interval: Interval::of(baseline),
+            compared: Some(Compared { p_value: *p_value, identical: *identical, system, with }),
+        }
+    }
+}
+
+/// What a person reads.
+fn table(scored: &[Scored], segments: usize) -> Outcome<String> {
+    let cell = |score: f64, interval: &Option<Interval>| match interval {
+        // The interval lies round the mean of the resamples, not round the score.
+        Some(Interval { mean, ci }) => {
+            Cell::from(Estimate::new(score, [mean - ci, mean + ci], segments))
+        }
+        None => Cell::from(score),
+    };
+    let mut scores = Table::new("Scores, in percent", &["metric", "score", "the other", "p-value"]);
+    let mut section = Section::new("Scores");
+    for Scored { name, score, interval, compared, .. } in scored {
+        let [other, p_value] = match compared {
+            None => ["".into(), "".into()],
+            Some(Compared { identical: true, with, .. }) => {
+                [cell(with.score, &with.interval), "identical outputs, not tested".into()]
+            }
+            Some(Compared { p_value, with, .. }) => {
+                [cell(with.score, &with.interval), format!("{p_value:.4}").into()]
+            }
+        };
+        scores = scores.with_row([name.as_str().into(), cell(*score, interval), other, p_value]);
+    }
+    section = section.with_block(Block::Table(scores));
+    for Scored { name, signature, .. } in scored {
+        section = section.with_paragraph(format!("{name}: {signature}"));
+    }
+    let report = Report::new("Scores", format!("{segments} segments")).with_section(section);
+    Ok(report.to_text()?)
+}
