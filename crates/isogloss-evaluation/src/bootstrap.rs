@@ -11,8 +11,8 @@ use crate::{Estimate, EvaluationError, Interval, Metric, bca_interval, percentil
 /// # Source
 ///
 /// Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13 (the percentile
-/// interval); [`bca_interval`] has that of the other. Paired: Koehn (2004), "Statistical Significance Tests for Machine Translation
-/// Evaluation", <https://aclanthology.org/W04-3250>.
+/// interval); that of the other is with [`bca_interval`]. Paired: Koehn (2004), "Statistical
+/// Significance Tests for Machine Translation Evaluation", <https://aclanthology.org/W04-3250>.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -125,6 +125,9 @@ impl BootstrapConfig {
         score: impl Fn(&[usize]) -> Option<f64>,
     ) -> Result<(Estimate, Vec<f64>), EvaluationError> {
         self.check()?;
+        if items == 0 {
+            return Err(EvaluationError::Empty { what });
+        }
         let mut draws: Vec<usize> = (0..items).collect();
         let value = score(&draws).ok_or(EvaluationError::Empty { what })?;
         let mut without_each = Vec::new();

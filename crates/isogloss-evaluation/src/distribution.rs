@@ -209,3 +209,21 @@ pub(crate) fn check_share(field: &'static str, share: f64) -> Result<(), Evaluat
     let (found, expected) = (share.to_string(), "a number between 0 and 1, without them");
     Err(EvaluationError::Config { field, found, expected })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_expansion_nears_the_sums_with_the_fifth_power_of_the_degrees() {
+        for probability in [0.9, 0.975, 0.999] {
+            let error = |degrees: u64| {
+                let x = normal_quantile(probability).unwrap();
+                expanded(x, degrees as f64) - student_t_quantile(probability, degrees).unwrap()
+            };
+            // Were a term wrong, the error would fall with a lower power: 16, 8, 4 or 2.
+            let fall = error(60) / error(120);
+            assert!((27.0..37.0).contains(&fall), "{probability}: {fall}");
+        }
+    }
+}

@@ -71,7 +71,11 @@ pub enum EvaluationError {
     },
 
     /// Two files that belong together part.
-    #[error("{}, line {gold_line}, and {}, line {predicted_line}: {fault}, expected the same", gold.display(), predicted.display())]
+    #[error(
+        "{}, line {gold_line}, and {}, line {predicted_line}: {fault}, expected the same",
+        gold.display(),
+        predicted.display()
+    )]
     Lines {
         /// The file of what is right.
         gold: PathBuf,

@@ -219,7 +219,7 @@ fn lenient<S: AsRef<str>>(
         }
         let prefix = tag.split_once('-').map_or(tag, |(prefix, _)| prefix);
         if is_known_only && tag != "O" && !matches!(prefix, "B" | "I" | "E" | "S") {
-            return Err((word, "`O`, or `B`, `I`, `E` or `S` with a hyphen and a type"));
+            return Err((word, "`O`, or `B`, `I`, `E` or `S`, alone or with a hyphen and a type"));
         }
     }
     Ok(entities(tags))

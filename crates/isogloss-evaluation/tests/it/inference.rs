@@ -177,6 +177,16 @@ fn bca_leaves_out_each_item_once() {
     assert_all_near(&[found.low + 1.0, found.high + 1.0], &expected, "difference");
 }
 
+struct Zero;
+
+impl Metric for Zero {
+    type Item = f64;
+
+    fn aggregate(&self, _: &mut dyn Iterator<Item = &f64>) -> Option<f64> {
+        Some(0.0)
+    }
+}
+
 #[test]
 fn intervals_that_are_not_defined_say_why() {
     let bca = BootstrapConfig::new(Seed::new(1)).with_interval(Interval::Bca);
@@ -191,6 +201,8 @@ fn intervals_that_are_not_defined_say_why() {
     );
     let fault = bca_interval(&[2.0, 3.0], 1.0, &[0.9, 1.1], 0.95).unwrap_err().to_string();
     assert!(fault.contains("all resamples score higher"), "{fault}");
+    // A metric with a value for nothing does not make an interval of nothing.
+    assert!(BootstrapConfig::new(Seed::new(1)).estimate(&Zero, &[]).is_err());
     assert!(percentile_interval(&[], 0.95).is_err());
     assert!(percentile_interval(&[1.0, f64::NAN], 0.95).is_err());
     assert!(percentile_interval(&[1.0], 1.0).is_err());

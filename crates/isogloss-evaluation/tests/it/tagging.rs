@@ -144,7 +144,7 @@ fn tags_that_a_reading_lacks_are_named() {
     );
     assert_eq!(
         fault(TagReading::Known),
-        "predicted sentence 1, word 1: tag `L-PER`, expected `O`, or `B`, `I`, `E` or `S` with a hyphen and a type",
+        "predicted sentence 1, word 1: tag `L-PER`, expected `O`, or `B`, `I`, `E` or `S`, alone or with a hyphen and a type",
     );
     assert!(TaggingReport::try_new(&pairs, TagReading::Lenient).is_ok());
     assert_eq!(
