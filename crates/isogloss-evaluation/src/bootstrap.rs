@@ -4,15 +4,15 @@ use isogloss_core::Seed;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::{Estimate, EvaluationError, Metric};
+use crate::{Estimate, EvaluationError, Interval, Metric, bca_interval, percentile_interval};
 
 /// How often to resample, and how wide an interval is.
 ///
 /// # Source
 ///
 /// Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13 (the percentile
-/// interval). Paired: Koehn (2004), "Statistical Significance Tests for Machine Translation
-/// Evaluation", <https://aclanthology.org/W04-3250>.
+/// interval); that of the other is with [`bca_interval`]. Paired: Koehn (2004), "Statistical
+/// Significance Tests for Machine Translation Evaluation", <https://aclanthology.org/W04-3250>.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -23,6 +23,9 @@ pub struct BootstrapConfig {
     pub level: f64,
     /// The seed of the resamples; systems that are compared must share it.
     pub seed: Seed,
+    /// How the scores of resamples become an interval. Default: [`Interval::Percentile`].
+    #[serde(default)]
+    pub interval: Interval,
 }
 
 /// How much better one system is than another on the same items.
@@ -39,7 +42,7 @@ pub struct PairedDifference {
 impl BootstrapConfig {
     /// A thousand resamples and an interval of 95 %.
     pub fn new(seed: Seed) -> Self {
-        Self { resamples: 1_000, level: 0.95, seed }
+        Self { resamples: 1_000, level: 0.95, seed, interval: Interval::Percentile }
     }
 
     /// Sets the number of resamples.
@@ -49,26 +52,35 @@ impl BootstrapConfig {
         self
     }
 
-    /// The score of all items, with the percentile interval of the scores of resamples.
+    /// Sets the share of resamples inside the interval.
+    #[must_use]
+    pub fn with_level(mut self, level: f64) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets how the scores of resamples become an interval.
+    #[must_use]
+    pub fn with_interval(mut self, interval: Interval) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// The score of all items, with the interval of the scores of resamples.
     ///
     /// # Errors
     ///
     /// [`EvaluationError::Empty`] without items or where the metric has no value on them,
-    /// [`EvaluationError::Config`] for a setting out of its range.
+    /// [`EvaluationError::Config`] for a setting out of its range, [`EvaluationError::NotFinite`] where a resample has
+    /// a score that is not a number; with [`Interval::Bca`], [`EvaluationError::Undefined`] where the items have no
+    /// such interval, as where all are equal, or the metric no value without one of them.
     pub fn estimate<M: Metric>(
         &self,
         metric: &M,
         items: &[M::Item],
     ) -> Result<Estimate, EvaluationError> {
-        self.check()?;
-        let value = metric
-            .aggregate(&mut items.iter())
-            .ok_or(EvaluationError::Empty { what: "estimate" })?;
-        let mut scores = Vec::with_capacity(self.resamples);
-        self.resample(items.len(), |draws| {
-            scores.extend(metric.aggregate(&mut draws.iter().map(|draw| &items[*draw])));
-        });
-        Ok(Estimate::new(value, self.interval(&mut scores, value), items.len()))
+        let score = |draws: &[usize]| metric.aggregate(&mut draws.iter().map(|draw| &items[*draw]));
+        self.resampled("estimate", items.len(), score).map(|(estimate, _)| estimate)
     }
 
     /// The difference of two systems' scores on the same items, in the same order.
@@ -88,58 +100,64 @@ impl BootstrapConfig {
             let (found, expected) = (second.len(), first.len());
             return Err(EvaluationError::Length { what: "second system", found, expected });
         }
-        let score = |items: &[M::Item], draws: &mut dyn Iterator<Item = usize>| {
-            metric.aggregate(&mut draws.map(|draw| &items[draw]))
-        };
-        let all = 0..first.len();
-        let value = score(first, &mut all.clone())
-            .zip(score(second, &mut all.clone()))
-            .map(|(first, second)| first - second)
-            .ok_or(EvaluationError::Empty { what: "paired difference" })?;
-        let mut differences = Vec::with_capacity(self.resamples);
-        self.resample(first.len(), |draws| {
-            let first = score(first, &mut draws.iter().copied());
-            let second = score(second, &mut draws.iter().copied());
-            differences.extend(first.zip(second).map(|(first, second)| first - second));
-        });
+        let (difference, differences) =
+            self.resampled("paired difference", first.len(), |draws| {
+                let score = |items: &[M::Item]| {
+                    metric.aggregate(&mut draws.iter().map(|draw| &items[*draw]))
+                };
+                score(first).zip(score(second)).map(|(first, second)| first - second)
+            })?;
+        let value = difference.value;
         let contrary = differences.iter().filter(|d| **d * value.signum() <= 0.0).count();
         let p_value = if value == 0.0 || differences.is_empty() {
             1.0
         } else {
             (2.0 * contrary as f64 / differences.len() as f64).min(1.0)
         };
-        let interval = self.interval(&mut differences, value);
-        Ok(PairedDifference { difference: Estimate::new(value, interval, first.len()), p_value })
+        Ok(PairedDifference { difference, p_value })
     }
 
-    fn resample(&self, items: usize, mut each: impl FnMut(&[usize])) {
-        let mut draws = vec![0; items];
+    /// The score of all items with its interval, and the scores of resamples.
+    fn resampled(
+        &self,
+        what: &'static str,
+        items: usize,
+        score: impl Fn(&[usize]) -> Option<f64>,
+    ) -> Result<(Estimate, Vec<f64>), EvaluationError> {
+        self.check()?;
+        if items == 0 {
+            return Err(EvaluationError::Empty { what });
+        }
+        let mut draws: Vec<usize> = (0..items).collect();
+        let value = score(&draws).ok_or(EvaluationError::Empty { what })?;
+        let mut without_each = Vec::new();
+        if self.interval == Interval::Bca {
+            let mut others: Vec<usize> = (1..items).collect();
+            for item in 0..items {
+                without_each.push(score(&others).ok_or_else(|| EvaluationError::Undefined {
+                    what: "BCa interval",
+                    reason: format!("the metric has no value without item {item}"),
+                })?);
+                // The next one is left out, and this one is back.
+                if let Some(place) = others.get_mut(item) {
+                    *place = item;
+                }
+            }
+        }
+        let mut scores = Vec::with_capacity(self.resamples);
         for resample in 0..self.resamples {
             // A generator for each, so that a resample does not depend on those before it.
             let mut rng = self.seed.at(resample as u64).rng();
             draws.fill_with(|| rng.random_range(0..items));
-            each(&draws);
+            scores.extend(score(&draws));
         }
-    }
-
-    /// The ends between which the level's share of the scores lies, by linear interpolation.
-    fn interval(&self, scores: &mut [f64], value: f64) -> [f64; 2] {
-        scores.sort_by(f64::total_cmp);
-        let tail = (1.0 - self.level) / 2.0;
-        [tail, 1.0 - tail].map(|share| {
-            let place = share * scores.len().saturating_sub(1) as f64;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "at least 0 and less than the number of scores"
-            )]
-            let below = place.floor() as usize;
-            match (scores.get(below), scores.get(below + 1)) {
-                (Some(low), Some(high)) => low + (high - low) * place.fract(),
-                (Some(low), None) => *low,
-                _ => value,
-            }
-        })
+        let interval = match self.interval {
+            // Where no resample has a value, nothing is known of its spread.
+            _ if scores.is_empty() => [value; 2],
+            Interval::Percentile => percentile_interval(&scores, self.level)?,
+            Interval::Bca => bca_interval(&scores, value, &without_each, self.level)?,
+        };
+        Ok((Estimate::new(value, interval, items), scores))
     }
 
     fn check(&self) -> Result<(), EvaluationError> {

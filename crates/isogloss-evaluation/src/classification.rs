@@ -1,5 +1,11 @@
 //! Right and wrong classes.
 
+mod agreement;
+
+pub use agreement::{BalancedAccuracy, CohenKappa, Mcc, MicroF1, WeightedF1};
+
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{EvaluationError, Metric};
@@ -11,6 +17,54 @@ pub struct Prediction {
     pub predicted: usize,
     /// The right one.
     pub gold: usize,
+}
+
+impl Prediction {
+    /// The classes of items from their labels; a class is the place of its label in `labels`.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Length`] where there are not as many predictions as gold labels, [`EvaluationError::Label`]
+    /// for a label that is not in `labels`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use isogloss_evaluation::Prediction;
+    ///
+    /// let labels = ["negative", "positive"];
+    /// let items = Prediction::try_from_labels(&["positive"], &["negative"], &labels)?;
+    /// assert_eq!(items, [Prediction { predicted: 0, gold: 1 }]);
+    /// let fault = Prediction::try_from_labels(&["positive"], &["neutral"], &labels).unwrap_err();
+    /// assert!(fault.to_string().starts_with("predicted label `neutral` of item 0, expected one of"));
+    /// # Ok::<(), isogloss_evaluation::EvaluationError>(())
+    /// ```
+    pub fn try_from_labels<S: AsRef<str>>(
+        gold: &[S],
+        predicted: &[S],
+        labels: &[S],
+    ) -> Result<Vec<Self>, EvaluationError> {
+        if gold.len() != predicted.len() {
+            let (found, expected) = (predicted.len(), gold.len());
+            return Err(EvaluationError::Length { what: "predicted labels", found, expected });
+        }
+        let places: HashMap<&str, usize> =
+            labels.iter().enumerate().map(|(class, label)| (label.as_ref(), class)).collect();
+        let class = |side: &'static str, item: usize, label: &str| {
+            places.get(label).copied().ok_or_else(|| {
+                let all: Vec<String> =
+                    labels.iter().map(|label| format!("`{}`", label.as_ref())).collect();
+                let (label, expected) = (label.to_owned(), all.join(", "));
+                EvaluationError::Label { side, label, item, expected }
+            })
+        };
+        let both = gold.iter().zip(predicted).enumerate();
+        both.map(|(item, (gold, predicted))| {
+            let gold = class("gold", item, gold.as_ref())?;
+            Ok(Self { gold, predicted: class("predicted", item, predicted.as_ref())? })
+        })
+        .collect()
+    }
 }
 
 /// Precision, recall and F1 of one class.
@@ -33,7 +87,9 @@ pub struct ClassScore {
     pub support: usize,
 }
 
-/// The scores of each class, with accuracy and macro-F1.
+/// The scores of each class, with those of all.
+///
+/// Every score is that of scikit-learn 1.9.1 with `zero_division=0`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ClassificationReport {
@@ -41,6 +97,19 @@ pub struct ClassificationReport {
     pub accuracy: f64,
     /// The mean F1 of the classes that are gold or predicted somewhere.
     pub macro_f1: f64,
+    /// The F1 of all decisions together; it equals accuracy, as every item has one class.
+    pub micro_f1: f64,
+    /// The mean F1 of classes, each weighted by its support.
+    pub weighted_f1: f64,
+    /// The mean recall of the classes that are gold somewhere: [`BalancedAccuracy`].
+    pub balanced_accuracy: f64,
+    /// Balanced accuracy from chance at 0 to 1: `(x - 1/K) / (1 - 1/K)` for `K` classes that are gold somewhere; none
+    /// for one such class.
+    pub adjusted_balanced_accuracy: Option<f64>,
+    /// Matthews correlation: [`Mcc`].
+    pub mcc: f64,
+    /// Cohen's kappa: [`CohenKappa`]; none where all items are of one class on both sides.
+    pub cohen_kappa: Option<f64>,
     /// The scores of each class, by its number.
     pub classes: Vec<ClassScore>,
 }
@@ -80,6 +149,12 @@ impl ClassificationReport {
         Ok(Self {
             accuracy: ratio(right, predictions.len()),
             macro_f1: macro_f1(&counts).unwrap_or(0.0),
+            micro_f1: ratio(right, predictions.len()),
+            weighted_f1: agreement::weighted_f1(&counts).unwrap_or(0.0),
+            balanced_accuracy: agreement::balanced_accuracy(&counts).unwrap_or(0.0),
+            adjusted_balanced_accuracy: agreement::adjusted_balanced_accuracy(&counts),
+            mcc: agreement::mcc(&counts).unwrap_or(0.0),
+            cohen_kappa: agreement::cohen_kappa(&counts),
             classes,
         })
     }

@@ -1,5 +1,7 @@
 //! What can be wrong with what is to be scored or shown.
 
+use std::path::PathBuf;
+
 use isogloss_core::WriteError;
 use isogloss_mining::MiningError;
 use thiserror::Error;
@@ -56,6 +58,89 @@ pub enum EvaluationError {
         /// The text.
         text: String,
         /// What it says.
+        reason: String,
+    },
+
+    /// A file could not be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// A line of a file does not hold what it should.
+    #[error("{}, line {line}: {fault}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is at fault, and what was expected.
+        fault: String,
+    },
+
+    /// Two files that belong together part.
+    #[error(
+        "{}, line {gold_line}, and {}, line {predicted_line}: {fault}, expected the same",
+        gold.display(),
+        predicted.display()
+    )]
+    Lines {
+        /// The file of what is right.
+        gold: PathBuf,
+        /// Its line, counted from 1.
+        gold_line: usize,
+        /// The file of what was predicted.
+        predicted: PathBuf,
+        /// Its line, counted from 1.
+        predicted_line: usize,
+        /// How they differ.
+        fault: String,
+    },
+
+    /// A class has a name that is not in the set.
+    #[error("{side} label `{label}` of item {item}, expected one of {expected}")]
+    Label {
+        /// Gold or predicted.
+        side: &'static str,
+        /// The label.
+        label: String,
+        /// Its item, counted from 0.
+        item: usize,
+        /// The labels of the set.
+        expected: String,
+    },
+
+    /// A tag is none that its reading knows.
+    #[error("{sentence}, word {word}: tag `{tag}`, expected {expected}")]
+    Tag {
+        /// The sentence, counted from 0, and its side where there are two.
+        sentence: String,
+        /// The word, counted from 0.
+        word: usize,
+        /// Its tag.
+        tag: String,
+        /// What it may be.
+        expected: String,
+    },
+
+    /// Tags do not tell their scheme.
+    #[error(
+        "tags with the prefixes {prefixes} tell no scheme, expected those of IOB2, IOE2, IOBES or BILOU: name the scheme"
+    )]
+    Scheme {
+        /// The prefixes of all tags.
+        prefixes: String,
+    },
+
+    /// A number that its items do not have.
+    #[error("{what} is not defined: {reason}")]
+    Undefined {
+        /// The number.
+        what: &'static str,
+        /// Why.
         reason: String,
     },
 

@@ -2,26 +2,36 @@
 
 mod bootstrap;
 mod classification;
+mod corrections;
 mod correlation;
-mod entities;
+mod distribution;
 mod error;
 mod estimate;
 mod generation;
+mod interval;
 mod language_model;
 mod metric;
 mod numpy_random;
 mod palette;
+mod permutation;
 mod plot;
+mod power;
 mod report;
 mod report_html;
 mod report_text;
 mod retrieval;
+mod seeds;
+mod tagging;
 mod whitespace;
 
 pub use bootstrap::{BootstrapConfig, PairedDifference};
-pub use classification::{ClassScore, ClassificationReport, MacroF1, Prediction};
-pub use correlation::{Pearson, Spearman};
-pub use entities::{Entity, EntityScore, entities};
+pub use classification::{
+    BalancedAccuracy, ClassScore, ClassificationReport, CohenKappa, MacroF1, Mcc, MicroF1,
+    Prediction, WeightedF1,
+};
+pub use corrections::Correction;
+pub use correlation::{KendallTau, Pearson, Spearman};
+pub use distribution::{normal_cdf, normal_quantile, student_t_quantile};
 pub use error::EvaluationError;
 pub use estimate::Estimate;
 pub use generation::{
@@ -29,9 +39,17 @@ pub use generation::{
     PieceTokenizer, Precision, References, Resampled, Resampling, SegmentScorer, SegmentStatistics,
     Signature, SignatureKey, Smoothing, Ter,
 };
+pub use interval::{Interval, acceleration, bca_interval, percentile_interval};
 pub use isogloss_mining::EmbeddingMatrix;
 pub use language_model::{MaskedToken, PseudoPerplexity};
 pub use metric::{Mean, Metric, RatioOfSums};
+pub use permutation::{McNemar, PermutationConfig, PermutationTest};
 pub use plot::{BarSeries, Bars, Plot, Point, Scatter};
+pub use power::Power;
 pub use report::{Block, Cell, Report, Section, Table};
 pub use retrieval::{Retrieval, retrieve};
+pub use seeds::mean_over_seeds;
+pub use tagging::{
+    Entity, EntityCounts, EntityF1, EntityScore, TagReading, TagScheme, TaggedFile, TaggedSentence,
+    TaggingReport, entities, entity_counts,
+};

@@ -1,6 +1,10 @@
 //! BLEU, chrF and TER beside sacrebleu; `tests/fixtures/sacrebleu/generate.py` made what they are compared with.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "what a test stands on fails where the test does")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what a test stands on fails where the test does"
+)]
 
 use isogloss_evaluation::{
     Bleu, BleuTokenizer, Chrf, Comparison, EvaluationError, GenerationMetric, PairedTest,

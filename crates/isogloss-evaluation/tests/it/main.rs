@@ -1,7 +1,10 @@
 //! The crate as its users see it. One binary: each file beside this one is a module of it.
 
 mod bootstrap;
+mod classification;
 mod entities;
 mod generation;
+mod inference;
 mod report;
 mod scores;
+mod tagging;
