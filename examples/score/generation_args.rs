@@ -153,6 +153,7 @@ impl GenerationArgs {
             MetricArg::Chrf => chrf(0),
             MetricArg::ChrfPlus => chrf(1),
             MetricArg::ChrfPlusPlus => chrf(2),
+            MetricArg::Seqeval => return Err("seqeval scores no translations".into()),
             MetricArg::Ter => Box::new(
                 Ter::new()
                     .with_case_sensitive(self.ter_case_sensitive)

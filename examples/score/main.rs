@@ -7,6 +7,7 @@
 mod generation;
 mod generation_args;
 mod lines;
+mod tagging;
 
 use std::process::ExitCode;
 
@@ -14,11 +15,13 @@ use clap::{Parser, ValueEnum};
 use isogloss_examples::{Outcome, exit_code};
 
 use crate::generation_args::GenerationArgs;
+use crate::tagging::TaggingArgs;
 
 /// Scores outputs, with intervals and tests.
 ///
-/// Translations: a sentence on each line of every file. Scores, signatures, intervals and p-values are those of
-/// sacrebleu 2.6.0 on the same files.
+/// Translations (bleu, chrf, chrf+, chrf++, ter): a sentence on each line of every file. Scores, signatures, intervals
+/// and p-values are those of sacrebleu 2.6.0 on the same files. Tagged words (seqeval): precision, recall and F1 are
+/// those of seqeval 1.2.2.
 #[derive(Parser)]
 #[command(name = "score", version)]
 struct Args {
@@ -29,7 +32,10 @@ struct Args {
     #[command(flatten)]
     generation: GenerationArgs,
 
-    /// Print a JSON list of objects, with all digits, and nothing else
+    #[command(flatten)]
+    tagging: TaggingArgs,
+
+    /// Print JSON with all digits, and nothing else: a list of objects, or seqeval's report
     #[arg(long)]
     json: bool,
 }
@@ -43,6 +49,7 @@ enum MetricArg {
     #[value(name = "chrf++")]
     ChrfPlusPlus,
     Ter,
+    Seqeval,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +57,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Outcome<()> {
-    print!("{}", generation::score(&args.metric, &args.generation, args.json)?);
+    let text = match args.metric.as_slice() {
+        [MetricArg::Seqeval] => tagging::score(&args.tagging, args.generation.seed, args.json)?,
+        metrics if metrics.contains(&MetricArg::Seqeval) => {
+            return Err(
+                "seqeval scores tagged words, the other metrics translations: ask for them apart"
+                    .into(),
+            );
+        }
+        metrics => generation::score(metrics, &args.generation, args.json)?,
+    };
+    print!("{text}");
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::report::lenient;
+use super::{TagReading, TagScheme};
 use crate::EvaluationError;
 
 /// A file of tagged sentences: each line a word, a tab and a tag; an empty line ends a sentence.
@@ -107,6 +109,46 @@ impl TaggedFile {
             return Err(fault(1, "no sentence, expected words with their tags"));
         }
         Ok(Self { path, sentences })
+    }
+
+    /// Refuses tags that a reading does not have, by their lines, and types that are not among `kinds`, where these are
+    /// given.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Line`] of the first such tag; [`EvaluationError::Scheme`] where the scheme is to be detected
+    /// and is not.
+    pub fn check(
+        &self,
+        reading: TagReading,
+        kinds: Option<&[String]>,
+    ) -> Result<(), EvaluationError> {
+        let scheme = match reading {
+            TagReading::Strict(scheme) => Some(scheme),
+            TagReading::Detected => {
+                Some(TagScheme::detect(self.sentences.iter().map(|it| &it.tags))?)
+            }
+            TagReading::Lenient | TagReading::Known => None,
+        };
+        for TaggedSentence { line, tags, .. } in &self.sentences {
+            let fault = |word: usize, expected: &str| EvaluationError::Line {
+                path: self.path.clone(),
+                line: line + word,
+                fault: format!("tag `{}`, expected {expected}", tags[word]),
+            };
+            let found = match scheme {
+                Some(scheme) => {
+                    scheme.find(tags).map_err(|word| fault(word, &scheme.expected()))?
+                }
+                None => lenient(tags, reading == TagReading::Known)
+                    .map_err(|(word, expected)| fault(word, expected))?,
+            };
+            let Some(kinds) = kinds else { continue };
+            if let Some(entity) = found.iter().find(|entity| !kinds.contains(&entity.kind)) {
+                return Err(fault(entity.first, &format!("one of the types {}", kinds.join(", "))));
+            }
+        }
+        Ok(())
     }
 
     /// The tags of each sentence, `[gold, predicted]`, after a check that both files have the same words.

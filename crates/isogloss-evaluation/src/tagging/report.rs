@@ -209,7 +209,7 @@ fn read<S: AsRef<str>>(
 }
 
 /// The entities, or the place of a tag that is not one and what was expected.
-fn lenient<S: AsRef<str>>(
+pub(super) fn lenient<S: AsRef<str>>(
     tags: &[S],
     is_known_only: bool,
 ) -> Result<Vec<Entity>, (usize, &'static str)> {

@@ -148,9 +148,13 @@ impl TagScheme {
     }
 
     pub(super) fn fault(self, sentence: String, word: usize, tag: &str) -> EvaluationError {
+        EvaluationError::Tag { sentence, word, tag: tag.to_owned(), expected: self.expected() }
+    }
+
+    /// What a tag may be, in words.
+    pub(super) fn expected(self) -> String {
         let prefixes = quoted(self.prefixes().iter().copied());
-        let expected = format!("one of the prefixes of {self}: {prefixes}");
-        EvaluationError::Tag { sentence, word, tag: tag.to_owned(), expected }
+        format!("one of the prefixes of {self}: {prefixes}")
     }
 
     /// Whether an entity begins at the tag `now`.

@@ -97,7 +97,8 @@ fn assert_near(found: f64, expected: f64, tolerance: f64, what: &str) {
 struct Corpora {
     metrics: Vec<Value>,
     signatures: std::collections::BTreeMap<String, Vec<[String; 2]>>,
-    corpora: Vec<Corpus>,
+    #[serde(rename = "corpora")]
+    cases: Vec<Corpus>,
 }
 
 #[derive(Deserialize)]
@@ -110,9 +111,9 @@ struct Corpus {
 
 #[test]
 fn scores_are_those_of_sacrebleu_with_every_option() {
-    let Corpora { metrics, corpora, .. } = fixture!("corpora");
+    let Corpora { metrics, cases, .. } = fixture!("corpora");
     let mut above_zero = 0;
-    for (place, corpus) in corpora.iter().enumerate() {
+    for (place, corpus) in cases.iter().enumerate() {
         let references = references(&corpus.references);
         for (arguments, [of_corpus, of_first]) in metrics.iter().zip(&corpus.scores) {
             let metric = metric(arguments);
@@ -194,7 +195,8 @@ struct Pair {
 
 #[derive(Deserialize)]
 struct Test {
-    test: String,
+    #[serde(rename = "test")]
+    kind: String,
     samples: usize,
     results: Vec<TestResult>,
 }
@@ -242,14 +244,14 @@ fn p_values_are_equal_to_those_of_sacrebleu() {
             .map(|(metric, both)| (&**metric, &both[0], &both[1]))
             .collect();
         for test in &pair.tests {
-            let kind = match test.test.as_str() {
+            let kind = match test.kind.as_str() {
                 "bs" => PairedTest::Bootstrap,
                 _ => PairedTest::ApproximateRandomization,
             };
             let resampling = Resampling::new(kind).with_samples(test.samples);
             let found = resampling.paired(&comparisons).unwrap();
             for ((found, expected), metric) in found.iter().zip(&test.results).zip(&metrics) {
-                let what = format!("{} {} of {}", test.test, metric.name(), pair.baseline.len());
+                let what = format!("{} {} of {}", test.kind, metric.name(), pair.baseline.len());
                 // Of a thousand samples, one more or less would be 1e-3; what is left is how JSON is read.
                 assert_near(found.p_value, expected.p_value, 1e-15, &what);
                 assert_eq!(

@@ -269,3 +269,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tags_that_a_reading_does_not_have_are_named_by_their_lines() {
+    let file = |text: &str| TaggedFile::try_parse("gold.tsv", text).unwrap();
+    let good = file("a\tB-PER\nb\tI-PER\n\n\nc\tO\n");
+    let kinds = ["PER".to_owned()];
+    for reading in [TagReading::Lenient, TagReading::Known, TagReading::Detected] {
+        good.check(reading, Some(&kinds)).unwrap();
+    }
+    let says =
+        |text: &str, reading, kinds| file(text).check(reading, kinds).unwrap_err().to_string();
+    let strange = "a\tO\n\nb\tO\nc\tX-PER\n";
+    file(strange).check(TagReading::Lenient, None).unwrap();
+    let found = says(strange, TagReading::Known, None);
+    assert!(found.starts_with("gold.tsv, line 4: tag `X-PER`, expected"), "{found}");
+    let found = says("a\tB-PER\nb\tE-PER\n", TagReading::Strict(TagScheme::Iob2), None);
+    assert!(
+        found.starts_with("gold.tsv, line 2: tag `E-PER`, expected one of the prefixes of IOB2"),
+        "{found}"
+    );
+    let found = says("a\tO\nb\tB-LOC\n", TagReading::Known, Some(&kinds[..]));
+    assert_eq!(found, "gold.tsv, line 2: tag `B-LOC`, expected one of the types PER");
+}
