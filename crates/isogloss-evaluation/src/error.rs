@@ -1,5 +1,7 @@
 //! What can be wrong with what is to be scored or shown.
 
+use std::path::PathBuf;
+
 use isogloss_core::WriteError;
 use isogloss_mining::MiningError;
 use thiserror::Error;
@@ -46,6 +48,35 @@ pub enum EvaluationError {
         found: String,
         /// What it may be.
         expected: &'static str,
+    },
+
+    /// A file could not be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// A line of a file does not hold what it should.
+    #[error("{}, line {line}: {fault}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is at fault, and what was expected.
+        fault: String,
+    },
+
+    /// A number that its items do not have.
+    #[error("{what} is not defined: {reason}")]
+    Undefined {
+        /// The number.
+        what: &'static str,
+        /// Why.
+        reason: String,
     },
 
     /// A table has a row of another length than its head.

@@ -6,7 +6,9 @@ mod correlation;
 mod entities;
 mod error;
 mod estimate;
+mod geometry;
 mod language_model;
+mod lexicon;
 mod metric;
 mod palette;
 mod plot;
@@ -14,6 +16,7 @@ mod report;
 mod report_html;
 mod report_text;
 mod retrieval;
+mod whitespace;
 
 pub use bootstrap::{BootstrapConfig, PairedDifference};
 pub use classification::{ClassScore, ClassificationReport, MacroF1, Prediction};
@@ -21,8 +24,18 @@ pub use correlation::{Pearson, Spearman};
 pub use entities::{Entity, EntityScore, entities};
 pub use error::EvaluationError;
 pub use estimate::Estimate;
+pub use geometry::{
+    Cka, LayerAlignment, align_layers, eigenvector_similarity, iso_score, mean_cosine,
+    partition_isotropy, relational_similarity,
+};
 pub use isogloss_mining::EmbeddingMatrix;
-pub use language_model::{MaskedToken, PseudoPerplexity};
+pub use language_model::{
+    BitsPerByte, MaskedToken, Perplexity, PseudoPerplexity, TextCounts, TextLikelihood, TextUnit,
+};
+pub use lexicon::{
+    BilingualDictionary, LexiconInduction, LexiconQueries, LexiconQuery, WordSimilarity,
+    WordVectors, induce_lexicon,
+};
 pub use metric::{Mean, Metric, RatioOfSums};
 pub use plot::{BarSeries, Bars, Plot, Point, Scatter};
 pub use report::{Block, Cell, Report, Section, Table};

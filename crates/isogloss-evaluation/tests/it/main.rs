@@ -2,5 +2,8 @@
 
 mod bootstrap;
 mod entities;
+mod geometry;
+mod language_model;
+mod lexicon;
 mod report;
 mod scores;
