@@ -8,8 +8,10 @@ mod distribution;
 mod error;
 mod estimate;
 mod generation;
+mod geometry;
 mod interval;
 mod language_model;
+mod lexicon;
 mod metric;
 mod numpy_random;
 mod palette;
@@ -39,9 +41,19 @@ pub use generation::{
     PieceTokenizer, Precision, References, Resampled, Resampling, SegmentScorer, SegmentStatistics,
     Signature, SignatureKey, Smoothing, Ter,
 };
+pub use geometry::{
+    Cka, LayerAlignment, align_layers, eigenvector_similarity, iso_score, mean_cosine,
+    partition_isotropy, relational_similarity,
+};
 pub use interval::{Interval, acceleration, bca_interval, percentile_interval};
 pub use isogloss_mining::EmbeddingMatrix;
-pub use language_model::{MaskedToken, PseudoPerplexity};
+pub use language_model::{
+    BitsPerByte, MaskedToken, Perplexity, PseudoPerplexity, TextCounts, TextLikelihood, TextUnit,
+};
+pub use lexicon::{
+    BilingualDictionary, LexiconInduction, LexiconQueries, LexiconQuery, WordSimilarity,
+    WordVectors, induce_lexicon,
+};
 pub use metric::{Mean, Metric, RatioOfSums};
 pub use permutation::{McNemar, PermutationConfig, PermutationTest};
 pub use plot::{BarSeries, Bars, Plot, Point, Scatter};
