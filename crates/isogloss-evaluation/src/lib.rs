@@ -1,10 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod bootstrap;
 mod classification;
+mod conllu;
+mod copy_rate;
 mod correlation;
+mod dependencies;
 mod entities;
 mod error;
+mod error_rate;
 mod estimate;
 mod language_model;
 mod metric;
@@ -14,12 +19,19 @@ mod report;
 mod report_html;
 mod report_text;
 mod retrieval;
+mod rouge;
+mod whitespace;
 
+pub use answers::{AnswerNormalization, AnswerScores};
 pub use bootstrap::{BootstrapConfig, PairedDifference};
 pub use classification::{ClassScore, ClassificationReport, MacroF1, Prediction};
+pub use conllu::{DependencySentence, DependencyWord, MultiwordToken, parse_conllu};
+pub use copy_rate::{CopyRate, copy_rate};
 pub use correlation::{Pearson, Spearman};
+pub use dependencies::{DependencyConfig, DependencyCounts, DependencyScores};
 pub use entities::{Entity, EntityScore, entities};
 pub use error::EvaluationError;
+pub use error_rate::{EditCounts, ErrorRate, ErrorUnit};
 pub use estimate::Estimate;
 pub use isogloss_mining::EmbeddingMatrix;
 pub use language_model::{MaskedToken, PseudoPerplexity};
@@ -27,3 +39,4 @@ pub use metric::{Mean, Metric, RatioOfSums};
 pub use plot::{BarSeries, Bars, Plot, Point, Scatter};
 pub use report::{Block, Cell, Report, Section, Table};
 pub use retrieval::{Retrieval, retrieve};
+pub use rouge::{RougeConfig, RougeKind, RougeScore, RougeTokenizer};
