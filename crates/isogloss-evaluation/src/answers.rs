@@ -192,13 +192,12 @@ fn without_words<'a>(text: &'a str, words: &[&str]) -> Cow<'a, str> {
     if words.is_empty() {
         return Cow::Borrowed(text);
     }
-    // Marks are no word characters in Python: a boundary is before each.
+    // Marks are no word characters in Python: a boundary is before each. `_` is one, but was deleted as punctuation.
     let is_word = |c: char| {
-        c == '_'
-            || matches!(
-                c.general_category_group(),
-                GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
-            )
+        matches!(
+            c.general_category_group(),
+            GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
+        )
     };
     let mut kept = String::with_capacity(text.len());
     for piece in text.split_inclusive(|c| !is_word(c)) {

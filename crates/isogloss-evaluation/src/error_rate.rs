@@ -25,7 +25,7 @@ pub enum ErrorUnit {
 /// The fewest edits that turn a reference into a hypothesis.
 ///
 /// Several ways may be shortest, as two substitutions and a deletion with an insertion. The counts are those of the way
-/// that jiwer 4.0 reads out; of texts of thousands of units it reads another. The sum is the same on all.
+/// that jiwer 4.0 reads out; the sum is the same on all.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EditCounts {
@@ -176,8 +176,8 @@ struct Cell {
 
 fn count_edits(reference: &[usize], hypothesis: &[usize]) -> EditCounts {
     let length = reference.len();
-    // What is equal at both ends is right on a shortest way. Which way is counted depends on it, so that it is more
-    // than a saving of time.
+    // What is equal at both ends is right on a shortest way. Which way is counted depends on what is cut off the end, so
+    // that it is more than a saving of time.
     let equal = |(a, b): &(&usize, &usize)| a == b;
     let prefix = reference.iter().zip(hypothesis).take_while(equal).count();
     let (reference, hypothesis) = (&reference[prefix..], &hypothesis[prefix..]);

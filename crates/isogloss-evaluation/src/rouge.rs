@@ -229,15 +229,11 @@ fn n_grams_in_common(hypothesis: &[u32], reference: &[u32], n: usize) -> RougeSc
 
 /// For each line of the reference, its words on a longest common sequence with any line of the hypothesis.
 fn lines_in_common(hypothesis: &[Vec<u32>], reference: &[Vec<u32>]) -> RougeScore {
-    let count = |lines: &[Vec<u32>]| {
-        let mut counts: HashMap<u32, usize> = HashMap::new();
-        for word in lines.iter().flatten() {
-            *counts.entry(*word).or_default() += 1;
-        }
-        counts
-    };
-    // No word is common more often than either text has it, however many lines it is hit by.
-    let (mut left_in_hypothesis, mut left_in_reference) = (count(hypothesis), count(reference));
+    // A word that two lines of the reference are hit by is common no more often than the hypothesis has it.
+    let mut left: HashMap<u32, usize> = HashMap::new();
+    for word in hypothesis.iter().flatten() {
+        *left.entry(*word).or_default() += 1;
+    }
     let mut common = 0;
     for line in reference {
         let mut is_hit = vec![false; line.len()];
@@ -245,10 +241,8 @@ fn lines_in_common(hypothesis: &[Vec<u32>], reference: &[Vec<u32>]) -> RougeScor
             LcsTable::new(line, other).mark(&mut is_hit);
         }
         for (word, _) in line.iter().zip(is_hit).filter(|(_, is_hit)| *is_hit) {
-            let left = left_in_hypothesis.get_mut(word).zip(left_in_reference.get_mut(word));
-            if let Some((a, b)) = left.filter(|(a, b)| **a > 0 && **b > 0) {
-                *a -= 1;
-                *b -= 1;
+            if let Some(left) = left.get_mut(word).filter(|left| **left > 0) {
+                *left -= 1;
                 common += 1;
             }
         }
