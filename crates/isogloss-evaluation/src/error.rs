@@ -144,6 +144,37 @@ pub enum EvaluationError {
         reason: String,
     },
 
+    /// A line is not what CoNLL-U has there.
+    #[error("CoNLL-U, line {line}, {field}: {found}, expected {expected}")]
+    Conllu {
+        /// The line, counted from 1.
+        line: usize,
+        /// The column at fault.
+        field: &'static str,
+        /// What it is.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+
+    /// Two annotations of a sentence have not the same tokens and words.
+    #[error(
+        "sentence {sentence}: {system} in line {system_line} of the system, \
+         expected {gold} as in line {gold_line} of gold"
+    )]
+    Segmentation {
+        /// The place of the sentence, counted from 1, with its id.
+        sentence: String,
+        /// The line of gold where they part, counted from 1.
+        gold_line: usize,
+        /// What gold has there.
+        gold: String,
+        /// The line of the system where they part, counted from 1.
+        system_line: usize,
+        /// What the system has there.
+        system: String,
+    },
+
     /// A table has a row of another length than its head.
     #[error("table `{table}`, row {row}: {found} cells, expected {expected}")]
     Row {

@@ -1,11 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod bootstrap;
 mod classification;
+mod conllu;
+mod copy_rate;
 mod corrections;
 mod correlation;
+mod dependencies;
 mod distribution;
 mod error;
+mod error_rate;
 mod estimate;
 mod generation;
 mod geometry;
@@ -22,19 +27,25 @@ mod report;
 mod report_html;
 mod report_text;
 mod retrieval;
+mod rouge;
 mod seeds;
 mod tagging;
 mod whitespace;
 
+pub use answers::{AnswerNormalization, AnswerScores};
 pub use bootstrap::{BootstrapConfig, PairedDifference};
 pub use classification::{
     BalancedAccuracy, ClassScore, ClassificationReport, CohenKappa, MacroF1, Mcc, MicroF1,
     Prediction, WeightedF1,
 };
+pub use conllu::{DependencySentence, DependencyWord, MultiwordToken, parse_conllu};
+pub use copy_rate::{CopyRate, copy_rate};
 pub use corrections::Correction;
 pub use correlation::{KendallTau, Pearson, Spearman};
+pub use dependencies::{DependencyConfig, DependencyCounts, DependencyScores};
 pub use distribution::{normal_cdf, normal_quantile, student_t_quantile};
 pub use error::EvaluationError;
+pub use error_rate::{EditCounts, ErrorRate, ErrorUnit};
 pub use estimate::Estimate;
 pub use generation::{
     Bleu, BleuDetail, BleuTokenizer, Chrf, Comparison, GenerationMetric, PairedScore, PairedTest,
@@ -60,6 +71,7 @@ pub use plot::{BarSeries, Bars, Plot, Point, Scatter};
 pub use power::Power;
 pub use report::{Block, Cell, Report, Section, Table};
 pub use retrieval::{Retrieval, retrieve};
+pub use rouge::{RougeConfig, RougeKind, RougeScore, RougeTokenizer};
 pub use seeds::mean_over_seeds;
 pub use tagging::{
     Entity, EntityCounts, EntityF1, EntityScore, TagReading, TagScheme, TaggedFile, TaggedSentence,

@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use icu_properties::CodePointMapData;
-use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 use super::separate::{each, step, unescape, unless_after_digit, unless_before_digit, western};
 use crate::EvaluationError;
@@ -206,24 +205,16 @@ impl BleuTokenizer {
     }
 }
 
-fn category(c: char) -> GeneralCategory {
-    CodePointMapData::<GeneralCategory>::new().get(c)
-}
-
 fn is_number(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_digit()
-    } else {
-        GeneralCategoryGroup::Number.contains(category(c))
-    }
+    c.general_category_group() == GeneralCategoryGroup::Number
 }
 
 fn is_punctuation(c: char) -> bool {
-    GeneralCategoryGroup::Punctuation.contains(category(c))
+    c.general_category_group() == GeneralCategoryGroup::Punctuation
 }
 
 fn is_symbol(c: char) -> bool {
-    GeneralCategoryGroup::Symbol.contains(category(c))
+    c.general_category_group() == GeneralCategoryGroup::Symbol
 }
 
 /// What sacrebleu takes for Chinese: its table compares some bounds beyond U+FFFF as text, by their first character.

@@ -1,13 +1,18 @@
 //! The crate as its users see it. One binary: each file beside this one is a module of it.
 
+mod answers;
 mod bootstrap;
 mod classification;
+mod copy_rate;
+mod dependencies;
 mod entities;
+mod error_rate;
 mod generation;
 mod geometry;
 mod inference;
 mod language_model;
 mod lexicon;
 mod report;
+mod rouge;
 mod scores;
 mod tagging;
