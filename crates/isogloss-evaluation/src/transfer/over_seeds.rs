@@ -1,0 +1,142 @@
+//! One number of several seeds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::student::two_sided;
+use crate::{Cell, Estimate, EvaluationError, Run};
+
+/// A number that each seed gives anew: its mean, and the interval that the seeds allow.
+///
+/// ```text
+/// mean ± t_{(1 + level) / 2, S - 1} · sd / √S
+/// ```
+///
+/// `sd` is the standard deviation with `S - 1` below the line, `S` the number of seeds.
+///
+/// # Source
+///
+/// Student (1908), "The Probable Error of a Mean", <https://doi.org/10.1093/biomet/6.1.1>.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct OverSeeds {
+    /// The mean over seeds.
+    pub mean: f64,
+    /// The interval: over seeds where there are two or more; with one seed that over the run's
+    /// items, if the run has one; else none.
+    pub interval: Option<[f64; 2]>,
+    /// The number for each seed; empty for what was computed from means, because not all languages
+    /// have the same seeds.
+    pub by_seed: BTreeMap<u64, f64>,
+    /// How many items were scored in each run; `None` where a run does not say.
+    pub items: Option<usize>,
+}
+
+impl OverSeeds {
+    /// Puts the numbers of seeds together.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Empty`] without seeds, [`EvaluationError::NotFinite`] for a value that is
+    /// no number, [`EvaluationError::Config`] for a level outside `(0, 1)`.
+    pub fn try_new(by_seed: BTreeMap<u64, f64>, level: f64) -> Result<Self, EvaluationError> {
+        if !(level > 0.0 && level < 1.0) {
+            let (found, expected) = (level.to_string(), "0 < level < 1");
+            return Err(EvaluationError::Config { field: "level", found, expected });
+        }
+        if by_seed.is_empty() {
+            return Err(EvaluationError::Empty { what: "seeds" });
+        }
+        if let Some((index, found)) = by_seed.values().enumerate().find(|(_, v)| !v.is_finite()) {
+            let what = "value of seed";
+            return Err(EvaluationError::NotFinite { what, index, found: *found });
+        }
+        let seeds = by_seed.len() as f64;
+        let mean = by_seed.values().sum::<f64>() / seeds;
+        let mut made = Self { mean, interval: None, by_seed, items: None };
+        made.interval = made.sd().map(|sd| {
+            let half = two_sided(level, made.by_seed.len() - 1) * sd / seeds.sqrt();
+            [mean - half, mean + half]
+        });
+        Ok(made)
+    }
+
+    /// Seeds under the number; 0 where it was computed from means.
+    pub fn seeds(&self) -> usize {
+        self.by_seed.len()
+    }
+
+    /// The standard deviation over seeds; `None` for fewer than two.
+    pub fn sd(&self) -> Option<f64> {
+        let seeds = self.by_seed.len();
+        let squares: f64 = self.by_seed.values().map(|value| (value - self.mean).powi(2)).sum();
+        (seeds > 1).then(|| (squares / (seeds - 1) as f64).sqrt())
+    }
+
+    /// The number as a score with its interval, which has no width where there is none. Its items
+    /// are those that were scored or, where the runs do not say, the seeds.
+    pub fn estimate(&self) -> Estimate {
+        let interval = self.interval.unwrap_or([self.mean, self.mean]);
+        Estimate::new(self.mean, interval, self.items.unwrap_or(self.by_seed.len()))
+    }
+
+    /// Some number of each run, over their seeds; `None` where no run has it.
+    pub(crate) fn of_runs<'a>(
+        runs: impl Iterator<Item = &'a Run>,
+        level: f64,
+        value: impl Fn(&Run) -> Option<f64>,
+    ) -> Result<Option<Self>, EvaluationError> {
+        let found: Vec<(&Run, f64)> =
+            runs.filter_map(|run| value(run).map(|value| (run, value))).collect();
+        let by_seed: BTreeMap<u64, f64> =
+            found.iter().map(|(run, value)| (run.seed, *value)).collect();
+        if by_seed.is_empty() {
+            return Ok(None);
+        }
+        let mut made = Self::try_new(by_seed, level)?;
+        let items: Option<Vec<usize>> = found.iter().map(|(run, _)| run.items).collect();
+        made.items = items.and_then(|items| items.into_iter().min());
+        Ok(Some(made))
+    }
+
+    /// What follows from the numbers of several languages.
+    ///
+    /// Where all have the same seeds, it is computed for each seed, so that its interval follows;
+    /// else from their means, without an interval. `None` where it has no value.
+    pub(crate) fn of_all(
+        parts: &[&Self],
+        level: f64,
+        value: impl Fn(&[f64]) -> Option<f64>,
+    ) -> Result<Option<Self>, EvaluationError> {
+        let Some(first) = parts.first() else { return Ok(None) };
+        let is_shared = !first.by_seed.is_empty()
+            && parts.iter().all(|part| part.by_seed.keys().eq(first.by_seed.keys()));
+        if is_shared {
+            let values = first.by_seed.keys().map(|seed| {
+                let values: Vec<f64> =
+                    parts.iter().filter_map(|part| part.by_seed.get(seed).copied()).collect();
+                value(&values).map(|value| (*seed, value))
+            });
+            return match values.collect::<Option<BTreeMap<u64, f64>>>() {
+                Some(by_seed) => Self::try_new(by_seed, level).map(Some),
+                None => Ok(None),
+            };
+        }
+        let means: Vec<f64> = parts.iter().map(|part| part.mean).collect();
+        Ok(value(&means).map(|mean| Self {
+            mean,
+            interval: None,
+            by_seed: BTreeMap::new(),
+            items: None,
+        }))
+    }
+
+    /// As it stands in a table.
+    pub(crate) fn cell(&self) -> Cell {
+        match self.interval {
+            Some(_) => self.estimate().into(),
+            None => self.mean.into(),
+        }
+    }
+}
