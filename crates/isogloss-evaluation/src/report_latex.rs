@@ -101,6 +101,8 @@ fn escape(text: &str) -> String {
                 escaped.push(sign);
             }
             '\n' | '\r' => escaped.push(' '),
+            // Marks of direction, which fonts for print have not.
+            '\u{2066}'..='\u{2069}' => {}
             _ => escaped.push(sign),
         }
     }

@@ -137,11 +137,14 @@ impl Curves {
         self.draw_axes(&body, [y_low, y_high], &to_x, &to_y)?;
         for (index, series) in self.series.iter().enumerate() {
             let point = |x: f64, y: f64| (pixel(to_x(x)), pixel(to_y(y)));
-            let upper = series.points.iter().map(|p| point(p.x, p.y.high));
-            let lower = series.points.iter().rev().map(|p| point(p.x, p.y.low));
-            let band: Vec<(i32, i32)> = upper.chain(lower).collect();
-            body.draw(&Polygon::new(band, colour(index).mix(0.14)))?;
-            for p in series.points.iter().filter(|p| p.y.high > p.y.low) {
+            // No band reaches a point without an interval: it would look certain there.
+            for pair in series.points.windows(2).filter(|pair| pair.iter().all(has_interval)) {
+                let upper = pair.iter().map(|p| point(p.x, p.y.high));
+                let lower = pair.iter().rev().map(|p| point(p.x, p.y.low));
+                let band: Vec<(i32, i32)> = upper.chain(lower).collect();
+                body.draw(&Polygon::new(band, colour(index).mix(0.14)))?;
+            }
+            for p in series.points.iter().filter(|p| has_interval(p)) {
                 // The ends of each interval, for who sees no tint.
                 let line = [point(p.x, p.y.low), point(p.x, p.y.high)];
                 body.draw(&PathElement::new(line, colour(index).mix(0.6).stroke_width(1)))?;
@@ -202,6 +205,10 @@ impl Curves {
         let style = font.color(&BLACK).pos(Pos::new(HPos::Center, VPos::Top));
         canvas.draw(&Text::new(self.y_axis.clone(), (6, HEIGHT / 2), style))
     }
+}
+
+fn has_interval(point: &CurvePoint) -> bool {
+    point.y.high > point.y.low
 }
 
 /// The marker of a series: circle, triangle, square, and the same hollow.

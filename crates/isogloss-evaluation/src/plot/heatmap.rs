@@ -150,7 +150,8 @@ impl Heatmap {
                 };
                 let share = if high > low { (estimate.value - low) / (high - low) } else { 0.5 };
                 body.draw(&Rectangle::new(corners, shade(share).filled()))?;
-                let ink = if share > 0.5 { WHITE } else { BLACK };
+                // Where both inks have the same contrast, about 4.6 to 1.
+                let ink = if share > 0.64 { WHITE } else { BLACK };
                 let has_interval =
                     width.unsigned_abs() >= WITH_INTERVAL && estimate.high > estimate.low;
                 let (middle, first) =

@@ -223,11 +223,6 @@ pub(crate) fn check_at(runs: &[Run], places: &[String]) -> Result<(), Evaluation
 }
 
 impl Condition {
-    /// The sources, joined by `+`.
-    pub(crate) fn source(&self) -> String {
-        joined(&self.sources)
-    }
-
     pub(crate) fn belongs(&self, run: &Run) -> bool {
         *self == run.condition()
     }

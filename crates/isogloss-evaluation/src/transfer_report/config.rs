@@ -30,6 +30,8 @@ pub struct TransferReportConfig {
     /// How many times as many tokens each language needs for the same text as a pivot
     /// ([`token_premium`](crate::token_premium)). Default: none.
     pub premiums: BTreeMap<LanguageTag, Estimate>,
+    /// English names, where two languages of the runs share one: those of two scripts do.
+    pub(super) shared_names: BTreeMap<LanguageTag, String>,
 }
 
 impl TransferReportConfig {
@@ -45,6 +47,7 @@ impl TransferReportConfig {
             demand: None,
             names: BTreeMap::new(),
             premiums: BTreeMap::new(),
+            shared_names: BTreeMap::new(),
         }
     }
 

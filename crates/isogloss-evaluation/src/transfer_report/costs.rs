@@ -1,6 +1,6 @@
 //! Forgetting, and what is gained for what is spent.
 
-use super::{Part, condition_name, counted_u64};
+use super::{Part, TransferReportConfig, counted_u64};
 use crate::transfer::Condition;
 use crate::{
     Block, Efficiency, EvaluationError, Forgetting, Section, Table, efficiencies, forgetting,
@@ -19,7 +19,7 @@ impl Part<'_> {
             let Forgetting { target, before, after, lost, .. } = found;
             table = table.with_row([
                 self.config.name_cell(target),
-                name(&condition_of(found), found.shots).into(),
+                name(self.config, &condition_of(found), found.shots).into(),
                 self.cell(before),
                 self.cell(after),
                 self.cell(lost),
@@ -45,7 +45,7 @@ impl Part<'_> {
             let Efficiency { languages, gain, per_million_parameters, per_hour, shots, .. } =
                 &found;
             table = table.with_row([
-                name(&condition, *shots).into(),
+                name(self.config, &condition, *shots).into(),
                 (*languages).into(),
                 self.cell(gain),
                 self.cell_or_nothing(per_million_parameters.as_ref()),
@@ -69,7 +69,7 @@ fn condition_of(found: &Forgetting) -> Condition {
     }
 }
 
-fn name(condition: &Condition, shots: u64) -> String {
-    let name = condition_name(condition);
+fn name(config: &TransferReportConfig, condition: &Condition, shots: u64) -> String {
+    let name = config.system(condition);
     if shots == 0 { name } else { format!("{name}, {}", counted_u64(shots, "shot")) }
 }

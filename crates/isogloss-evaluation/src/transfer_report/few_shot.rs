@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Part, condition_name};
+use super::Part;
 use crate::transfer::Condition;
 use crate::{
     Block, Curve, CurvePoint, Curves, EvaluationError, FewShotCurve, OverSeeds, Plot, Run, Section,
@@ -38,7 +38,7 @@ impl Part<'_> {
             let first =
                 |curve: &FewShotCurve| curve.points.values().next().map_or(0.0, |over| over.mean);
             curves.sort_by(|a, b| first(a).total_cmp(&first(b)));
-            let name = condition_name(&condition);
+            let name = self.config.system(&condition);
             for (place, some) in curves.chunks(Curves::MOST).enumerate() {
                 if place * Curves::MOST >= MOST_CURVES {
                     let text = format!("The plots show {MOST_CURVES} languages, the worst first.");

@@ -39,8 +39,8 @@ impl Part<'_> {
              source minus the mean of the other languages (Hu et al., 2020). Gini is 0 where all \
              languages are served equally.",
         );
-        for text in self.seeds() {
-            section = section.with_block(Block::Warning(text));
+        for block in self.seeds() {
+            section = section.with_block(block);
         }
         Ok(section)
     }
@@ -110,8 +110,8 @@ impl Part<'_> {
     }
 
     /// What intervals stand on, and where there are none.
-    fn seeds(&self) -> Vec<String> {
-        let mut texts = Vec::new();
+    fn seeds(&self) -> Vec<Block> {
+        let mut blocks = Vec::new();
         for system in &self.systems {
             let several: BTreeSet<usize> =
                 system.scores.values().map(OverSeeds::seeds).filter(|seeds| *seeds > 1).collect();
@@ -143,9 +143,11 @@ impl Part<'_> {
                 parts.push(format!("; one seed, and so no interval: {bare}"));
             }
             parts.push(".".to_owned());
-            texts.push(parts.concat());
+            let text = parts.concat();
+            let is_whole = system.scores.values().all(|score| score.seeds() > 1);
+            blocks.push(if is_whole { Block::Paragraph(text) } else { Block::Warning(text) });
         }
-        texts
+        blocks
     }
 
     /// The matrix of sources and targets.

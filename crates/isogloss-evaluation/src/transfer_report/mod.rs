@@ -13,7 +13,6 @@ use isogloss_core::LanguageTag;
 
 pub use config::TransferReportConfig;
 
-use crate::transfer::Condition;
 use crate::{
     Block, Cell, Estimate, EvaluationError, OverSeeds, Report, Run, Section, Setting,
     TransferTable, check_runs, transfer_tables,
@@ -61,6 +60,7 @@ pub fn transfer_report(
 ) -> Result<Report, EvaluationError> {
     config.check()?;
     check_runs(runs)?;
+    let config = &config.clone().for_runs(runs);
     let tasks: BTreeSet<(&str, &str)> =
         runs.iter().map(|run| (run.task.as_str(), run.metric.as_str())).collect();
     let languages: BTreeSet<&LanguageTag> = runs.iter().map(|run| &run.target).collect();
@@ -130,7 +130,7 @@ impl<'a> Part<'a> {
         tables.dedup_by(|next, kept| next.model == kept.model && next.setting == kept.setting);
         let mut systems = Vec::new();
         for (place, table) in tables.iter().enumerate() {
-            systems.extend(System::of(place, table)?);
+            systems.extend(System::of(place, table, config)?);
         }
         systems.sort_by(|a, b| b.worst().total_cmp(&a.worst()));
         Ok(Self { name, metric, runs, config, tables, systems })
@@ -171,7 +171,11 @@ impl<'a> Part<'a> {
 }
 
 impl System {
-    fn of(place: usize, table: &TransferTable) -> Result<Option<Self>, EvaluationError> {
+    fn of(
+        place: usize,
+        table: &TransferTable,
+        config: &TransferReportConfig,
+    ) -> Result<Option<Self>, EvaluationError> {
         let mut best: Option<Self> = None;
         for sources in &table.sources {
             let scores = table.of_source(sources)?;
@@ -182,7 +186,7 @@ impl System {
             if table.shots > 0 {
                 name = format!("{name}, {}", counted_u64(table.shots, "shot"));
             }
-            name = format!("{name}, from {}", TransferTable::source_name(sources));
+            name = format!("{name}, from {}", config.sources(sources));
             let is_chosen = table.sources.len() > 1;
             let next = Self { name, table: place, sources: sources.clone(), scores, is_chosen };
             let is_better = best.as_ref().is_none_or(|best| {
@@ -249,13 +253,4 @@ fn counted(count: usize, what: &str) -> String {
 
 fn counted_u64(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-/// A system as a condition reads.
-fn condition_name(condition: &Condition) -> String {
-    let name = match condition.setting {
-        Setting::Transfer => condition.model.clone(),
-        setting => format!("{}, {setting}", condition.model),
-    };
-    format!("{name}, from {}", condition.source())
 }

@@ -2,5 +2,8 @@
 
 mod bootstrap;
 mod entities;
+mod fairness;
 mod report;
 mod scores;
+mod transfer;
+mod transfer_report;
