@@ -26,8 +26,8 @@ pub struct OverSeeds {
     /// The interval: over seeds where there are two or more; with one seed that over the run's
     /// items, if the run has one; else none.
     pub interval: Option<[f64; 2]>,
-    /// The number for each seed; empty for what was computed from means, because not all languages
-    /// have the same seeds.
+    /// The number for each seed; empty for what was computed from the means of languages that do not
+    /// share two seeds.
     pub by_seed: BTreeMap<u64, f64>,
     /// How many items were scored in each run; `None` where a run does not say.
     pub items: Option<usize>,
@@ -102,18 +102,20 @@ impl OverSeeds {
 
     /// What follows from the numbers of several languages.
     ///
-    /// Where all have the same seeds, it is computed for each seed, so that its interval follows;
-    /// else from their means, without an interval. `None` where it has no value.
+    /// It is computed for each seed that all have, so that its interval follows; where all share
+    /// fewer than two and not all have that one, from their means, without an interval. `None` where
+    /// it has no value.
     pub(crate) fn of_all(
         parts: &[&Self],
         level: f64,
         value: impl Fn(&[f64]) -> Option<f64>,
     ) -> Result<Option<Self>, EvaluationError> {
         let Some(first) = parts.first() else { return Ok(None) };
-        let is_shared = !first.by_seed.is_empty()
-            && parts.iter().all(|part| part.by_seed.keys().eq(first.by_seed.keys()));
-        if is_shared {
-            let values = first.by_seed.keys().map(|seed| {
+        let has_all = |seed: &&u64| parts.iter().all(|part| part.by_seed.contains_key(*seed));
+        let shared: Vec<u64> = first.by_seed.keys().filter(has_all).copied().collect();
+        let is_same = parts.iter().all(|part| part.by_seed.len() == shared.len());
+        if shared.len() > 1 || (is_same && !shared.is_empty()) {
+            let values = shared.iter().map(|seed| {
                 let values: Vec<f64> =
                     parts.iter().filter_map(|part| part.by_seed.get(seed).copied()).collect();
                 value(&values).map(|value| (*seed, value))

@@ -110,7 +110,7 @@ impl TransferTable {
         Ok(cells.filter_map(|(t, cell)| cell.clone().map(|cell| (t.clone(), cell))).collect())
     }
 
-    /// The mean over target languages, each counting the same.
+    /// The mean over target languages, each counting the same; over the seeds that all have.
     ///
     /// # Errors
     ///

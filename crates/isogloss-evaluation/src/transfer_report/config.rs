@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use isogloss_core::LanguageTag;
 
-use crate::{Demand, Estimate, EvaluationError, Grouping};
+use crate::{Cell, Demand, Estimate, EvaluationError, Grouping, OverSeeds};
 
 /// What a report of transfer is to hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +126,11 @@ impl TransferReportConfig {
             }
         }
         Ok(self)
+    }
+
+    /// A score as it stands in a table.
+    pub(super) fn cell(&self, over: &OverSeeds) -> Cell {
+        if self.intervals { over.cell() } else { over.mean.into() }
     }
 
     pub(super) fn check(&self) -> Result<(), EvaluationError> {

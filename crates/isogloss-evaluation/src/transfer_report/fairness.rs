@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use isogloss_core::LanguageTag;
 
-use super::{Part, System, TransferReportConfig};
+use super::{MOST_SERIES, Part, System, TransferReportConfig};
 use crate::{
     BarSeries, Bars, Block, Cell, Curve, CurvePoint, Curves, Demand, EvaluationError, Grouping,
     OverSeeds, Plot, Section, Table,
@@ -23,7 +23,7 @@ impl Part<'_> {
             &["system", "grouping", "between", "within", "share between"],
         );
         for grouping in &groupings {
-            section = section.with_block(Block::Plot(self.group_bars(grouping)?));
+            section.blocks.extend(self.group_bars(grouping)?);
             section = section.with_block(Block::Table(self.groups(grouping)?));
             for system in &self.systems {
                 let over = |value: fn(crate::VarianceSplit) -> Option<f64>| {
@@ -103,7 +103,7 @@ impl Part<'_> {
         Ok(table)
     }
 
-    fn group_bars(&self, grouping: &Grouping) -> Result<Plot, EvaluationError> {
+    fn group_bars(&self, grouping: &Grouping) -> Result<Vec<Block>, EvaluationError> {
         // Groups are in the order of their mean over all systems' languages.
         let mut members: BTreeMap<&str, Vec<&LanguageTag>> = BTreeMap::new();
         for language in self.worst_first() {
@@ -120,19 +120,31 @@ impl Part<'_> {
             means.fold(f64::INFINITY, f64::min)
         };
         values.sort_by(|(_, a), (_, b)| key(a).total_cmp(&key(b)));
-        let series = self.systems.iter().enumerate().map(|(place, system)| BarSeries {
-            name: system.name.clone(),
-            values: values
-                .iter()
-                .map(|(_, scores)| scores[place].as_ref().map(|over| self.drawn(over)))
-                .collect(),
+        values.truncate(super::MOST_LANGUAGES);
+        let all: Vec<BarSeries> = self
+            .systems
+            .iter()
+            .enumerate()
+            .map(|(place, system)| BarSeries {
+                name: system.name.clone(),
+                values: values
+                    .iter()
+                    .map(|(_, scores)| scores[place].as_ref().map(|over| self.drawn(over)))
+                    .collect(),
+            })
+            .collect();
+        let title = format!("{}: by {}, the worst group first", self.name, grouping.name);
+        let bars = all.chunks(MOST_SERIES).filter(|series| {
+            // Systems of other groups than those shown have nothing to draw.
+            series.iter().any(|series| series.values.iter().any(Option::is_some))
         });
-        Ok(Plot::Bars(Bars::new(
-            format!("{}: macro average by {}, the worst group first", self.name, grouping.name),
-            self.metric,
-            values.iter().map(|(group, _)| (*group).to_owned()).collect(),
-            series.collect(),
-        )))
+        Ok(bars
+            .map(|series| {
+                let labels = values.iter().map(|(group, _)| (*group).to_owned()).collect();
+                let axis = format!("{}, macro average", self.metric);
+                Block::Plot(Plot::Bars(Bars::new(&title, axis, labels, series.to_vec())))
+            })
+            .collect())
     }
 
     fn utility(&self, mut section: Section, demand: &Demand) -> Result<Section, EvaluationError> {

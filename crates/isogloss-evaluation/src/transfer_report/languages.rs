@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use isogloss_core::LanguageTag;
 
-use super::{MOST_LANGUAGES, NOTHING, Part, System, counted};
+use super::{MOST_LANGUAGES, MOST_SERIES, NOTHING, Part, System, counted};
 use crate::{
     BarSeries, Bars, Block, EvaluationError, Heatmap, OverSeeds, Plot, Section, Table,
     TransferTable, gini, spread,
@@ -232,7 +232,7 @@ impl Part<'_> {
     pub(super) fn languages(&self) -> Section {
         let mut section = Section::new(format!("{}: languages", self.name));
         let languages = self.shown();
-        for systems in self.systems.chunks(4) {
+        for systems in self.systems.chunks(MOST_SERIES) {
             let series = systems.iter().map(|system| BarSeries {
                 name: system.name.clone(),
                 values: languages

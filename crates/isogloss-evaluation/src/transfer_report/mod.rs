@@ -6,6 +6,7 @@ mod fairness;
 mod few_shot;
 mod languages;
 mod names;
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,9 @@ use crate::{
 
 /// More languages make no readable plot; tables have all.
 const MOST_LANGUAGES: usize = 60;
+
+/// More bars for each language are too thin.
+const MOST_SERIES: usize = 4;
 
 /// What stands in a table where there is nothing to put.
 const NOTHING: &str = "–";
@@ -71,6 +75,7 @@ pub fn transfer_report(
         counted(languages.len(), "language"),
     );
     let mut report = Report::new(&config.title, subtitle);
+    let mut together = tasks::Together::default();
     for (task, metric) in tasks {
         let of_task: Vec<Run> =
             runs.iter().filter(|run| run.task == task && run.metric == metric).cloned().collect();
@@ -85,7 +90,9 @@ pub fn transfer_report(
             Some(part.fairness()?),
         ];
         report.sections.extend(sections.into_iter().flatten());
+        together.add(&part)?;
     }
+    report.sections.extend(together.section(config)?);
     report.sections.extend(fairness::premiums(config));
     report.sections.push(reading(config));
     Ok(report)
@@ -138,7 +145,7 @@ impl<'a> Part<'a> {
 
     /// As it stands in a table.
     fn cell(&self, over: &OverSeeds) -> Cell {
-        if self.config.intervals { over.cell() } else { over.mean.into() }
+        self.config.cell(over)
     }
 
     /// As it stands in a table, where there may be none.
@@ -229,7 +236,7 @@ fn reading(config: &TransferReportConfig) -> Section {
             "A number in brackets after a score is its interval, which covers {percent:.0} %: by \
              Student's t over seeds where a score has two or more, else over the test items of its \
              one run, else there is none. What follows from several languages is computed for each \
-             seed, and has an interval where all its languages have the same seeds."
+             seed that all of them have; where they share fewer than two seeds, it has no interval."
         )
     } else {
         "Intervals were left out, as was asked for: differences may be chance.".to_owned()

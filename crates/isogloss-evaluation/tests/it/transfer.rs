@@ -1,4 +1,5 @@
 //! Runs and the tables of them: what numpy and scipy give, and faults by file and field.
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -132,6 +133,15 @@ fn languages_of_unlike_seeds_have_an_average_without_an_interval() {
     let average = transfer_tables(&runs, 0.95).unwrap()[0].macro_average(&[tag("en")]).unwrap();
     assert!((average.mean - 0.35).abs() < 1e-12);
     assert_eq!((average.interval, average.seeds()), (None, 0));
+
+    // Of seeds 1, 2 and 1, 2, 3 the first two are shared.
+    let mut runs = runs.to_vec();
+    runs.push(run("en", "am", 2, 0.5));
+    let average = transfer_tables(&runs, 0.95).unwrap()[0].macro_average(&[tag("en")]).unwrap();
+    let shared: Vec<(u64, f64)> = average.by_seed.iter().map(|(seed, v)| (*seed, *v)).collect();
+    assert_eq!(shared, [(1, 0.25), (2, 0.55)]);
+    // t_{.975, 1} · sd / √2, where sd is 0.3 / √2.
+    close(&average, [0.4, 0.4 - 12.706_204_736_2 * 0.15, 0.4 + 12.706_204_736_2 * 0.15]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! A report of runs: it says what its intervals stand on, and reads in every script.
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
 use std::collections::BTreeMap;
 
@@ -155,6 +156,26 @@ fn plots_of_all_kinds_are_drawn() {
     };
     assert_eq!(blocks(&read), blocks(&report));
     assert_eq!(tables(&read)[0].rows.len(), tables(&report)[0].rows.len());
+}
+
+#[test]
+fn tasks_are_averaged_beside_the_worst_and_scripts_are_told_apart() {
+    let mut runs = Vec::new();
+    for (task, loss) in [("NLI", 0.0), ("NER", 0.2)] {
+        for (seed, shift) in [(1, -0.01), (2, 0.01)] {
+            for (target, score) in [("sr-Cyrl", 0.9), ("sr-Latn", 0.7)] {
+                let names = [task, "F1", "XLM-R"];
+                let score = score - loss + shift;
+                runs.push(Run::new(names, tag("sr-Cyrl"), tag(target), seed, score));
+            }
+        }
+    }
+    let report = transfer_report(&runs, &TransferReportConfig::new("Two")).unwrap();
+    let text = table(&report, "on several tasks").to_text();
+    let row = text.lines().nth(2).unwrap();
+    assert!(row.contains("XLM-R, from Serbian (sr-Cyrl)") && row.contains("NER, F1"), "{row}");
+    assert!(row.contains("0.600 [") && row.contains("0.700 ["), "{row}");
+    assert!(report.to_text().unwrap().contains("worst served is Serbian (sr-Latn) with 0.500 ["));
 }
 
 #[test]
