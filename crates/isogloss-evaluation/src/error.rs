@@ -197,6 +197,35 @@ pub enum EvaluationError {
         reason: String,
     },
 
+    /// A run is not as it must be.
+    #[error("{place}: {reason}")]
+    Run {
+        /// Its file, and its place there.
+        place: String,
+        /// The field at fault, and what was expected.
+        reason: String,
+    },
+
+    /// Two runs are of the same conditions.
+    #[error("{first} and {second} are both of {run}, expected one run for each seed")]
+    DuplicateRun {
+        /// Where the first stands.
+        first: String,
+        /// Where the second stands.
+        second: String,
+        /// What both are runs of.
+        run: String,
+    },
+
+    /// No score has an interval.
+    #[error(
+        "{what}: no score has an interval, expected runs of two seeds or more, or runs with `low` and `high`, or a table without intervals asked for"
+    )]
+    NoIntervals {
+        /// What was to be reported.
+        what: String,
+    },
+
     /// Vectors could not be compared.
     #[error(transparent)]
     Mining(#[from] MiningError),

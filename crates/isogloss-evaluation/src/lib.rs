@@ -12,6 +12,7 @@ mod distribution;
 mod error;
 mod error_rate;
 mod estimate;
+mod fairness;
 mod generation;
 mod geometry;
 mod interval;
@@ -25,11 +26,15 @@ mod plot;
 mod power;
 mod report;
 mod report_html;
+mod report_latex;
+mod report_markdown;
 mod report_text;
 mod retrieval;
 mod rouge;
 mod seeds;
 mod tagging;
+mod transfer;
+mod transfer_report;
 mod whitespace;
 
 pub use answers::{AnswerNormalization, AnswerScores};
@@ -47,6 +52,9 @@ pub use distribution::{normal_cdf, normal_quantile, student_t_quantile};
 pub use error::EvaluationError;
 pub use error_rate::{EditCounts, ErrorRate, ErrorUnit};
 pub use estimate::Estimate;
+pub use fairness::{
+    Demand, GlobalUtility, GroupScore, Grouping, Spread, VarianceSplit, gini, spread, token_premium,
+};
 pub use generation::{
     Bleu, BleuDetail, BleuTokenizer, Chrf, Comparison, GenerationMetric, PairedScore, PairedTest,
     PieceTokenizer, Precision, References, Resampled, Resampling, SegmentScorer, SegmentStatistics,
@@ -67,7 +75,7 @@ pub use lexicon::{
 };
 pub use metric::{Mean, Metric, RatioOfSums};
 pub use permutation::{McNemar, PermutationConfig, PermutationTest};
-pub use plot::{BarSeries, Bars, Plot, Point, Scatter};
+pub use plot::{BarSeries, Bars, Curve, CurvePoint, Curves, Heatmap, Plot, Point, Scatter};
 pub use power::Power;
 pub use report::{Block, Cell, Report, Section, Table};
 pub use retrieval::{Retrieval, retrieve};
@@ -77,3 +85,10 @@ pub use tagging::{
     Entity, EntityCounts, EntityF1, EntityScore, TagReading, TagScheme, TaggedFile, TaggedSentence,
     TaggingReport, entities, entity_counts,
 };
+
+pub use transfer::{
+    Efficiency, FewShotCurve, Forgetting, OverSeeds, Run, Setting, TransferTable, check_runs,
+    efficiencies, few_shot_curves, forgetting, read_runs, transfer_tables,
+};
+
+pub use transfer_report::{TransferReportConfig, transfer_report};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use isogloss_core::write_file_atomically;
+use isogloss_core::{LanguageTag, write_file_atomically};
 use serde::{Deserialize, Serialize};
 
 use crate::{Estimate, EvaluationError, Plot};
@@ -89,6 +89,14 @@ pub enum Cell {
     Count(u64),
     /// Another number.
     Number(f64),
+    /// The name of a language in that language and its script, so that a page can say in which
+    /// language it stands.
+    Name {
+        /// The name.
+        name: String,
+        /// The language.
+        language: LanguageTag,
+    },
     /// A name, or anything else.
     Text(String),
 }
@@ -120,6 +128,23 @@ impl Report {
             serde_json::to_writer_pretty(&mut *file, self)?;
             file.write_all(b"\n")
         })?;
+        Ok(paths)
+    }
+
+    /// Writes the report in every form to `DIR/report.html`, `.json`, `.txt`, `.md` and `.tex`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`write`](Self::write).
+    pub fn write_all_forms(&self, dir: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
+        let forms =
+            [("txt", self.to_text()?), ("md", self.to_markdown()?), ("tex", self.to_latex()?)];
+        let mut paths = self.write(dir)?.to_vec();
+        for (extension, text) in forms {
+            let path = dir.join("report").with_extension(extension);
+            write_file_atomically(&path, |file| file.write_all(text.as_bytes()))?;
+            paths.push(path);
+        }
         Ok(paths)
     }
 
@@ -172,6 +197,11 @@ impl Table {
         self.rows.push(row.into_iter().collect());
         self
     }
+
+    /// Whether a column holds numbers, which stand to the right.
+    pub(crate) fn is_number(&self, column: usize) -> bool {
+        self.rows.iter().any(|row| row.get(column).is_some_and(Cell::is_number))
+    }
 }
 
 impl Cell {
@@ -188,12 +218,13 @@ impl Cell {
             Self::Count(count) => thousands(*count),
             Self::Number(number) if number.abs() >= 100.0 => format!("{number:.1}"),
             Self::Number(number) => format!("{number:.3}"),
+            Self::Name { name, .. } => name.clone(),
             Self::Text(text) => text.clone(),
         }
     }
 
     pub(crate) fn is_number(&self) -> bool {
-        !matches!(self, Self::Text(_))
+        !matches!(self, Self::Name { .. } | Self::Text(_))
     }
 }
 

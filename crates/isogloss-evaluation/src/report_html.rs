@@ -63,11 +63,11 @@ impl Report {
                     style { (PreEscaped(STYLE)) }
                 }
                 body {
-                    h1 { (self.title) }
-                    p.subtitle { (self.subtitle) }
+                    h1 dir="auto" { (self.title) }
+                    p.subtitle dir="auto" { (self.subtitle) }
                     @for (heading, blocks) in &sections {
                         section {
-                            h2 { (heading) }
+                            h2 dir="auto" { (heading) }
                             @for block in blocks { (block) }
                         }
                     }
@@ -80,8 +80,8 @@ impl Report {
 
 fn block(block: &Block) -> Result<Markup, EvaluationError> {
     Ok(match block {
-        Block::Paragraph(text) => html! { p { (text) } },
-        Block::Warning(text) => html! { p.warning role="note" { (text) } },
+        Block::Paragraph(text) => html! { p dir="auto" { (text) } },
+        Block::Warning(text) => html! { p.warning role="note" dir="auto" { (text) } },
         Block::Table(content) => table(content),
         Block::Plot(plot) => {
             let svg = plot.to_svg()?;
@@ -93,19 +93,16 @@ fn block(block: &Block) -> Result<Markup, EvaluationError> {
 }
 
 fn table(table: &Table) -> Markup {
-    let is_number = |column: usize| {
-        table.rows.iter().any(|row| row.get(column).is_some_and(crate::Cell::is_number))
-    };
-    let class = |column: usize| if is_number(column) { "number" } else { "text" };
+    let class = |column: usize| if table.is_number(column) { "number" } else { "text" };
     let name = |column: usize| table.columns.get(column).map_or("", String::as_str);
     let is_long = table.rows.len() > LONG;
     let content = html! {
             table {
-                @if !is_long { caption { (table.caption) } }
+                @if !is_long { caption dir="auto" { (table.caption) } }
                 thead {
                     tr {
                         @for (column, name) in table.columns.iter().enumerate() {
-                            th class=(class(column)) scope="col" { (name) }
+                            th class=(class(column)) scope="col" { bdi { (name) } }
                         }
                     }
                 }
@@ -125,7 +122,7 @@ fn table(table: &Table) -> Markup {
     html! {
         @if is_long {
             details.box {
-                summary { (table.caption) " (" (table.rows.len()) " rows)" }
+                summary { bdi { (table.caption) } " (" (table.rows.len()) " rows)" }
                 (content)
             }
         } @else {
@@ -143,6 +140,7 @@ fn cell_markup(cell: &crate::Cell) -> Markup {
                 " " span.interval { (format!("[{:.3}, {:.3}]", estimate.low, estimate.high)) }
             }
         },
+        crate::Cell::Name { name, language } => html! { bdi lang=(language) { (name) } },
         crate::Cell::Text(text) => html! { bdi { (text) } },
         number => html! { (number.text()) },
     }

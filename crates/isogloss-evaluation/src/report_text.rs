@@ -45,15 +45,12 @@ impl Table {
         };
         let widths: Vec<usize> =
             self.columns.iter().enumerate().map(|(column, name)| width(column, name)).collect();
-        let is_number = |column: usize| {
-            self.rows.iter().any(|row| row.get(column).is_some_and(crate::Cell::is_number))
-        };
         let mut text = format!("{}\n", self.caption);
         for row in std::iter::once(&self.columns).chain(&rows) {
             let mut line = String::new();
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
-                let cell = if is_number(column) { pad + cell } else { cell.clone() + &pad };
+                let cell = if self.is_number(column) { pad + cell } else { cell.clone() + &pad };
                 line.push_str("  ");
                 line.push_str(&cell);
             }

@@ -1,4 +1,10 @@
-//! Plots as SVG: bars by language, points by cost.
+//! Plots as SVG: bars by language, points by cost, a map of a matrix, curves.
+
+mod curves;
+mod heatmap;
+
+pub use curves::{Curve, CurvePoint, Curves};
+pub use heatmap::Heatmap;
 
 use plotters::backend::SVGBackend;
 use plotters::chart::ChartBuilder;
@@ -20,6 +26,10 @@ pub enum Plot {
     Bars(Bars),
     /// Points, such as quality against cost.
     Scatter(Scatter),
+    /// A matrix, darker where values are greater.
+    Heatmap(Heatmap),
+    /// Lines with bands, such as a score by the number of examples.
+    Curves(Curves),
 }
 
 /// Horizontal bars: a group for each label, in it a bar for each series.
@@ -103,6 +113,7 @@ const FONT: &str = "sans-serif";
 const GREY: RGBColor = RGBColor(110, 110, 110);
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type DrawError = plotters::drawing::DrawingAreaErrorKind<std::io::Error>;
 
 impl Plot {
     /// What is shown, in a few words.
@@ -110,6 +121,8 @@ impl Plot {
         match self {
             Self::Bars(bars) => &bars.title,
             Self::Scatter(scatter) => &scatter.title,
+            Self::Heatmap(heatmap) => &heatmap.title,
+            Self::Curves(curves) => &curves.title,
         }
     }
 
@@ -117,25 +130,29 @@ impl Plot {
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Plot`] for a plot without values, [`EvaluationError::NotFinite`] for one
-    /// with a value that is no number, [`EvaluationError::Length`] for a series of another length
-    /// than the labels.
+    /// [`EvaluationError::Plot`] for a plot without values or with more than can be drawn,
+    /// [`EvaluationError::NotFinite`] for one with a value that is no number,
+    /// [`EvaluationError::Length`] for a series of another length than the labels.
     pub fn to_svg(&self) -> Result<String, EvaluationError> {
         let mut svg = String::new();
-        let height = match self {
-            Self::Bars(bars) => bars.height(),
-            Self::Scatter(scatter) => scatter.height(),
+        let (width, height) = match self {
+            Self::Bars(bars) => (WIDTH, bars.height()),
+            Self::Scatter(scatter) => (WIDTH, scatter.height()),
+            Self::Heatmap(heatmap) => heatmap.size(),
+            Self::Curves(curves) => (WIDTH, curves.height()),
         };
         {
-            let canvas = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+            let canvas = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
             match self {
                 Self::Bars(bars) => bars.draw(&canvas)?,
                 Self::Scatter(scatter) => scatter.draw(&canvas)?,
+                Self::Heatmap(heatmap) => heatmap.draw(&canvas)?,
+                Self::Curves(curves) => curves.draw(&canvas)?,
             }
             canvas.present().map_err(|error| self.fault(&error))?;
         }
         // The size is the viewer's to choose; the proportions are in the view box.
-        let fixed = format!("<svg width=\"{WIDTH}\" height=\"{height}\"");
+        let fixed = format!("<svg width=\"{width}\" height=\"{height}\"");
         Ok(svg.replacen(&fixed, "<svg role=\"img\"", 1))
     }
 
@@ -290,16 +307,24 @@ impl Head {
     }
 
     /// Draws it and returns what is left below.
-    fn draw<'a>(
+    fn draw<'a>(&self, canvas: &Canvas<'a>) -> Result<Canvas<'a>, DrawError> {
+        self.draw_with(canvas, |index, (x, y)| {
+            canvas.draw(&Rectangle::new([(x, y), (x + 13, y + 12)], colour(index).filled()))
+        })
+    }
+
+    /// Draws it with a sample of each series in a box of 13 by 12 at the place given.
+    fn draw_with<'a>(
         &self,
         canvas: &Canvas<'a>,
-    ) -> Result<Canvas<'a>, plotters::drawing::DrawingAreaErrorKind<std::io::Error>> {
+        sample: impl Fn(usize, (i32, i32)) -> Result<(), DrawError>,
+    ) -> Result<Canvas<'a>, DrawError> {
         for (line, y) in self.title.iter().zip((10..).step_by(Self::LINE.unsigned_abs() as usize)) {
             canvas.draw(&Text::new(line.clone(), (12, y), (FONT, 17).into_font()))?;
         }
         for (index, (x, y, name)) in self.legend.iter().enumerate() {
             let (x, y) = (*x, *y);
-            canvas.draw(&Rectangle::new([(x, y), (x + 13, y + 12)], colour(index).filled()))?;
+            sample(index, (x, y))?;
             canvas.draw(&Text::new(name.clone(), (x + 18, y - 1), (FONT, 14).into_font()))?;
         }
         Ok(canvas.split_vertically(self.height).1)
