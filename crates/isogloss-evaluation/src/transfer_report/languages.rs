@@ -73,8 +73,7 @@ impl Part<'_> {
             parts.push(format!(" Below what chance scores: {below}."));
         }
         if system.is_chosen {
-            let text = " Of the sources of this model, this is the one with the most languages tested, \
-                     and of such the one whose worst language scores best.";
+            let text = " The model has other sources too; no score decided for this one.";
             parts.push(text.to_owned());
         }
         Ok(parts.concat())
