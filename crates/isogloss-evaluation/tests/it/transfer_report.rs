@@ -184,6 +184,24 @@ fn no_score_decides_by_which_source_systems_are_compared() {
 }
 
 #[test]
+fn the_summary_names_the_language_whose_score_it_gives() {
+    // Each seed has another worst language; over seeds it is Yoruba.
+    let scores = [("en", [0.9, 0.9]), ("yo", [0.3, 0.5]), ("am", [0.6, 0.35])];
+    let mut runs = Vec::new();
+    for (target, scores) in scores {
+        for (seed, score) in (1..).zip(scores) {
+            runs.push(Run::new(["NLI", "F1", "XLM-R"], tag("en"), tag(target), seed, score));
+        }
+    }
+    let report = transfer_report(&runs, &TransferReportConfig::new("Worst")).unwrap();
+    let text = table(&report, "Systems").to_text();
+    let row = text.lines().nth(2).unwrap();
+    for cell in ["Yoruba", "  0.400 [", "  0.500 [", "  0.444 ["] {
+        assert!(row.contains(cell), "{row}");
+    }
+}
+
+#[test]
 fn tasks_are_averaged_beside_the_worst_and_scripts_are_told_apart() {
     let mut runs = Vec::new();
     for (task, loss) in [("NLI", 0.0), ("NER", 0.2)] {
