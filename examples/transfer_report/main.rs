@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use isogloss::core::LanguageTag;
 use isogloss::evaluation::{Demand, TransferReportConfig, read_runs, transfer_report};
 use isogloss_examples::{Outcome, exit_code, print_written};
 
@@ -39,6 +40,11 @@ struct Args {
     #[arg(long, value_name = "TEXT", requires = "demand")]
     demand_source: Option<String>,
 
+    /// Language from which systems that have several sources are compared; more than once for a
+    /// source of several languages [default: that with the most results, and of such English]
+    #[arg(long, value_name = "TAG")]
+    source: Vec<LanguageTag>,
+
     /// The title of the report
     #[arg(long, default_value = "Transfer between languages")]
     title: String,
@@ -66,11 +72,13 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Outcome<()> {
     let runs = read_runs(&args.runs)?;
-    let mut config = TransferReportConfig::new(&args.title)
-        .with_level(args.level)
-        .with_maximum(args.maximum);
+    let mut config =
+        TransferReportConfig::new(&args.title).with_level(args.level).with_maximum(args.maximum);
     if let Some(baseline) = args.baseline {
         config = config.with_baseline(baseline);
+    }
+    if !args.source.is_empty() {
+        config = config.with_source(args.source.iter().cloned());
     }
     if args.without_intervals {
         config = config.without_intervals();

@@ -211,7 +211,10 @@ impl Bars {
         let (low, high) = (if low < 0.0 { low - margin } else { low }, high + margin);
         let (slots, bars) = (self.labels.len() as f64, self.series.len() as f64);
         canvas.fill(&WHITE).map_err(|error| fault(&error))?;
-        let body = self.head().draw(canvas).map_err(|error| fault(&error))?;
+        let body = self
+            .head()
+            .draw_with(canvas, |index, (x, y)| draw_bar(canvas, index, [(x, y), (x + 13, y + 12)]))
+            .map_err(|error| fault(&error))?;
         let label_width = self.label_width();
         let names = |place: &f64| -> String {
             // Ticks stand at the middle of a group; the axis runs downwards.
@@ -253,18 +256,14 @@ impl Bars {
         }
         let filled = 0.82;
         for (index, series) in self.series.iter().enumerate() {
-            let colour = colour(index);
             for (group, estimate) in series.values.iter().enumerate() {
                 let Some(estimate) = estimate else { continue };
                 let top =
                     slots - group as f64 - (1.0 - filled) / 2.0 - filled * index as f64 / bars;
                 let bottom = top - filled / bars * 0.92;
-                chart
-                    .draw_series([Rectangle::new(
-                        [(0.0, bottom), (estimate.value, top)],
-                        colour.filled(),
-                    )])
-                    .map_err(|error| fault(&error))?;
+                let corners = [(0.0, top), (estimate.value, bottom)];
+                let [from, to] = corners.map(|corner| chart.backend_coord(&corner));
+                draw_bar(canvas, index, [from, to]).map_err(|error| fault(&error))?;
                 if estimate.high > estimate.low {
                     let middle = f64::midpoint(top, bottom);
                     let line = [(estimate.low, middle), (estimate.high, middle)];
@@ -276,6 +275,24 @@ impl Bars {
         }
         Ok(())
     }
+}
+
+/// A bar of a series. Colours of like grey differ in pattern: whole, whole and lighter, striped,
+/// hollow.
+fn draw_bar(canvas: &Canvas<'_>, index: usize, corners: [(i32, i32); 2]) -> Result<(), DrawError> {
+    let [(from, top), (to, bottom)] = corners;
+    let (left, right) = (from.min(to), from.max(to));
+    if index % 4 == 3 {
+        canvas.draw(&Rectangle::new(corners, WHITE.filled()))?;
+        return canvas.draw(&Rectangle::new(corners, colour(index).stroke_width(2)));
+    }
+    canvas.draw(&Rectangle::new(corners, colour(index).filled()))?;
+    if index % 4 == 2 {
+        for x in (left + 4..right).step_by(6) {
+            canvas.draw(&PathElement::new([(x, top), (x, bottom)], WHITE.stroke_width(2)))?;
+        }
+    }
+    Ok(())
 }
 
 /// The title and the legend of a plot, broken into as many lines as they need.

@@ -1,6 +1,6 @@
 //! What a report of transfer is to hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isogloss_core::LanguageTag;
 
@@ -20,6 +20,9 @@ pub struct TransferReportConfig {
     pub baseline: Option<f64>,
     /// The greatest possible score, of which utility is a share. Default: 1.
     pub maximum: f64,
+    /// The source, of one language or several, by which systems that have several are compared.
+    /// Default: that with the most results, and of such English.
+    pub source: Option<Vec<LanguageTag>>,
     /// Partitions of the languages; one of the name `script`, `family` or `Joshi class` stands in
     /// for that of the tags and the built-in table. Default: none besides these three.
     pub groupings: Vec<Grouping>,
@@ -43,6 +46,7 @@ impl TransferReportConfig {
             intervals: true,
             baseline: None,
             maximum: 1.0,
+            source: None,
             groupings: Vec::new(),
             demand: None,
             names: BTreeMap::new(),
@@ -76,6 +80,14 @@ impl TransferReportConfig {
     #[must_use]
     pub fn with_maximum(mut self, maximum: f64) -> Self {
         self.maximum = maximum;
+        self
+    }
+
+    /// Sets the source by which systems are compared.
+    #[must_use]
+    pub fn with_source(mut self, source: impl IntoIterator<Item = LanguageTag>) -> Self {
+        let sorted: BTreeSet<LanguageTag> = source.into_iter().collect();
+        self.source = Some(sorted.into_iter().collect());
         self
     }
 

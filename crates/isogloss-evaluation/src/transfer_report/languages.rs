@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use isogloss_core::LanguageTag;
 
-use super::{MOST_LANGUAGES, MOST_SERIES, NOTHING, Part, System, counted};
+use super::{MOST_LANGUAGES, MOST_SERIES, Part, System, counted};
 use crate::{
-    BarSeries, Bars, Block, EvaluationError, Heatmap, OverSeeds, Plot, Section, Table,
+    BarSeries, Bars, Block, Cell, EvaluationError, Heatmap, OverSeeds, Plot, Section, Table,
     TransferTable, gini, spread,
 };
 
@@ -34,9 +34,8 @@ impl Part<'_> {
             table.rows.push(self.summary_row(system)?);
         }
         section = section.with_block(Block::Table(table)).with_paragraph(
-            "Worst is the mean over seeds of the least score of a seed, which may be of another \
-             language than the one named: that has the least mean. The zero-shot gap is the score of the \
-             source minus the mean of the other languages (Hu et al., 2020). Gini is 0 where all \
+            "Range and ratio are of the worst and the best language. The zero-shot gap is the score of \
+             the source minus the mean of the other languages (Hu et al., 2020). Gini is 0 where all \
              languages are served equally.",
         );
         for block in self.seeds() {
@@ -73,39 +72,45 @@ impl Part<'_> {
             parts.push(format!(" Below what chance scores: {below}."));
         }
         if system.is_chosen {
-            let text = " Of the sources of this model, this is the one with the most languages tested, \
-                     and of such the one whose worst language scores best.";
+            let text = " The model has other sources too; no score decided for this one.";
             parts.push(text.to_owned());
         }
         Ok(parts.concat())
     }
 
-    fn summary_row(&self, system: &System) -> Result<Vec<crate::Cell>, EvaluationError> {
-        let over = |value: &dyn Fn(&[f64]) -> Option<f64>| {
-            let found = system.over_languages(self.config.level, |scores| {
-                value(&scores.values().copied().collect::<Vec<f64>>())
+    fn summary_row(&self, system: &System) -> Result<Vec<Cell>, EvaluationError> {
+        let spread = spread(&system.means(), self.config.baseline)?;
+        let (Some((worst, _)), Some((best, _))) = (spread.ordered.first(), spread.ordered.last())
+        else {
+            return Err(EvaluationError::Empty { what: "languages of a system" });
+        };
+        let mut ends: Vec<&OverSeeds> = Vec::new();
+        ends.extend(system.scores.get(best));
+        ends.extend(system.scores.get(worst));
+        let between = |value: fn(f64, f64) -> Option<f64>| {
+            let found = OverSeeds::of_all(&ends, self.config.level, |ends| match ends {
+                [best, worst] => value(*best, *worst),
+                _ => None,
             })?;
             Ok::<_, EvaluationError>(self.cell_or_nothing(found.as_ref()))
         };
-        let spread = spread(&system.means(), self.config.baseline)?;
-        let least = |values: &[f64]| values.iter().copied().reduce(f64::min);
-        let most = |values: &[f64]| values.iter().copied().reduce(f64::max);
-        let gap = self.tables[system.table].zero_shot_gap(&system.sources)?;
+        let gini = system.over_languages(self.config.level, |scores| {
+            gini(&scores.values().copied().collect::<Vec<f64>>(), None).ok()
+        })?;
+        let table = &self.tables[system.table];
+        let gap = table.zero_shot_gap(&system.sources)?;
         let mut row = vec![
             system.name.as_str().into(),
             system.scores.len().into(),
-            spread
-                .ordered
-                .first()
-                .map_or_else(|| NOTHING.into(), |(language, _)| self.config.name_cell(language)),
-            over(&least)?,
-            over(&|values| Some(values.iter().sum::<f64>() / values.len() as f64))?,
-            over(&|values| Some(most(values)? - least(values)?))?,
-            over(&|values| Some(least(values)? / most(values).filter(|most| *most > 0.0)?))?,
-            over(&|values| gini(values, None).ok())?,
+            self.config.name_cell(worst),
+            self.cell_or_nothing(system.scores.get(worst)),
+            self.cell(&table.macro_average(&system.sources)?),
+            between(|best, worst| Some(best - worst))?,
+            between(|best, worst| (best > 0.0).then(|| worst / best))?,
+            self.cell_or_nothing(gini.as_ref()),
             self.cell_or_nothing(gap.as_ref()),
         ];
-        row.extend(spread.below_baseline.map(crate::Cell::from));
+        row.extend(spread.below_baseline.map(Cell::from));
         Ok(row)
     }
 

@@ -33,14 +33,14 @@ const NOTHING: &str = "–";
 /// efficiency, and fairness over languages.
 ///
 /// Each system is shown with the fewest shots that it was run with. A system with several sources is
-/// compared with others by one of them: that with the most target languages and, of such, that whose
-/// worst language scores best. The report says so.
+/// compared with others by one of them, which no score decides: that asked for, else that with the
+/// most results in all systems, and of such English. The report says so, and its matrices have all.
 ///
 /// # Errors
 ///
 /// Those of [`check_runs`]; [`EvaluationError::NoIntervals`] where no score of a task has an
 /// interval and tables without them were not asked for; [`EvaluationError::Config`] for a setting
-/// out of its range, and for scores outside `[0, maximum]` where demand is given.
+/// out of its range, for a source that a task has not, and for scores outside `[0, maximum]` where demand is given.
 ///
 /// # Examples
 ///
@@ -135,9 +135,10 @@ impl<'a> Part<'a> {
         }
         // Tables of one model and setting stand together, the fewest shots first.
         tables.dedup_by(|next, kept| next.model == kept.model && next.setting == kept.setting);
+        let ranked = ranked_sources(&tables, config)?;
         let mut systems = Vec::new();
         for (place, table) in tables.iter().enumerate() {
-            systems.extend(System::of(place, table, config)?);
+            systems.extend(System::of(place, table, &ranked, config)?);
         }
         systems.sort_by(|a, b| b.worst().total_cmp(&a.worst()));
         Ok(Self { name, metric, runs, config, tables, systems })
@@ -178,32 +179,30 @@ impl<'a> Part<'a> {
 }
 
 impl System {
+    /// The system of a table, by the first of the ranked sources that it has.
     fn of(
         place: usize,
         table: &TransferTable,
+        ranked: &[Vec<LanguageTag>],
         config: &TransferReportConfig,
     ) -> Result<Option<Self>, EvaluationError> {
-        let mut best: Option<Self> = None;
-        for sources in &table.sources {
-            let scores = table.of_source(sources)?;
-            let mut name = table.model.clone();
-            if table.setting != Setting::Transfer {
-                name = format!("{name}, {}", table.setting);
-            }
-            if table.shots > 0 {
-                name = format!("{name}, {}", counted_u64(table.shots, "shot"));
-            }
-            name = format!("{name}, from {}", config.sources(sources));
-            let is_chosen = table.sources.len() > 1;
-            let next = Self { name, table: place, sources: sources.clone(), scores, is_chosen };
-            let is_better = best.as_ref().is_none_or(|best| {
-                (next.scores.len(), next.worst()) > (best.scores.len(), best.worst())
-            });
-            if is_better {
-                best = Some(next);
-            }
+        let Some(sources) = ranked.iter().find(|sources| table.sources.contains(sources)) else {
+            return Ok(None);
+        };
+        let mut name = table.model.clone();
+        if table.setting != Setting::Transfer {
+            name = format!("{name}, {}", table.setting);
         }
-        Ok(best)
+        if table.shots > 0 {
+            name = format!("{name}, {}", counted_u64(table.shots, "shot"));
+        }
+        Ok(Some(Self {
+            name: format!("{name}, from {}", config.sources(sources)),
+            table: place,
+            sources: sources.clone(),
+            scores: table.of_source(sources)?,
+            is_chosen: table.sources.len() > 1,
+        }))
     }
 
     fn worst(&self) -> f64 {
@@ -226,6 +225,31 @@ impl System {
             value(&self.scores.keys().cloned().zip(values.iter().copied()).collect())
         })
     }
+}
+
+/// The sources in the order in which systems are compared by them: that asked for, then those with
+/// the most results, then English, then by tag. No score decides, since the best of several sources
+/// on test data would look better than it is.
+fn ranked_sources(
+    tables: &[TransferTable],
+    config: &TransferReportConfig,
+) -> Result<Vec<Vec<LanguageTag>>, EvaluationError> {
+    let mut results: BTreeMap<&Vec<LanguageTag>, usize> = BTreeMap::new();
+    for (sources, row) in tables.iter().flat_map(|table| table.sources.iter().zip(&table.cells)) {
+        *results.entry(sources).or_default() += row.iter().flatten().count();
+    }
+    if let Some(asked) = config.source.as_ref().filter(|asked| !results.contains_key(asked)) {
+        let (found, expected) = (config.sources(asked), "a source of the runs of each task");
+        return Err(EvaluationError::Config { field: "source", found, expected });
+    }
+    let is_english =
+        |sources: &[LanguageTag]| matches!(sources, [source] if source.language() == "en");
+    let mut ranked: Vec<(&Vec<LanguageTag>, usize)> = results.into_iter().collect();
+    ranked.sort_by_key(|(sources, results)| {
+        let is_asked = config.source.as_ref() == Some(*sources);
+        std::cmp::Reverse((is_asked, *results, is_english(sources)))
+    });
+    Ok(ranked.into_iter().map(|(sources, _)| sources.clone()).collect())
 }
 
 /// What a reader has to know of the numbers.

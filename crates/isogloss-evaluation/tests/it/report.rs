@@ -188,3 +188,20 @@ fn curves_have_room_for_zero_and_differ_without_colour() {
         assert!(text.contains(expected), "{text}");
     }
 }
+
+#[test]
+fn bars_of_like_grey_differ_in_pattern() {
+    let value = Some(Estimate::new(0.5, [0.5, 0.5], 1));
+    let series = |count: usize| -> Vec<BarSeries> {
+        (0..count).map(|n| BarSeries { name: n.to_string(), values: vec![value] }).collect()
+    };
+    let draw = |count| {
+        let bars = Bars::new("Bars", "F1", vec!["yo".to_owned()], series(count));
+        Plot::Bars(bars).to_svg().unwrap()
+    };
+    let white = |svg: &str| svg.matches("#FFFFFF").count();
+    let whites: Vec<usize> = (1..=4).map(|count| white(&draw(count))).collect();
+    // The second is whole, the third has stripes of white, the fourth is hollow.
+    assert_eq!(whites[0], whites[1]);
+    assert!(whites[2] > whites[1] + 5 && whites[3] > whites[2], "{whites:?}");
+}

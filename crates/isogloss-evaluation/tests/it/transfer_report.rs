@@ -159,6 +159,49 @@ fn plots_of_all_kinds_are_drawn() {
 }
 
 #[test]
+fn no_score_decides_by_which_source_systems_are_compared() {
+    let names = ["NLI", "F1", "XLM-R"];
+    let mut runs = Vec::new();
+    for seed in [1, 2] {
+        // German scores best, English and German have the most results.
+        for (source, target, score) in [
+            ("en", "yo", 0.4),
+            ("en", "am", 0.3),
+            ("de", "yo", 0.9),
+            ("de", "am", 0.9),
+            ("ar", "yo", 1.0),
+        ] {
+            runs.push(Run::new(names, tag(source), tag(target), seed, score));
+        }
+    }
+    let text = |config| transfer_report(&runs, &config).unwrap().to_text().unwrap();
+    let config = || TransferReportConfig::new("Sources");
+    assert!(text(config()).contains("XLM-R, from English: 2 languages were tested."));
+    let asked = text(config().with_source([tag("ar")]));
+    assert!(asked.contains("XLM-R, from Arabic: 1 language was tested."), "{asked}");
+    let absent = transfer_report(&runs, &config().with_source([tag("km")])).unwrap_err();
+    assert_eq!(absent.to_string(), "`source` is Khmer, expected a source of the runs of each task");
+}
+
+#[test]
+fn the_summary_names_the_language_whose_score_it_gives() {
+    // Each seed has another worst language; over seeds it is Yoruba.
+    let scores = [("en", [0.9, 0.9]), ("yo", [0.3, 0.5]), ("am", [0.6, 0.35])];
+    let mut runs = Vec::new();
+    for (target, scores) in scores {
+        for (seed, score) in (1..).zip(scores) {
+            runs.push(Run::new(["NLI", "F1", "XLM-R"], tag("en"), tag(target), seed, score));
+        }
+    }
+    let report = transfer_report(&runs, &TransferReportConfig::new("Worst")).unwrap();
+    let text = table(&report, "Systems").to_text();
+    let row = text.lines().nth(2).unwrap();
+    for cell in ["Yoruba", "  0.400 [", "  0.500 [", "  0.444 ["] {
+        assert!(row.contains(cell), "{row}");
+    }
+}
+
+#[test]
 fn tasks_are_averaged_beside_the_worst_and_scripts_are_told_apart() {
     let mut runs = Vec::new();
     for (task, loss) in [("NLI", 0.0), ("NER", 0.2)] {
