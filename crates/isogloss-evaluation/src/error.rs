@@ -70,6 +70,28 @@ pub enum EvaluationError {
         fault: String,
     },
 
+    /// A file inside an archive does not hold what it should.
+    #[error("{}, `{member}`: {fault}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// The file in it.
+        member: String,
+        /// What is at fault, and what was expected.
+        fault: String,
+    },
+
+    /// Something is not known of a language.
+    #[error("language `{language}` has no {missing}, expected {expected}")]
+    Language {
+        /// The language, as it was named.
+        language: String,
+        /// What is missing.
+        missing: String,
+        /// Where it was to be found.
+        expected: String,
+    },
+
     /// A number that its items do not have.
     #[error("{what} is not defined: {reason}")]
     Undefined {

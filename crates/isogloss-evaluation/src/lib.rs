@@ -16,6 +16,7 @@ mod report;
 mod report_html;
 mod report_text;
 mod retrieval;
+mod source_ranking;
 mod whitespace;
 
 pub use bootstrap::{BootstrapConfig, PairedDifference};
@@ -40,3 +41,7 @@ pub use metric::{Mean, Metric, RatioOfSums};
 pub use plot::{BarSeries, Bars, Plot, Point, Scatter};
 pub use report::{Block, Cell, Report, Section, Table};
 pub use retrieval::{Retrieval, retrieve};
+pub use source_ranking::{
+    CorpusProfile, Gain, LanguageDistances, LanguageVectors, RankedSource, RankingAgreement,
+    SourceCandidate, SourceFeature, SourceRanking, ndcg,
+};

@@ -7,3 +7,4 @@ mod language_model;
 mod lexicon;
 mod report;
 mod scores;
+mod source_ranking;
