@@ -60,7 +60,7 @@ impl LanguageDistances {
         let mut tables = BTreeMap::new();
         for feature in SourceFeature::DISTANCES {
             let Some(name) = feature.member() else { continue };
-            // A name may say how numbers were rounded: `geographic_round1.npz`.
+            // A name may say how numbers were rounded: `geographic_upper_round1_sparse.npz`.
             let is_of = |member: &&String| {
                 let file = member.rsplit('/').next().unwrap_or(member).to_lowercase();
                 file.strip_suffix(".npz").is_some_and(|stem| stem.starts_with(name))

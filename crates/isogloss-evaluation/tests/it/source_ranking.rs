@@ -132,7 +132,8 @@ fn files_that_are_none_of_lang2vec_are_named() {
     std::fs::write(&short, "aps,apt\n").unwrap();
     let error =
         LanguageDistances::read(fixture("distances.zip"), short, &["aps"]).unwrap_err().to_string();
-    let end = "genetic.npz/shape.npy`: [60, 60], expected [2, 2] by the list of languages";
+    let end =
+        "genetic_upper_sparse.npz/shape.npy`: [60, 60], expected [2, 2] by the list of languages";
     assert!(error.ends_with(end), "{error}");
     let missing = LanguageVectors::read("no-such.npz").unwrap_err().to_string();
     assert!(missing.starts_with("no-such.npz cannot be read: "), "{missing}");
