@@ -1,6 +1,6 @@
 //! Says how well languages are served by transfer from others, from records of runs.
 //!
-//! `cargo run --release --example transfer-report -- --runs DIR --out DIR`
+//! `cargo run --release --example transfer-report -- --runs DIR`
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::path::{Path, PathBuf};
@@ -22,9 +22,10 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     runs: PathBuf,
 
-    /// Where the report is written, as a page, JSON, text, Markdown and LaTeX
+    /// Where the report is written, as a page, JSON, text, Markdown and LaTeX [default: `report` in the
+    /// folder of the runs]
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    out: Option<PathBuf>,
 
     /// What is known of the languages: a head, then tab-separated rows; column `language`, column
     /// `name` for its name in its own words, other columns to group by [default: script, family and
@@ -91,7 +92,8 @@ fn run(args: &Args) -> Outcome<()> {
     }
     let report = transfer_report(&runs, &config)?;
     println!("{}", report.to_text()?);
-    print_written(&report.write_all_forms(&args.out)?);
+    let out = args.out.clone().unwrap_or_else(|| args.runs.join("report"));
+    print_written(&report.write_all_forms(&out)?);
     Ok(())
 }
 

@@ -62,7 +62,7 @@ pub enum EvaluationError {
     },
 
     /// A file could not be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -133,6 +133,28 @@ pub enum EvaluationError {
     Scheme {
         /// The prefixes of all tags.
         prefixes: String,
+    },
+
+    /// A file inside an archive does not hold what it should.
+    #[error("{}, `{member}`: {fault}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// The file in it.
+        member: String,
+        /// What is at fault, and what was expected.
+        fault: String,
+    },
+
+    /// Something is not known of a language.
+    #[error("language `{language}` has no {missing}, expected {expected}")]
+    Language {
+        /// The language, as it was named.
+        language: String,
+        /// What is missing.
+        missing: String,
+        /// Where it was to be found.
+        expected: String,
     },
 
     /// A number that its items do not have.

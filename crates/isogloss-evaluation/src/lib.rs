@@ -32,6 +32,7 @@ mod report_text;
 mod retrieval;
 mod rouge;
 mod seeds;
+mod source_ranking;
 mod tagging;
 mod transfer;
 mod transfer_report;
@@ -91,4 +92,8 @@ pub use transfer::{
     efficiencies, few_shot_curves, forgetting, read_runs, transfer_tables,
 };
 
+pub use source_ranking::{
+    CorpusProfile, Gain, LanguageDistances, LanguageVectors, RankedSource, RankingAgreement,
+    SourceCandidate, SourceFeature, SourceRanking, ndcg,
+};
 pub use transfer_report::{TransferReportConfig, transfer_report};

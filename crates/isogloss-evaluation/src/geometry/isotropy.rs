@@ -62,14 +62,17 @@ pub fn partition_isotropy(matrix: &EmbeddingMatrix) -> Result<f64, EvaluationErr
     let vectors = Vectors::new(matrix);
     let eigen = SymmetricEigen::try_new(vectors.cross(&vectors), f64::EPSILON, 0)
         .ok_or_else(|| no_eigenvalues("partition isotropy"))?;
-    let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-    for direction in eigen.eigenvectors.column_iter() {
-        let products = vectors.times(direction.clone_owned().as_slice());
-        for sign in [1.0, -1.0] {
-            let log_partition = log_sum_exp(products.iter().map(|product| sign * product));
-            (least, most) = (least.min(log_partition), most.max(log_partition));
-        }
-    }
+    // For each direction and its opposite.
+    let mut sums = vec![[LogSum::default(); 2]; matrix.dim()];
+    vectors.for_each_product(&eigen.eigenvectors, |direction, product| {
+        let [along, against] = &mut sums[direction];
+        along.add(product);
+        against.add(-product);
+    });
+    let sums = sums.as_flattened().iter().map(LogSum::value);
+    let (least, most) = sums.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), sum| {
+        (least.min(sum), most.max(sum))
+    });
     Ok((least - most).exp())
 }
 
@@ -124,7 +127,30 @@ fn no_eigenvalues(what: &'static str) -> EvaluationError {
 }
 
 /// `ln Σ exp x`, whatever the size of the numbers.
-fn log_sum_exp(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
-    let largest = numbers.clone().fold(f64::NEG_INFINITY, f64::max);
-    largest + numbers.map(|number| (number - largest).exp()).sum::<f64>().ln()
+#[derive(Clone, Copy)]
+struct LogSum {
+    largest: f64,
+    // Σ exp(x − largest)
+    sum: f64,
+}
+
+impl Default for LogSum {
+    fn default() -> Self {
+        Self { largest: f64::NEG_INFINITY, sum: 0.0 }
+    }
+}
+
+impl LogSum {
+    fn add(&mut self, number: f64) {
+        if number > self.largest {
+            self.sum = self.sum * (self.largest - number).exp() + 1.0;
+            self.largest = number;
+        } else {
+            self.sum += (number - self.largest).exp();
+        }
+    }
+
+    fn value(&self) -> f64 {
+        self.largest + self.sum.ln()
+    }
 }

@@ -83,6 +83,22 @@ impl Vectors {
         product
     }
 
+    /// Calls `each` with the number of a direction and its product with each vector. `[dim, directions]`
+    pub(super) fn for_each_product(
+        &self,
+        directions: &DMatrix<f64>,
+        mut each: impl FnMut(usize, f64),
+    ) {
+        let directions = directions.transpose();
+        for block in self.values.chunks(BLOCK * self.dim) {
+            let block = DMatrix::from_column_slice(self.dim, block.len() / self.dim, block);
+            let products = &directions * block;
+            for vector in products.column_iter() {
+                vector.iter().enumerate().for_each(|(direction, it)| each(direction, *it));
+            }
+        }
+    }
+
     /// `XXᵀ`. `[n, n]`
     pub(super) fn gram(&self) -> DMatrix<f64> {
         let columns = DMatrix::from_column_slice(self.dim, self.rows().len(), &self.values);

@@ -216,7 +216,7 @@ fn faults_of_vectors_name_the_line() {
         assert_eq!(read(content), expected);
     }
     let missing = WordVectors::read(Path::new("no-such.vec"), None).unwrap_err().to_string();
-    assert!(missing.starts_with("no-such.vec cannot be read: "), "{missing}");
+    assert!(missing.starts_with("no-such.vec cannot be read"), "{missing}");
     let path = folder.file("a.vec", "1 1\na 1\n");
     let error = WordVectors::read(path, Some(0)).unwrap_err().to_string();
     assert_eq!(error, "`limit` is 0, expected at least 1");

@@ -16,6 +16,7 @@ mod lexicon;
 mod report;
 mod rouge;
 mod scores;
+mod source_ranking;
 mod tagging;
 mod transfer;
 mod transfer_report;
