@@ -67,6 +67,6 @@ fn run(args: &Args) -> Outcome<()> {
         }
         metrics => generation::score(metrics, &args.generation, args.json)?,
     };
-    print!("{text}");
+    println!("{}", text.trim_end());
     Ok(())
 }

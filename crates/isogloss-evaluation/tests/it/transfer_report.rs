@@ -262,12 +262,3 @@ fn scores_beyond_their_maximum_and_settings_out_of_range_are_named() {
         assert_eq!(text, format!("`groups` is {expected}"));
     }
 }
-
-/// For a look at it: `TRANSFER_PAGE=DIR cargo test -p isogloss-evaluation -- --ignored page`.
-#[test]
-#[ignore = "writes a page for a person to look at"]
-fn page() {
-    let dir = std::env::var_os("TRANSFER_PAGE").unwrap();
-    let paths = report().write_all_forms(dir.as_ref()).unwrap();
-    assert_eq!(paths.len(), 5);
-}
