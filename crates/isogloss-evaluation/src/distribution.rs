@@ -3,6 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI, FRAC_PI_2};
 
 use crate::EvaluationError;
+use crate::checks::check_share;
 
 /// Numerator and denominator where the probability is within 0.425 of a half.
 const CENTRE: [[f64; 8]; 2] = [
@@ -199,15 +200,6 @@ fn expanded(x: f64, degrees: f64) -> f64 {
 
 fn polynomial(coefficients: [f64; 8], x: f64) -> f64 {
     coefficients.into_iter().rev().fold(0.0, |value, coefficient| value * x + coefficient)
-}
-
-/// Refuses what is not inside of `(0, 1)`.
-pub(crate) fn check_share(field: &'static str, share: f64) -> Result<(), EvaluationError> {
-    if share > 0.0 && share < 1.0 {
-        return Ok(());
-    }
-    let (found, expected) = (share.to_string(), "a number between 0 and 1, without them");
-    Err(EvaluationError::Config { field, found, expected })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use isogloss_core::LanguageTag;
 use serde::{Deserialize, Serialize};
 
 use crate::EvaluationError;
+use crate::checks::check_finite;
 
 /// How far the scores of languages lie apart.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -417,11 +418,4 @@ pub fn token_premium(language: &[u64], pivot: &[u64]) -> Result<Vec<[f64; 2]>, E
         return Err(EvaluationError::Empty { what: "tokens of the pivot" });
     }
     Ok(language.iter().zip(pivot).map(|(own, other)| [*own as f64, *other as f64]).collect())
-}
-
-fn check_finite(what: &'static str, values: &[f64]) -> Result<(), EvaluationError> {
-    match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-        Some((index, found)) => Err(EvaluationError::NotFinite { what, index, found: *found }),
-        None => Ok(()),
-    }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EvaluationError, distribution, normal_cdf, normal_quantile};
+use crate::checks::{check_finite, check_share};
+use crate::{EvaluationError, normal_cdf, normal_quantile};
 
 /// How the scores of resamples become an interval.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -26,7 +27,7 @@ pub enum Interval {
 /// [`EvaluationError::Empty`] without scores, [`EvaluationError::NotFinite`] for one that is not a number,
 /// [`EvaluationError::Config`] for a level outside of `(0, 1)`.
 pub fn percentile_interval(scores: &[f64], level: f64) -> Result<[f64; 2], EvaluationError> {
-    distribution::check_share("level", level)?;
+    check_share("level", level)?;
     let sorted = sorted(scores)?;
     let tail = (1.0 - level) / 2.0;
     Ok([tail, 1.0 - tail].map(|share| quantile(&sorted, share)))
@@ -56,7 +57,7 @@ pub fn bca_interval(
     without_each: &[f64],
     level: f64,
 ) -> Result<[f64; 2], EvaluationError> {
-    distribution::check_share("level", level)?;
+    check_share("level", level)?;
     let sorted = sorted(scores)?;
     let below = sorted.partition_point(|score| *score < value);
     let not_above = sorted.partition_point(|score| *score <= value);
@@ -110,14 +111,6 @@ fn sorted(scores: &[f64]) -> Result<Vec<f64>, EvaluationError> {
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     Ok(sorted)
-}
-
-/// Refuses what is not a finite number.
-pub(crate) fn check_finite(what: &'static str, numbers: &[f64]) -> Result<(), EvaluationError> {
-    match numbers.iter().position(|number| !number.is_finite()) {
-        Some(index) => Err(EvaluationError::NotFinite { what, index, found: numbers[index] }),
-        None => Ok(()),
-    }
 }
 
 /// The number below which a share of sorted ones, at least one, lies.

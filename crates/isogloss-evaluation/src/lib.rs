@@ -2,6 +2,7 @@
 
 mod answers;
 mod bootstrap;
+mod checks;
 mod classification;
 mod conllu;
 mod copy_rate;

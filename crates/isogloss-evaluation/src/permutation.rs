@@ -5,7 +5,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::EvaluationError;
-use crate::interval::check_finite;
+use crate::checks::check_finite;
 
 /// How many differences that are not 0 are tried in every way: a million ways.
 const EXACT: usize = 20;

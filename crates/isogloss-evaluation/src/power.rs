@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::distribution::check_share;
+use crate::checks::check_share;
 use crate::{EvaluationError, normal_quantile};
 
 /// The errors that a comparison of means over paired items may make.

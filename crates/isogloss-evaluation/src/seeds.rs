@@ -1,7 +1,6 @@
 //! What a method scores over runs that differ by their seed.
 
-use crate::distribution::check_share;
-use crate::interval::check_finite;
+use crate::checks::{check_finite, check_share};
 use crate::{Estimate, EvaluationError, student_t_quantile};
 
 /// The mean of the scores of runs, with the interval that holds that of all runs with probability `level`.

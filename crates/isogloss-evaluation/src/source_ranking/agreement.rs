@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SourceRanking;
+use crate::checks::check_finite;
 use crate::{EvaluationError, Metric, Spearman};
 
 /// How much an item of a relevance counts in [`ndcg`].
@@ -179,11 +180,4 @@ fn check(relevances: &[f64], scores: &[f64], k: usize) -> Result<(), EvaluationE
         return Err(EvaluationError::Config { field: "relevances", found, expected });
     }
     Ok(())
-}
-
-fn check_finite(what: &'static str, numbers: &[f64]) -> Result<(), EvaluationError> {
-    match numbers.iter().position(|number| !number.is_finite()) {
-        Some(index) => Err(EvaluationError::NotFinite { what, index, found: numbers[index] }),
-        None => Ok(()),
-    }
 }
