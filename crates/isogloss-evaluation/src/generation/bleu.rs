@@ -6,6 +6,7 @@ use super::precision::Precision;
 use super::signature::SignatureKey;
 use super::tokenizer::BleuTokenizer;
 use super::tokens::TokenBuffer;
+use crate::EvaluationError;
 
 /// What logarithms of nothing count as.
 const LOG_OF_ZERO: f64 = -9_999_999_999.0;
@@ -217,6 +218,14 @@ impl GenerationMetric for Bleu {
 
     fn width(&self) -> usize {
         2 + 2 * self.max_order
+    }
+
+    fn check(&self) -> Result<(), EvaluationError> {
+        if self.max_order == 0 {
+            let (found, expected) = ("0".to_owned(), "at least 1");
+            return Err(EvaluationError::Config { field: "max_order", found, expected });
+        }
+        Ok(())
     }
 
     fn scorer(&self) -> SegmentScorer<'_> {

@@ -7,6 +7,7 @@ use super::ngrams::{NgramTable, ngram_count};
 use super::precision::Precision;
 use super::signature::SignatureKey;
 use super::tokens::Symbols;
+use crate::EvaluationError;
 use crate::whitespace::{is_python_space, python_split};
 
 /// What stands for a precision or recall of an order that a text does not have, under ε-smoothing.
@@ -195,6 +196,15 @@ impl GenerationMetric for Chrf {
 
     fn width(&self) -> usize {
         3 * (self.char_order + self.word_order)
+    }
+
+    fn check(&self) -> Result<(), EvaluationError> {
+        if self.char_order + self.word_order == 0 {
+            let (found, expected) =
+                ("0, and no words".to_owned(), "an order of characters or of words");
+            return Err(EvaluationError::Config { field: "char_order", found, expected });
+        }
+        Ok(())
     }
 
     fn scorer(&self) -> SegmentScorer<'_> {

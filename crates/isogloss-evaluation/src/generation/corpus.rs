@@ -25,6 +25,15 @@ pub trait GenerationMetric: Debug + Sync {
     /// How many statistics a segment has.
     fn width(&self) -> usize;
 
+    /// Refuses settings under which there is nothing to count. Default: none are.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Config`] with the setting.
+    fn check(&self) -> Result<(), EvaluationError> {
+        Ok(())
+    }
+
     /// What computes them; one for each thread, as it keeps its tables from segment to segment.
     fn scorer(&self) -> SegmentScorer<'_>;
 
@@ -45,13 +54,14 @@ pub trait GenerationMetric: Debug + Sync {
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Length`] where a system has not as many segments as there are references,
-    /// [`EvaluationError::Tokenizer`] where a vocabulary fails on a text.
+    /// Those of [`check`](Self::check); [`EvaluationError::Length`] where a system has not as many segments as there
+    /// are references, [`EvaluationError::Tokenizer`] where a vocabulary fails on a text.
     fn statistics(
         &self,
         systems: &[&[&str]],
         references: &References<'_>,
     ) -> Result<Vec<SegmentStatistics>, EvaluationError> {
+        self.check()?;
         let expected = references.len();
         if let Some(other) = systems.iter().find(|system| system.len() != expected) {
             return Err(EvaluationError::Length {

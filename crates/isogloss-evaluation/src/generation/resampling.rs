@@ -136,7 +136,8 @@ impl Resampling {
     /// # Errors
     ///
     /// [`EvaluationError::Config`] without resamples, [`EvaluationError::Empty`] without segments,
-    /// [`EvaluationError::Length`] where there are not equally many for each metric.
+    /// [`EvaluationError::Length`] where there are not equally many for each metric, and for statistics that are
+    /// another metric's.
     pub fn confidence(
         &self,
         scored: &[(&dyn GenerationMetric, &SegmentStatistics)],
@@ -221,7 +222,7 @@ impl Resampling {
         &self,
         scored: &[(&dyn GenerationMetric, &SegmentStatistics)],
     ) -> Result<Vec<Vec<f64>>, EvaluationError> {
-        let n = self.check(scored.iter().map(|(_, segments)| *segments))?;
+        let n = self.check(scored.iter().copied())?;
         let table = SingleTable::new(scored.iter().map(|(_, segments)| *segments), n as usize);
         let mut rng = NumpyRng::new(self.seed);
         let mut scores = vec![Vec::with_capacity(self.samples); scored.len()];
@@ -258,7 +259,10 @@ impl Resampling {
         &self,
         comparisons: &[Comparison<'_>],
     ) -> Result<Vec<PairedScore>, EvaluationError> {
-        let n = self.check(comparisons.iter().flat_map(|(_, first, second)| [*first, *second]))?;
+        let both = comparisons
+            .iter()
+            .flat_map(|&(metric, first, second)| [(metric, first), (metric, second)]);
+        let n = self.check(both)?;
         let width: usize = comparisons.iter().map(|(metric, ..)| metric.width()).sum();
         // What each segment adds to the first pseudo-system where it keeps the baseline's output.
         let mut changes = Vec::with_capacity(n as usize * width);
@@ -333,23 +337,31 @@ impl Resampling {
     /// How many segments there are.
     fn check<'a>(
         &self,
-        mut all: impl Iterator<Item = &'a SegmentStatistics>,
+        all: impl Iterator<Item = (&'a dyn GenerationMetric, &'a SegmentStatistics)>,
     ) -> Result<u32, EvaluationError> {
         if self.samples == 0 {
             let (found, expected) = ("0".to_owned(), "at least 1");
             return Err(EvaluationError::Config { field: "samples", found, expected });
         }
-        let expected = all.next().map_or(0, SegmentStatistics::len);
+        let mut count = None;
+        for (metric, segments) in all {
+            let (found, expected) = (segments.width(), metric.width());
+            if found != expected {
+                return Err(EvaluationError::Length {
+                    what: "statistics of a segment",
+                    found,
+                    expected,
+                });
+            }
+            let (found, expected) = (segments.len(), *count.get_or_insert(segments.len()));
+            if found != expected {
+                let what = "segments that are resampled";
+                return Err(EvaluationError::Length { what, found, expected });
+            }
+        }
+        let expected = count.unwrap_or_default();
         if expected == 0 {
             return Err(EvaluationError::Empty { what: "resampling" });
-        }
-        if let Some(other) = all.find(|segments| segments.len() != expected) {
-            let found = other.len();
-            return Err(EvaluationError::Length {
-                what: "segments that are resampled",
-                found,
-                expected,
-            });
         }
         u32::try_from(expected).map_err(|_| EvaluationError::Config {
             field: "segments",

@@ -337,6 +337,17 @@ fn what_does_not_belong_together_is_named() {
     let error = "ja-mecab".parse::<BleuTokenizer>().unwrap_err();
     assert!(error.to_string().contains("`char`"), "{error}");
     let segments = statistics(&Ter::new(), &["a", "b"], &references);
+    let error = Bleu::new().with_max_order(0).statistics(&[&["a", "b"]], &references).unwrap_err();
+    assert_eq!(error.to_string(), "`max_order` is 0, expected at least 1");
+    let error = Chrf::new().with_char_order(0).statistics(&[&["a", "b"]], &references).unwrap_err();
+    assert!(error.to_string().starts_with("`char_order` is 0, and no words"), "{error}");
+    for test in [PairedTest::Bootstrap, PairedTest::ApproximateRandomization] {
+        let resampling = Resampling::new(test).with_samples(10);
+        let error = resampling.paired(&[(&Bleu::new(), &segments, &segments)]).unwrap_err();
+        assert_eq!(error.to_string(), "statistics of a segment: 2, expected 10");
+        let error = resampling.paired(&[]).unwrap_err();
+        assert!(matches!(error, EvaluationError::Empty { .. }));
+    }
     let none = Resampling::new(PairedTest::Bootstrap).with_samples(0);
     assert!(matches!(
         none.confidence(&[(&Ter::new(), &segments)]),
