@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::MetricArg;
 use crate::generation_args::GenerationArgs;
 use crate::lines::Lines;
+use crate::output::Output;
 
 /// One metric of one system, and where there is another, of both.
 #[derive(Serialize)]
@@ -23,6 +24,8 @@ struct Scored {
     interval: Option<Interval>,
     #[serde(flatten)]
     compared: Option<Compared>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Output>,
 }
 
 #[derive(Serialize)]
@@ -80,6 +83,8 @@ pub(crate) fn score(metrics: &[MetricArg], args: &GenerationArgs, json: bool) ->
             }
         }
     }
+    let source = args.source.as_ref().map(beside).transpose()?;
+    let output = Output::of(&hypotheses, source.as_ref(), args.language.as_ref(), args.seed)?;
     let streams: Vec<_> = references.iter().map(Lines::texts).collect();
     let references = References::try_new(&streams.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
 
@@ -101,7 +106,8 @@ pub(crate) fn score(metrics: &[MetricArg], args: &GenerationArgs, json: bool) ->
             .collect();
         for (metric, compared) in metrics.iter().zip(resampling.paired(&comparisons)?) {
             let signature = resampling.signature(&**metric, &references).to_string();
-            scored.push(Scored::of_two(&**metric, signature, &compared, [path, &other.path]));
+            let of_two = Scored::of_two(&**metric, signature, &compared, [path, &other.path]);
+            scored.push(Scored { output, ..of_two });
         }
     }
     if others.is_empty() {
@@ -126,6 +132,7 @@ pub(crate) fn score(metrics: &[MetricArg], args: &GenerationArgs, json: bool) ->
                 signature: signature.to_string(),
                 interval,
                 compared: None,
+                output,
             });
         }
     }
@@ -156,6 +163,7 @@ impl Scored {
             signature,
             interval: Interval::of(baseline),
             compared: Some(Compared { p_value: *p_value, identical: *identical, system, with }),
+            output: None,
         }
     }
 }
@@ -184,6 +192,9 @@ fn table(scored: &[Scored], segments: usize) -> Outcome<String> {
         scores = scores.with_row([name.as_str().into(), cell(*score, interval), other, p_value]);
     }
     section = section.with_block(Block::Table(scores));
+    if let Some(output) = scored.first().and_then(|scored| scored.output) {
+        section = section.with_paragraph(output.text());
+    }
     for Scored { name, signature, .. } in scored {
         section = section.with_paragraph(format!("{name}: {signature}"));
     }

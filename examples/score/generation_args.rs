@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use isogloss::core::LanguageTag;
 use isogloss::evaluation::{
     Bleu, BleuTokenizer, Chrf, GenerationMetric, PairedTest, PieceTokenizer, Resampling, Smoothing,
     Ter,
@@ -24,6 +25,14 @@ pub(crate) struct GenerationArgs {
     /// References, a segment on each line; again for more of them
     #[arg(long = "ref", value_name = "FILE")]
     pub(crate) references: Vec<PathBuf>,
+
+    /// What was translated, a segment on each line: says how much of the output was copied from it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source: Option<PathBuf>,
+
+    /// The language that outputs should be in: says how many are taken for it
+    #[arg(long, value_name = "TAG")]
+    pub(crate) language: Option<LanguageTag>,
 
     /// Score references that are empty as such; an error otherwise
     #[arg(long)]

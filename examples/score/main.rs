@@ -7,6 +7,7 @@
 mod generation;
 mod generation_args;
 mod lines;
+mod output;
 mod tagging;
 
 use std::process::ExitCode;
