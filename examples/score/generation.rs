@@ -177,21 +177,23 @@ fn table(scored: &[Scored], segments: usize) -> Outcome<String> {
         }
         None => Cell::from(score),
     };
-    let mut scores = Table::new("Scores, in percent", &["metric", "score", "the other", "p-value"]);
-    let mut section = Section::new("Scores");
+    let is_paired = scored.iter().any(|scored| scored.compared.is_some());
+    let columns: &[&str] =
+        if is_paired { &["metric", "score", "the other", "p-value"] } else { &["metric", "score"] };
+    let mut scores = Table::new("Scores, in percent", columns);
     for Scored { name, score, interval, compared, .. } in scored {
-        let [other, p_value] = match compared {
-            None => ["".into(), "".into()],
-            Some(Compared { identical: true, with, .. }) => {
-                [cell(with.score, &with.interval), "identical outputs, not tested".into()]
-            }
-            Some(Compared { p_value, with, .. }) => {
-                [cell(with.score, &with.interval), format!("{p_value:.4}").into()]
-            }
-        };
-        scores = scores.with_row([name.as_str().into(), cell(*score, interval), other, p_value]);
+        let mut row = vec![name.as_str().into(), cell(*score, interval)];
+        if let Some(Compared { p_value, identical, with, .. }) = compared {
+            let p_value = if *identical {
+                "identical outputs, not tested".to_owned()
+            } else {
+                format!("{p_value:.4}")
+            };
+            row.extend([cell(with.score, &with.interval), p_value.into()]);
+        }
+        scores = scores.with_row(row);
     }
-    section = section.with_block(Block::Table(scores));
+    let mut section = Section::new("Scores").with_block(Block::Table(scores));
     if let Some(output) = scored.first().and_then(|scored| scored.output) {
         section = section.with_paragraph(output.text());
     }

@@ -1,5 +1,6 @@
 //! What can be said of how translations are scored.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::MetricArg;
 
 #[derive(Args)]
 #[command(next_help_heading = "Translations")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 pub(crate) struct GenerationArgs {
     /// What a system gave, a segment on each line
     #[arg(long, value_name = "FILE")]
@@ -216,8 +218,10 @@ impl GenerationArgs {
             None => return Ok(self.tokenize.parse()?),
         };
         let model = Arc::new(SentencePieceModel::from_file(file)?);
-        let hash: String =
-            Sha256::digest(model.file()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hash = String::new();
+        for byte in Sha256::digest(model.file()) {
+            write!(hash, "{byte:02x}")?;
+        }
         let tokenizer = PieceTokenizer::new(name, move |text| Ok(model.pieces(text)));
         // A name that is not sacrebleu's says nothing of the file; the hash does.
         let is_hashed = self.tokenizer_hash || name == "spm-file";
