@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use isogloss::core::Seed;
 use isogloss::evaluation::{
-    Block, BootstrapConfig, EntityF1, EntityScore, Report, Section, Table, TagReading, TagScheme,
-    TaggedFile, TaggingReport, entity_counts,
+    Block, BootstrapConfig, EntityF1, EntityScore, EvaluationError, Report, Section, Table,
+    TagReading, TagScheme, TaggedFile, TaggingReport, entity_counts,
 };
 use isogloss_examples::Outcome;
 use serde_json::{Map, Value, json};
@@ -74,7 +74,12 @@ pub(crate) fn score(args: &TaggingArgs, seed: u64, json: bool) -> Outcome<String
         return Ok(serde_json::to_string_pretty(&as_seqeval(&report))? + "\n");
     }
     let counts = entity_counts(&sentences, reading)?;
-    let f1 = BootstrapConfig::new(Seed::new(seed)).estimate(&EntityF1, &counts).ok();
+    let f1 = match BootstrapConfig::new(Seed::new(seed)).estimate(&EntityF1, &counts) {
+        Ok(f1) => Some(f1),
+        // Nothing is gold and nothing found.
+        Err(EvaluationError::Empty { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
     table(&report, f1.map(|f1| f1.to_string()), sentences.len())
 }
 

@@ -90,7 +90,7 @@ pub trait GenerationMetric: Debug + Sync {
             return Ok(vec![SegmentStatistics { width, rows }]);
         }
         let of_system = |system| {
-            let rows = rows.chunks_exact(width).skip(system).step_by(n_systems);
+            let rows = rows.chunks_exact(width.max(1)).skip(system).step_by(n_systems);
             SegmentStatistics { width, rows: rows.flatten().copied().collect() }
         };
         Ok((0..n_systems).map(of_system).collect())

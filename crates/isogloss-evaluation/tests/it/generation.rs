@@ -355,6 +355,42 @@ fn what_does_not_belong_together_is_named() {
     ));
 }
 
+/// A metric of somebody's own that counts nothing.
+#[derive(Debug)]
+struct Nothing;
+
+impl GenerationMetric for Nothing {
+    fn name(&self) -> String {
+        "nothing".to_owned()
+    }
+
+    fn width(&self) -> usize {
+        0
+    }
+
+    fn scorer(&self) -> isogloss_evaluation::SegmentScorer<'_> {
+        Box::new(|_, _, _| Ok(()))
+    }
+
+    fn score(&self, _: &[f64], _: isogloss_evaluation::Precision) -> f64 {
+        0.0
+    }
+
+    fn keys(&self) -> Vec<isogloss_evaluation::SignatureKey> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn a_metric_that_counts_nothing_has_nothing_to_resample() {
+    let references = References::try_new(&[&["a", "b"]]).unwrap();
+    let scored = Nothing.statistics(&[&["a", "b"], &["a", "c"]], &references).unwrap();
+    for test in [PairedTest::Bootstrap, PairedTest::ApproximateRandomization] {
+        let found = Resampling::new(test).paired(&[(&Nothing, &scored[0], &scored[1])]);
+        assert!(matches!(found, Err(EvaluationError::Empty { .. })), "{found:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_text_is_its_own_best_translation(text in "[a-zẹọṣ ,.]{0,40}") {
