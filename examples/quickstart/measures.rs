@@ -14,7 +14,8 @@ use isogloss::training::{
 };
 use isogloss::transformer::{
     ClassificationObjective, ClassifierConfig, Encoder, EncoderBatch, MaskedLanguageModel,
-    MaskedSequence, MlmBatch, Pooling, SequenceClassifier, SequenceInput,
+    MaskedSequence, MlmBatch, Pooling, PseudoLikelihood, PseudoLikelihoodConfig,
+    SequenceClassifier, SequenceInput, WordedSequence,
 };
 
 use crate::Outcome;
@@ -36,6 +37,7 @@ pub(crate) struct Measures<'a> {
     english_topics: Arc<Vec<Labelled<Class>>>,
     shape: &'a Shape,
     unk: u32,
+    mask: u32,
     device: &'a Device,
 }
 
@@ -98,8 +100,11 @@ impl<'a> Measures<'a> {
             let input = shape.layout.sentence(&encode(&row.text)?).input;
             english_topics.push(Labelled { input, label: Class(u32::try_from(class)?) });
         }
-        let unk = tokenizer.special_ids().unk.ok_or("the vocabulary has no unknown token")?;
-        Ok(Self { held, ids, english_topics: Arc::new(english_topics), shape, unk, device })
+        let special = tokenizer.special_ids();
+        let unk = special.unk.ok_or("the vocabulary has no unknown token")?;
+        let mask = special.mask.ok_or("the vocabulary has no mask")?;
+        let english_topics = Arc::new(english_topics);
+        Ok(Self { held, ids, english_topics, shape, unk, mask, device })
     }
 
     /// Retrieval and masked tokens in every language, and perplexity in some.
@@ -223,7 +228,7 @@ impl<'a> Measures<'a> {
         };
         let rows: Vec<_> = (0..).zip(texts).map(row).collect();
         let mut guessed = vec![[0.0; 2]; texts.len()];
-        self.score(model, &rows, |row, _, is_first| {
+        self.score(model, &rows, |row, is_first| {
             guessed[row][0] += f64::from(u8::from(is_first));
             guessed[row][1] += 1.0;
         })?;
@@ -237,30 +242,32 @@ impl<'a> Measures<'a> {
         model: &MaskedLanguageModel,
         language: &LanguageTag,
     ) -> Outcome<Vec<[f64; 2]>> {
-        let (mut rows, mut of_text, mut found) = (Vec::new(), Vec::new(), Vec::new());
+        let masking = &self.shape.masking;
+        let (mut sequences, mut characters) = (Vec::new(), Vec::new());
         let texts = self.ids[language].iter().zip(&self.held.texts[language]).take(N_SCORED);
         for (ids, text) in texts.filter(|(ids, _)| !ids.contains(&self.unk)) {
-            let framed = self.shape.layout.sentence(ids).input;
-            for masked in self.shape.masking.mask_each(&framed.ids) {
-                rows.push(MaskedSequence::new(framed.clone(), masked));
-                of_text.push(found.len());
-            }
-            let characters = text.chars().filter(|c| !c.is_whitespace()).count();
-            found.push([0.0, characters as f64]);
+            let input = self.shape.layout.sentence(ids).input;
+            // A token is a word to itself here, and delimiters are none.
+            let word = |(at, id): (usize, &u32)| (!masking.is_special(*id)).then_some(at);
+            let words = input.ids.iter().enumerate().map(word).collect();
+            sequences.push(WordedSequence { input, words });
+            characters.push(text.chars().filter(|c| !c.is_whitespace()).count());
         }
-        self.score(model, &rows, |row, log_probability, _| {
-            found[of_text[row]][0] += f64::from(log_probability);
-        })?;
-        Ok(found)
+        let config = PseudoLikelihoodConfig::new(self.mask)
+            .with_masks(PseudoLikelihood::Original)
+            .with_batch_tokens(BATCH_TOKENS);
+        let scores = model.pseudo_log_likelihoods(&sequences, &config, self.device, &())?;
+        let items = scores.iter().zip(characters);
+        Ok(items.map(|(scores, characters)| [scores.total(), characters as f64]).collect())
     }
 
-    /// Scores the hidden tokens of some rows: `each` gets the row, the log-probability of the token
-    /// and whether it was the first guess.
+    /// Guesses the hidden tokens of some rows: `each` gets the row and whether the token was the
+    /// first guess.
     fn score(
         &self,
         model: &MaskedLanguageModel,
         rows: &[MaskedSequence],
-        mut each: impl FnMut(usize, f32, bool),
+        mut each: impl FnMut(usize, bool),
     ) -> Outcome<()> {
         let lengths: Vec<usize> = rows.iter().map(|row| row.input.len()).collect();
         for chunk in batches_by_length(&lengths, BATCH_TOKENS) {
@@ -268,8 +275,7 @@ impl<'a> Measures<'a> {
             let batch = MlmBatch::try_new(&self.shape.encoder, &batch, self.device)?;
             let scores = model.score(&batch);
             let hidden = chunk.iter().flat_map(|row| rows[*row].positions.iter().map(|_| *row));
-            let scored = scores.log_probabilities.into_iter().zip(scores.is_first);
-            hidden.zip(scored).for_each(|(row, (log_p, is_first))| each(row, log_p, is_first));
+            hidden.zip(scores.is_first).for_each(|(row, is_first)| each(row, is_first));
         }
         Ok(())
     }

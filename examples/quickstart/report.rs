@@ -320,8 +320,9 @@ impl Findings<'_> {
         Ok(Section::new("Knowing the language")
             .with_paragraph(
                 "Three in ten tokens of each held-out text are hidden, the same ones for every model, and \
-                 guessed. For perplexity each token is hidden by itself; it is for each character, so \
-                 that no language gains by longer tokens. TLM and ranking spend three of four steps on \
+                 guessed. For perplexity each token is hidden by itself, whatever word it is of \
+                 (Salazar et al., 2020); it is for each character, so that no language gains by \
+                 longer tokens. TLM and ranking spend three of four steps on \
                  something else than single texts.",
             )
             .with_block(Block::Table(means))

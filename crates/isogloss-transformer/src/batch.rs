@@ -71,10 +71,7 @@ impl EncoderBatch {
     /// [`BatchError`], with the row and the token.
     pub fn try_new(config: &EncoderConfig, rows: &[SequenceInput]) -> Result<Self, BatchError> {
         for (sequence, row) in rows.iter().enumerate() {
-            check_row(config, sequence, row)?;
-            if let Some(token) = row.ids.iter().position(|&id| id == config.pad_id) {
-                return Err(BatchError::Padding { sequence, token, pad_id: config.pad_id });
-            }
+            check_sequence(config, sequence, row)?;
         }
         let seq_len = rows.iter().map(SequenceInput::len).max().ok_or(BatchError::Empty)?;
         // Padding is of type 0 and takes the language of its row: nothing reads it.
@@ -434,7 +431,8 @@ fn types_that_differ(types: Vec<u32>) -> Option<Vec<i32>> {
     types.iter().any(|&kind| kind > 0).then(|| to_i32s(types))
 }
 
-fn check_row(
+/// Checks a row that is not padded yet.
+pub(crate) fn check_sequence(
     config: &EncoderConfig,
     sequence: usize,
     row: &SequenceInput,
@@ -446,7 +444,11 @@ fn check_row(
     if row.languages.is_none() && n_languages > 0 {
         return Err(BatchError::Languages { sequence, given: false, n_languages });
     }
-    check_columns(config, sequence, row, config.max_positions)
+    check_columns(config, sequence, row, config.max_positions)?;
+    match row.ids.iter().position(|&id| id == config.pad_id) {
+        Some(token) => Err(BatchError::Padding { sequence, token, pad_id: config.pad_id }),
+        None => Ok(()),
+    }
 }
 
 /// Checks what there is, with positions below `limit`.

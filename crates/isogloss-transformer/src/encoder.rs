@@ -456,24 +456,52 @@ impl Encoder {
         self.read_layers(batch, self.layers.len())
     }
 
-    fn read_layers(&self, batch: &DeviceBatch, n_layers: usize) -> HiddenStates {
+    /// Hands `each` the hidden states after 0 layers, which are the embeddings, after 1, and so on to the last, with
+    /// that number: those of [`forward_layers`](Self::forward_layers), all of one pass.
+    ///
+    /// Of what `each` does not keep, nothing is held. For models that learn nothing here: no
+    /// [`RecomputeTape`](crate::RecomputeTape) takes part.
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub fn for_each_layer(&self, batch: &DeviceBatch, mut each: impl FnMut(usize, HiddenStates)) {
+        let (mut x, reading) = self.embedded(batch);
+        let prefixes = self.prefix.forward();
+        each(0, reading.hidden(batch, self.finished(x.clone(), 0)));
+        for (n_layers, (layer, prefix)) in (1..).zip(self.layers.iter().zip(&prefixes)) {
+            x = layer.forward(x, &reading, prefix.as_ref());
+            each(n_layers, reading.hidden(batch, self.finished(x.clone(), n_layers)));
+        }
+    }
+
+    /// What goes into the layers, and how they read it.
+    fn embedded(&self, batch: &DeviceBatch) -> (Tensor<2>, Reading) {
         self.embeddings.assert_routed(batch);
         let before = self.prefix.positions();
-        let (embedded, reading) =
-            self.embeddings.forward(batch, &before, self.config.position_offset);
+        self.embeddings.forward(batch, &before, self.config.position_offset)
+    }
+
+    /// What so many layers made, normalised behind the last of a pre-LN model.
+    fn finished(&self, x: Tensor<2>, n_layers: usize) -> Tensor<2> {
+        match &self.final_norm {
+            Some(norm) if n_layers >= self.layers.len() => norm.forward(x),
+            _ => x,
+        }
+    }
+
+    fn read_layers(&self, batch: &DeviceBatch, n_layers: usize) -> HiddenStates {
+        let (embedded, reading) = self.embedded(batch);
         let prefixes = self.prefix.forward();
         let layers = &self.layers[..n_layers.min(self.layers.len())];
         let recomputed =
             recompute::forward(layers, &self.embeddings, &embedded, &prefixes, &reading);
-        let mut x = recomputed.unwrap_or_else(|| {
+        let x = recomputed.unwrap_or_else(|| {
             let with_prefixes = layers.iter().zip(&prefixes);
             with_prefixes
                 .fold(embedded, |x, (layer, prefix)| layer.forward(x, &reading, prefix.as_ref()))
         });
-        if let (Some(norm), true) = (&self.final_norm, n_layers >= self.layers.len()) {
-            x = norm.forward(x);
-        }
-        reading.hidden(batch, x)
+        reading.hidden(batch, self.finished(x, n_layers))
     }
 
     /// Whether the rows of a batch have positions beside the prompts and prefixes that act.
@@ -508,6 +536,22 @@ impl Encoder {
     ) -> Tensor<2> {
         let n_layers = n_layers.unwrap_or(self.layers.len());
         pooling.forward(self.read_layers(batch, n_layers), batch)
+    }
+
+    /// One vector for each row and each number of layers, from 0, the embeddings, to all of them; of one pass, and
+    /// without holding the hidden states of more than one layer.
+    ///
+    /// # Shapes
+    ///
+    /// - returns: `n_layers + 1` of `[batch, d_model]`
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub fn embed_layers(&self, batch: &DeviceBatch, pooling: Pooling) -> Vec<Tensor<2>> {
+        let mut vectors = Vec::with_capacity(self.layers.len() + 1);
+        self.for_each_layer(batch, |_, states| vectors.push(pooling.forward(states, batch)));
+        vectors
     }
 }
 

@@ -114,7 +114,7 @@ pub enum BatchError {
         /// Which token of it.
         token: usize,
         /// What the number is: `id`, `position`, `language`, `token type`, `label`, `masked position`,
-        /// `start` or `end`.
+        /// `mask id`, `start` or `end`.
         what: &'static str,
         /// The number.
         found: u64,

@@ -19,6 +19,7 @@ mod objective;
 mod packing;
 mod pooling;
 mod pretrained;
+mod pseudo_likelihood;
 mod question_answering;
 mod ranking;
 mod recompute;
@@ -59,6 +60,9 @@ pub use pretrained::{
     AnyPretrained, Family, Logits, Pretrained, PretrainedHead, PretrainedModel, PretrainedOutput,
     SaveOptions, TensorNames, TensorPart, WeightType, head_modules, load_renamed, save_renamed,
     tensor_shapes,
+};
+pub use pseudo_likelihood::{
+    MaskedCopy, PseudoLikelihood, PseudoLikelihoodConfig, SequenceScores, WordedSequence,
 };
 pub use question_answering::{
     AnsweredSequence, QuestionAnswerer, QuestionAnsweringBatch, QuestionAnsweringConfig,

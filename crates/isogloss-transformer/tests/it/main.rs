@@ -20,6 +20,7 @@ mod packing;
 mod pooling;
 mod pretrained;
 mod prompts;
+mod pseudo_likelihood;
 mod quantized;
 mod question_answering;
 mod ranking;

@@ -58,6 +58,17 @@ fn assert_same_numbers(case: &str) {
         let found = batch.at_tokens(&found);
         assert_close(&format!("{case} {name}"), &found, &batch.at_tokens(expected), 1e-5);
     }
+    // Of one pass.
+    let mut next = 0;
+    model.encoder().for_each_layer(&input, |layer, states| {
+        assert_eq!(layer, next, "{case}");
+        let name = format!("hidden_states.{layer}");
+        let expected = batch.at_tokens(expected.floats(&name));
+        let found = batch.at_tokens(&values(states.tokens()));
+        assert_close(&format!("{case} {name}, one pass"), &found, &expected, 1e-5);
+        next += 1;
+    });
+    assert_eq!(next, config.n_layers + 1, "{case}");
     let output = model.forward(&input);
     let [found, last] = [output.hidden, model.encoder().forward(&input)].map(values);
     assert_close(case, &batch.at_tokens(&found), &batch.at_tokens(&last), 1e-5);
