@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Args, ValueEnum};
+use isogloss::burn::tensor::Device;
 use isogloss::sentence::{
     EncodeConfig, LaserEncoder, LongText, Prompt, SentenceEncoder, SentenceModel, Stage,
 };
@@ -113,26 +114,7 @@ impl EncoderArgs {
             let described = format!("{name}: LASER, {} wide", laser.dim());
             return Ok((Box::new(laser), described));
         }
-        let opened = match self.quantized.format() {
-            Some(format) => SentenceEncoder::open_quantized(&self.model, format, &device)?,
-            None => SentenceEncoder::open(&self.model, &device)?,
-        };
-        let mut encoder =
-            opened.try_map_encoder(|encoder| load_adapters(encoder, &self.adapters, &device))?;
-        if let Some(pooling) = self.pooling {
-            encoder = encoder.with_pooling(match pooling {
-                PoolingArg::Mean => Pooling::Mean,
-                PoolingArg::Cls => Pooling::Cls,
-                PoolingArg::Max => Pooling::Max,
-                PoolingArg::MeanSqrtLen => Pooling::MeanSqrtLen,
-            });
-        }
-        if self.normalize {
-            encoder = encoder.with_normalize(true);
-        }
-        if let Some(max_tokens) = self.max_tokens {
-            encoder = encoder.with_max_tokens(max_tokens)?;
-        }
+        let encoder = self.open_encoder(&device)?;
         let poolings = encoder.poolings().iter().map(|pooling| format!("{pooling:?}"));
         let stages = encoder.stages().iter().map(|stage| match stage {
             Stage::Dense(dense) => format!("Dense {:?}", dense.dims()),
@@ -150,6 +132,59 @@ impl EncoderArgs {
         let left_out = left_out.map(|name| format!("left out, the head of another task: {name}"));
         let lines: Vec<String> = [described].into_iter().chain(left_out).collect();
         Ok((Box::new(encoder), lines.join("\n")))
+    }
+
+    /// Opens an encoder to look into its layers, whose vectors are means over tokens unless `--pooling` says otherwise;
+    /// and says what it is.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the directory or an option, for a person.
+    pub fn open_layers(&self) -> Outcome<(SentenceEncoder, String)> {
+        let name = self.model.display();
+        if LaserEncoder::is_in(&self.model) {
+            return Err(
+                format!("{name}: LASER has no layers to compare, expected an encoder").into()
+            );
+        }
+        if self.normalize {
+            return Err("--normalize is no option here: layers are compared as they are".into());
+        }
+        let mut encoder = self.open_encoder(&isogloss::device(&self.device)?)?;
+        if self.pooling.is_none() {
+            encoder = encoder.with_pooling(Pooling::Mean);
+        }
+        let config = encoder.encoder().config();
+        let (layers, width) = (config.n_layers, config.d_model);
+        let poolings = encoder.poolings().iter().map(|pooling| format!("{pooling:?}"));
+        let poolings = poolings.collect::<Vec<_>>().join(", ");
+        let described = format!("{name}: {layers} layers, {width} wide, pooling {poolings}");
+        Ok((encoder, described))
+    }
+
+    /// An encoder as the options say.
+    fn open_encoder(&self, device: &Device) -> Outcome<SentenceEncoder> {
+        let opened = match self.quantized.format() {
+            Some(format) => SentenceEncoder::open_quantized(&self.model, format, device)?,
+            None => SentenceEncoder::open(&self.model, device)?,
+        };
+        let mut encoder =
+            opened.try_map_encoder(|encoder| load_adapters(encoder, &self.adapters, device))?;
+        if let Some(pooling) = self.pooling {
+            encoder = encoder.with_pooling(match pooling {
+                PoolingArg::Mean => Pooling::Mean,
+                PoolingArg::Cls => Pooling::Cls,
+                PoolingArg::Max => Pooling::Max,
+                PoolingArg::MeanSqrtLen => Pooling::MeanSqrtLen,
+            });
+        }
+        if self.normalize {
+            encoder = encoder.with_normalize(true);
+        }
+        if let Some(max_tokens) = self.max_tokens {
+            encoder = encoder.with_max_tokens(max_tokens)?;
+        }
+        Ok(encoder)
     }
 
     /// How it is to encode.

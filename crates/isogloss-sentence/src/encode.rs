@@ -7,7 +7,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use isogloss_core::{Progress, WriteError, write_file_atomically};
 use isogloss_tokenization::TextEncoder as _;
-use isogloss_transformer::{EncoderBatch, SequenceInput};
+use isogloss_transformer::{DeviceBatch, EncoderBatch, Pooling, SequenceInput};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -187,6 +187,15 @@ pub trait SentenceModel {
     ) -> Result<SentenceVectors, SentenceError>;
 }
 
+/// Texts as the model reads them.
+struct Prepared {
+    rows: Vec<Row>,
+    /// Those of which not all is read, or that are read in windows.
+    long_texts: Vec<usize>,
+    /// How many tokens at the beginning of each row have no part in its vector.
+    left_out: usize,
+}
+
 impl SentenceModel for SentenceEncoder {
     fn dim(&self) -> usize {
         let dense = self.stages.iter().rev().find_map(|stage| match stage {
@@ -210,6 +219,65 @@ impl SentenceModel for SentenceEncoder {
         config: &EncodeConfig,
         progress: &dyn Progress,
     ) -> Result<SentenceVectors, SentenceError> {
+        let Prepared { rows, long_texts, left_out } = self.prepare_all(texts, config)?;
+        let pooled = read_rows(&rows, self.pooled_dim(), config, progress, |rows| {
+            let batch = self.batch(rows, config.language, left_out)?;
+            let hidden = self.encoder().read(&batch);
+            let pooled =
+                self.poolings.iter().map(|pooling| pooling.forward(hidden.clone(), &batch));
+            Ok(on_host(Tensor::cat(pooled.collect(), 1)))
+        })?;
+        let pooled = mean_of_windows(&rows, pooled, texts.len());
+        let values = self.finish(pooled, texts.len());
+        Ok(SentenceVectors { values, dim: self.dim(), long_texts })
+    }
+}
+
+impl SentenceEncoder {
+    /// The vectors of texts in every layer: pooled from the embeddings, from what the first layer makes of them, and so
+    /// on to the last. What follows the pooling, such as a normalisation, is made for the last layer and left out of all.
+    ///
+    /// Each text is read once.
+    ///
+    /// # Shapes
+    ///
+    /// - returns: one more than the encoder has layers, each `[texts, pooled]`, where `pooled` is the width of the
+    ///   encoder, once for each pooling
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](SentenceModel::encode).
+    pub fn encode_layers(
+        &self,
+        texts: &[&str],
+        config: &EncodeConfig,
+        progress: &dyn Progress,
+    ) -> Result<Vec<SentenceVectors>, SentenceError> {
+        let Prepared { rows, long_texts, left_out } = self.prepare_all(texts, config)?;
+        let (dim, layers) = (self.pooled_dim(), self.encoder().config().n_layers + 1);
+        let pooled = read_rows(&rows, layers * dim, config, progress, |rows| {
+            let batch = self.batch(rows, config.language, left_out)?;
+            let mut pooled = Vec::with_capacity(layers * self.poolings.len());
+            self.encoder().for_each_layer(&batch, |_, states| {
+                let of = |pooling: &Pooling| pooling.forward(states.clone(), &batch);
+                pooled.extend(self.poolings.iter().map(of));
+            });
+            Ok(on_host(Tensor::cat(pooled, 1)))
+        })?;
+        let pooled = mean_of_windows(&rows, pooled, texts.len());
+        let of_layer = |layer: usize| {
+            let rows = pooled.chunks_exact(layers * dim);
+            let values = rows.flat_map(|row| &row[layer * dim..][..dim]).copied().collect();
+            SentenceVectors { values, dim, long_texts: long_texts.clone() }
+        };
+        Ok((0..layers).map(of_layer).collect())
+    }
+
+    fn prepare_all(
+        &self,
+        texts: &[&str],
+        config: &EncodeConfig,
+    ) -> Result<Prepared, SentenceError> {
         let prompt = self.prompt(&config.prompt)?;
         let frame = Frame {
             around: self.vocabulary.frame(),
@@ -233,16 +301,9 @@ impl SentenceModel for SentenceEncoder {
         } else {
             frame.around[0].len() + frame.prompt_tokens
         };
-        let pooled = read_rows(&rows, self.pooled_dim(), config, progress, |rows| {
-            self.read(rows, config.language, left_out)
-        })?;
-        let pooled = mean_of_windows(&rows, pooled, texts.len());
-        let values = self.finish(pooled, texts.len());
-        Ok(SentenceVectors { values, dim: self.dim(), long_texts })
+        Ok(Prepared { rows, long_texts, left_out })
     }
-}
 
-impl SentenceEncoder {
     /// A text as sentence-transformers hands it to the tokenizer.
     fn prepare(&self, prompt: &str, text: &str) -> String {
         // As Python has it, where the separators of information are white space, too.
@@ -252,13 +313,13 @@ impl SentenceEncoder {
         if self.lower_case { text.to_lowercase() } else { text.to_owned() }
     }
 
-    /// The pooled vectors of a batch, on the host. `[batch, pooled]`
-    fn read(
+    /// Rows as the encoder takes them.
+    fn batch(
         &self,
         rows: &[&Row],
         language: Option<u32>,
         left_out: usize,
-    ) -> Result<Vec<f32>, SentenceError> {
+    ) -> Result<DeviceBatch, SentenceError> {
         let inputs = rows.iter().map(|row| {
             let input = SequenceInput::new(row.ids.clone());
             match language {
@@ -268,10 +329,7 @@ impl SentenceEncoder {
         });
         let inputs: Vec<SequenceInput> = inputs.collect();
         let batch = EncoderBatch::try_new(self.encoder().config(), &inputs)?;
-        let batch = batch.without_pooling(left_out)?.to_device(&self.device);
-        let hidden = self.encoder().read(&batch);
-        let pooled = self.poolings.iter().map(|pooling| pooling.forward(hidden.clone(), &batch));
-        Ok(Tensor::cat(pooled.collect(), 1).into_data().iter::<f32>().collect())
+        Ok(batch.without_pooling(left_out)?.to_device(&self.device))
     }
 
     /// The stages after pooling. `[texts, dim]`
@@ -282,8 +340,12 @@ impl SentenceEncoder {
         let data = TensorData::new(pooled, [texts, self.pooled_dim()]);
         let vectors = Tensor::from_data(data, &self.device);
         let vectors = self.stages.iter().fold(vectors, |vectors, stage| stage.forward(vectors));
-        vectors.into_data().iter::<f32>().collect()
+        on_host(vectors)
     }
+}
+
+fn on_host(vectors: Tensor<2>) -> Vec<f32> {
+    vectors.into_data().iter::<f32>().collect()
 }
 
 /// One vector for each text from those of its windows, weighted by their tokens.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use isogloss_sentence::{EncodeConfig, LongText, Prompt, SentenceEncoder, SentenceModel};
-use isogloss_transformer::Quantization;
+use isogloss_transformer::{EncoderBatch, Pooling, Quantization, SequenceInput};
 
 pub(crate) fn dir(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name)
@@ -57,6 +57,39 @@ fn they_are_those_of_sentence_transformers() {
             }
         }
     }
+}
+
+#[test]
+fn all_layers_are_read_at_once() {
+    for name in ["e5", "labse", "distil", "plain"] {
+        let model = open(name).with_pooling(Pooling::Mean);
+        let config = EncodeConfig::default().with_long_text(LongText::Window { stride: 2 });
+        let layers = model.encode_layers(&texts(), &config, &()).unwrap();
+        let encoder = model.encoder();
+        assert_eq!(layers.len(), encoder.config().n_layers + 1, "{name}");
+        // Of a text that fits and has no prompt, each layer by itself.
+        let ids = model.vocabulary().encode_framed("a b").unwrap();
+        let batch = [SequenceInput::new(ids)];
+        let batch = EncoderBatch::try_new(encoder.config(), &batch).unwrap();
+        let batch = batch.to_device(&crate::device());
+        let alone = config.clone().with_prompt(Prompt::None);
+        let alone = model.encode_layers(&["a b"], &alone, &()).unwrap();
+        for (layer, found) in alone.iter().enumerate() {
+            let expected = encoder.embed(&batch, Pooling::Mean, Some(layer));
+            let expected: Vec<f32> = expected.into_data().iter::<f32>().collect();
+            let difference = largest_difference(&found.values, &expected);
+            assert!(difference < 1e-5, "{name}, layer {layer}: {difference}");
+        }
+        // Windows, prompts and long texts are those of a vector of the last layer.
+        let (last, dim) = (layers.last().unwrap(), encoder.config().d_model);
+        assert_eq!(last.dim, dim, "{name}");
+        if model.stages().is_empty() {
+            let whole = model.encode(&texts(), &config, &()).unwrap();
+            assert_eq!(last.long_texts, whole.long_texts, "{name}");
+            assert!(largest_difference(&last.values, &whole.values) < 1e-6, "{name}");
+        }
+    }
+    assert!(open("plain").stages().is_empty());
 }
 
 #[test]
