@@ -201,7 +201,8 @@ impl Page<'_> {
         let (names, items) = (self.texts.names(), self.texts.count);
         let rows = || names.iter().zip(&self.measured.isotropy);
         let plot = |title: &str, axis, of: fn(&Isotropy) -> f64| {
-            let series = rows().map(|(name, row)| {
+            // The first language last, so that the others have the colours that they have elsewhere.
+            let series = rows().skip(1).chain(rows().take(1)).map(|(name, row)| {
                 (name.clone(), row.iter().map(|it| point(of(it), items)).collect())
             });
             Block::Plot(by_layer(title, axis, series.collect()))

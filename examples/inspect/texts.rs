@@ -113,9 +113,14 @@ impl Aligned {
         Ok(Self { languages: files.into_iter().map(language).collect(), count, empty })
     }
 
-    /// The names of the languages, in order.
+    /// The names of the languages, in order; with the tag where two have one name, as in two scripts.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.languages.iter().map(|language| language.tag.name().to_owned()).collect()
+        let tags = || self.languages.iter().map(|language| &language.tag);
+        let name = |tag: &LanguageTag| {
+            let (name, shared) = (tag.name(), tags().filter(|it| it.name() == tag.name()).count());
+            if shared > 1 { format!("{name} ({tag})") } else { name.to_owned() }
+        };
+        tags().map(name).collect()
     }
 
     /// All pairs of languages, the first of each pair before the second.
@@ -150,7 +155,7 @@ mod tests {
     #[test]
     fn a_file_is_named_after_its_language() {
         let found = file("yor=data/a=b.txt");
-        assert_eq!((found.tag.as_str(), found.path), ("yo", PathBuf::from("data/a=b.txt")));
+        assert_eq!((found.tag.as_str(), found.path), ("yo-Latn", PathBuf::from("data/a=b.txt")));
         for (text, part) in
             [("yoruba.txt", "expected LANGUAGE=FILE"), ("yo=", "no file for yo"), ("1=x", "1")]
         {
@@ -168,11 +173,18 @@ mod tests {
         let error = of(&[("en=a", "1 2 3 4"), ("yo=b", "1 2 3")]).unwrap_err().to_string();
         assert_eq!(error, "b has 3 lines, expected 4 as a has");
         let error = of(&[("en=a", "1 2 3 4"), ("eng=b", "1 2 3 4")]).unwrap_err().to_string();
-        assert_eq!(error, "b: en has a file already, expected one each");
+        assert_eq!(error, "b: en-Latn has a file already, expected one each");
         let error = of(&[("en=a", "1 2 3 4")]).unwrap_err().to_string();
-        assert_eq!(error, "--text: only en, expected at least two languages");
+        assert_eq!(error, "--text: only en-Latn, expected at least two languages");
         let error = of(&[("en=a", "1 2 3"), ("yo=b", "1 2 3")]).unwrap_err().to_string();
         assert!(error.contains("3 lines to compare") && error.contains("at least 4"), "{error}");
+    }
+
+    #[test]
+    fn scripts_of_a_language_are_told_apart() {
+        let files = ["en=a", "sr-Cyrl=b", "sr-Latn=c"].map(|name| (file(name), lines("1 2 3 4")));
+        let names = Aligned::of(files.into(), 10).unwrap().names();
+        assert_eq!(names, ["English", "Serbian (sr-Cyrl)", "Serbian (sr-Latn)"]);
     }
 
     #[test]
