@@ -15,30 +15,17 @@ const CODE: &str = "{code}";
 pub(super) struct Found {
     pub(super) code: String,
     pub(super) path: PathBuf,
-    /// Which of the patterns it has.
-    pub(super) pattern: usize,
 }
 
 /// The files under a directory that a publisher's pattern describes, by code.
 ///
 /// A pattern is a path; `{code}` in it is the code of the language, the same wherever it stands, and `*` any run of
-/// characters of a directory's name. A code that several patterns find has the file of the first.
-pub(super) fn find<'a>(
-    dir: &Path,
-    patterns: impl Iterator<Item = &'a str>,
-) -> Result<Vec<Found>, EvaluationError> {
-    let mut found: Vec<Found> = Vec::new();
-    for (place, pattern) in patterns.enumerate() {
-        let components: Vec<&str> = pattern.split('/').collect();
-        let mut of_pattern = Vec::new();
-        descend(dir, &components, None, &mut of_pattern)?;
-        for (code, path) in of_pattern {
-            if !found.iter().any(|before| before.code == code) {
-                found.push(Found { code, path, pattern: place });
-            }
-        }
-    }
-    found.sort_by(|a, b| a.code.cmp(&b.code));
+/// characters of a name. A code that is found twice has the first file.
+pub(super) fn find(dir: &Path, pattern: &str) -> Result<Vec<Found>, EvaluationError> {
+    let mut found = Vec::new();
+    descend(dir, &pattern.split('/').collect::<Vec<_>>(), None, &mut found)?;
+    found.sort_by(|a, b| (&a.code, &a.path).cmp(&(&b.code, &b.path)));
+    found.dedup_by(|later, first| later.code == first.code);
     Ok(found)
 }
 
@@ -46,7 +33,7 @@ fn descend(
     dir: &Path,
     components: &[&str],
     code: Option<&str>,
-    found: &mut Vec<(String, PathBuf)>,
+    found: &mut Vec<Found>,
 ) -> Result<(), EvaluationError> {
     let Some((first, rest)) = components.split_first() else { return Ok(()) };
     for name in names(dir, first)? {
@@ -57,7 +44,7 @@ fn descend(
                 descend(&path, rest, of_name.as_deref(), found)?;
             }
         } else if path.is_file() {
-            found.push((of_name.unwrap_or_default(), path));
+            found.push(Found { code: of_name.unwrap_or_default(), path });
         }
     }
     Ok(())

@@ -69,7 +69,8 @@ impl Benchmark {
             .concat(),
             (Self::PawsX, split) => {
                 let files = match split {
-                    Split::Train => ["translated_train", "train"],
+                    // `translated_train` of all but English.
+                    Split::Train => ["*train", "train"],
                     Split::Dev => ["dev_2k", "dev"],
                     Split::Test => ["test_2k", "test"],
                 };
@@ -93,12 +94,12 @@ impl Benchmark {
             ]
             .concat(),
             (Self::MasakhaNer, split) => under(
-                &["", "data/"],
+                &["data/", ""],
                 format!("{{code}}/{split}.txt"),
                 Form::Tagged(' ', Prefix::None),
             ),
             (Self::MasakhaNer2, split) => under(
-                &["", "data/", "MasakhaNER2.0/data/"],
+                &["MasakhaNER2.0/data/", "data/", ""],
                 format!("{{code}}/{split}.txt"),
                 Form::Tagged(' ', Prefix::None),
             ),
@@ -164,14 +165,7 @@ impl Benchmark {
             ),
             (Self::AfriSenti, split) => [
                 under(&["", "data/"], format!("{{code}}/{split}.tsv"), Form::AfriSenti),
-                under(
-                    &["", "SubtaskA/", "SubtaskC/"]
-                        .map(|dir| format!("{dir}{split}/"))
-                        .each_ref()
-                        .map(String::as_str),
-                    format!("{{code}}_{split}.tsv"),
-                    Form::AfriSenti,
-                ),
+                under(&["", "Subtask*/"], format!("{split}/{{code}}_{split}.tsv"), Form::AfriSenti),
             ]
             .concat(),
             (Self::Belebele, Split::Test) => {
@@ -193,22 +187,29 @@ impl Benchmark {
         Ok(self.found(dir, split)?.into_iter().map(|(found, _)| found.code).collect())
     }
 
-    /// Every file of a part, once for each language in it.
+    /// Every file of a part, once for each language in it, in the first layout that the directory has.
     fn found(self, dir: &Path, split: Split) -> Result<Vec<(Found, Form)>, EvaluationError> {
-        let layouts = self.layouts(split);
-        let mut found = Vec::new();
-        for file in find(dir, layouts.iter().map(|(pattern, _)| pattern.as_str()))? {
-            let form = layouts[file.pattern].1;
-            let codes = match form {
-                Form::Xnli => classes::xnli_languages(&file.path)?,
-                Form::SquadOfAll => questions::languages(&file.path)?,
-                _ => vec![file.code.clone()],
-            };
-            found.extend(codes.into_iter().map(|code| (Found { code, ..file.clone() }, form)));
+        if !dir.is_dir() {
+            let source = std::io::ErrorKind::NotADirectory.into();
+            return Err(EvaluationError::Read { path: dir.to_owned(), source });
         }
-        // A directory beside those of the languages, such as one of sources, is none of them.
-        found.retain(|(file, _)| self.tag(&file.code).is_some());
-        Ok(found)
+        for (pattern, form) in self.layouts(split) {
+            let mut found = Vec::new();
+            for file in find(dir, &pattern)? {
+                let codes = match form {
+                    Form::Xnli => classes::xnli_languages(&file.path)?,
+                    Form::SquadOfAll => questions::languages(&file.path)?,
+                    _ => vec![file.code.clone()],
+                };
+                found.extend(codes.into_iter().map(|code| (Found { code, ..file.clone() }, form)));
+            }
+            // A directory beside those of the languages, such as one of sources, is none of them.
+            found.retain(|(file, _)| self.tag(&file.code).is_some());
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// Reads a part in a language from the directory that its publisher's archive or repository was unpacked to.

@@ -133,6 +133,8 @@ fn a_mark_of_byte_order_and_empty_words_are_no_words() {
             "1 items repeat the text of an earlier one, 1 of them with another gold answer",
         ]
     );
+    // The first edition in the same repository is not taken for the second.
+    assert!(Benchmark::MasakhaNer.languages(&dir, Split::Train).unwrap().is_empty());
     let train = Benchmark::MasakhaNer2.read(&dir, "xho", Split::Train).unwrap();
     let TestItems::Tags(file) = &train.items else { panic!() };
     assert_eq!(file.sentences[0].words, ["UThemba", "uyafunda"]);
