@@ -12,10 +12,11 @@ use crate::tiles::ranges;
 /// columns and one from the rows fill the others but one.
 const ROWS: usize = 6;
 const COLUMNS: usize = 16;
-/// The most terms that are summed in registers: a panel of columns is in the first cache (16 KiB).
-const TERMS: usize = 256;
-/// Panels of rows that meet one panel of columns after the other: they are in the second (240 KiB).
-const ROW_PANELS: usize = 40;
+/// The most terms that are summed in registers: a panel of columns is in the first cache (24 KiB), and
+/// products are read again as seldom as that allows.
+const TERMS: usize = 384;
+/// Panels of rows that meet one panel of columns after the other: they are in the second (216 KiB).
+const ROW_PANELS: usize = 24;
 
 /// Vectors as the innermost loop reads them: for each panel, term by term.
 #[derive(Debug, Default)]

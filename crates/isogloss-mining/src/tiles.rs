@@ -32,11 +32,9 @@ impl Tiling {
         let mut tiling = Self::default();
         let Self { rows: most, threads, .. } = tiling;
         // A few for each, so that none waits long for the last.
-        let enough = if threads == 1 { 1 } else { 4 * threads };
-        let sides = (0..=3).map(|halvings| most >> halvings);
-        let side =
-            sides.clone().find(|side| rows.div_ceil(*side) * columns.div_ceil(*side) >= enough);
-        let side = side.or(sides.last()).unwrap_or(most);
+        let few = if threads == 1 { 1 } else { 4 * threads };
+        let enough = |side: &usize| rows.div_ceil(*side) * columns.div_ceil(*side) >= few;
+        let side = (0..3).map(|halvings| most >> halvings).find(enough).unwrap_or(most >> 3);
         (tiling.rows, tiling.columns) = (side, side);
         tiling
     }
