@@ -84,10 +84,8 @@ fn read_queries(path: &str) -> Result<Vec<LexiconQuery>, Box<dyn Error>> {
     let rows = words(path)?.into_iter().map(u32::from_le_bytes);
     let rows = rows.map(usize::try_from).collect::<Result<Vec<_>, _>>()?;
     let (pairs, _) = rows.as_chunks::<2>();
-    let query = |[source, target]: &[usize; 2]| LexiconQuery {
-        source: *source,
-        targets: [*target].into(),
-    };
+    let query =
+        |[source, target]: &[usize; 2]| LexiconQuery { source: *source, targets: [*target].into() };
     Ok(pairs.iter().map(query).collect())
 }
 
