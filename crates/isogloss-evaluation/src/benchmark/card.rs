@@ -85,6 +85,7 @@ impl Benchmark {
     ];
 
     /// Its name, licence and citation.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     pub fn card(self) -> BenchmarkCard {
         let card = |name, title, licence, home, citation| BenchmarkCard {
             name,

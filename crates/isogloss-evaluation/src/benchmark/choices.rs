@@ -31,12 +31,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<ChoiceQuestion>, EvaluationError> 
         let row: Row = serde_json::from_str(row)
             .map_err(|error| fault(path, line, format!("no question of Belebele: {error}")))?;
         let number = plain(&row.correct_answer_num);
-        let right = match number.parse() {
-            Ok(number @ 1..=4) => number,
-            _ => {
-                let text = format!("`correct_answer_num` is {number}, expected 1, 2, 3 or 4");
-                return Err(fault(path, line, text));
-            }
+        let Ok(right @ 1..=4) = number.parse::<usize>() else {
+            let text = format!("`correct_answer_num` is {number}, expected 1, 2, 3 or 4");
+            return Err(fault(path, line, text));
         };
         Ok(ChoiceQuestion {
             id: format!("{}#{}", row.link, plain(&row.question_number)),

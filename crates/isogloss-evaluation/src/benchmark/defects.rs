@@ -29,25 +29,16 @@ impl Benchmark {
             defect.languages.is_empty()
                 || code.split('-').any(|code| defect.languages.contains(&code))
         };
-        let is_of_split =
-            |defect: &KnownDefect| defect.splits.is_empty() || defect.splits.contains(&split);
-        // What is made of FLORES has what is wrong with it.
-        let is_of_text = |defect: &KnownDefect| {
-            defect.benchmark == self
-                || defect.benchmark == Self::Flores
-                    && matches!(self, Self::Sib200 | Self::Belebele)
-                    && !defect.languages.is_empty()
+        let is_of_part = |defect: &KnownDefect| {
+            if defect.benchmark == self {
+                return defect.splits.is_empty() || defect.splits.contains(&split);
+            }
+            // What is made of texts of FLORES, from both of its parts, has what is wrong with those of a language.
+            defect.benchmark == Self::Flores
+                && matches!(self, Self::Sib200 | Self::Belebele)
+                && !defect.languages.is_empty()
         };
-        let of_self = |defect: &KnownDefect| match defect.benchmark == self {
-            true => is_of_split(defect),
-            // Their texts are from both parts.
-            false => true,
-        };
-        KNOWN
-            .iter()
-            .filter(|defect| is_of_text(defect) && is_of_language(defect) && of_self(defect))
-            .copied()
-            .collect()
+        KNOWN.into_iter().filter(|defect| is_of_part(defect) && is_of_language(defect)).collect()
     }
 }
 

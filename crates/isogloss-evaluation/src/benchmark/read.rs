@@ -48,6 +48,7 @@ type Layout = (String, Form);
 
 impl Benchmark {
     /// The files of a part, as their publisher and the collections that carry them name them.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn layouts(self, split: Split) -> Vec<Layout> {
         let under = |dirs: &[&str], file: String, form: Form| -> Vec<Layout> {
             dirs.iter().map(|dir| (format!("{dir}{file}"), form)).collect()

@@ -225,6 +225,10 @@ impl TestSet {
         let mut first: HashMap<&str, usize> = HashMap::new();
         let (mut repeated, mut contrary) = (0, 0);
         for (place, text) in texts.iter().enumerate() {
+            // Of a treebank without its text, all words are the same.
+            if !text.contains(char::is_alphanumeric) {
+                continue;
+            }
             if let Some(before) = first.get(text.as_str()) {
                 repeated += 1;
                 contrary += usize::from(!self.have_one_answer([*before, place]));
