@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use isogloss::core::write_file_atomically;
-use isogloss::evaluation::{TestItems, TestSet};
+use isogloss::evaluation::{Split, TestItems, TestSet};
 use isogloss::governance::{Purpose, Terms};
 use isogloss_examples::Outcome;
 
@@ -22,12 +22,27 @@ pub(crate) fn write(set: &TestSet, dir: &Path) -> Outcome<[PathBuf; 2]> {
     let paths = ["tsv", "terms.toml"].map(|extension| dir.join(format!("{name}.{extension}")));
     write_file_atomically(&paths[0], |file| file.write_all(text.as_bytes()))?;
     let card = set.benchmark.card();
-    Terms::new(&set.licence)
-        .with_purposes([Purpose::Train, Purpose::Evaluate])
+    // Who trains on what is tested on is told so by the terms.
+    let purposes: &[Purpose] = match set.split {
+        Split::Train => &[Purpose::Train, Purpose::Evaluate],
+        _ => &[Purpose::Evaluate],
+    };
+    Terms::new(licence(set))
+        .with_purposes(purposes.iter().copied())
         .with_source(card.home)
         .with_attribution(card.citation)
         .to_toml_file(&paths[1])?;
     Ok(paths)
+}
+
+/// The licence as an SPDX expression: treebanks write spaces in it, and some publishers have words of their own.
+fn licence(set: &TestSet) -> String {
+    let licence = set.licence.replace(' ', "-");
+    let is_expression = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
+    if set.licence.split(' ').count() <= 3 && licence.chars().all(is_expression) {
+        return licence;
+    }
+    format!("LicenseRef-{}", set.benchmark.card().title.replace([' ', '.'], "-"))
 }
 
 /// The header and the rows.

@@ -91,8 +91,9 @@ fn run(args: &Args) -> Outcome<()> {
     }
     const TASK: &str = "reading";
     let bars = Bars::default();
+    let stage = bars.stage(args.name.card().name);
     let total = Some(languages.len() as u64);
-    bars.report(ProgressEvent::Started { task: TASK, total, unit: "languages" });
+    stage.report(ProgressEvent::Started { task: TASK, total, unit: "languages" });
     let (mut sets, mut scores) = (Vec::new(), Vec::new());
     for (done, language) in (1..).zip(&languages) {
         let mut set = args.name.read(&args.data, language, args.split)?;
@@ -106,9 +107,9 @@ fn run(args: &Args) -> Outcome<()> {
             scores.push(score(&set, predictions, args.seed)?);
         }
         sets.push(set);
-        bars.report(ProgressEvent::Advanced { task: TASK, done });
+        stage.report(ProgressEvent::Advanced { task: TASK, done, note: language });
     }
-    bars.report(ProgressEvent::Finished { task: TASK });
+    stage.report(ProgressEvent::Finished { task: TASK });
     if args.json {
         println!("{}", serde_json::to_string_pretty(&scores)?);
     } else {

@@ -22,7 +22,12 @@ pub(crate) fn report(benchmark: Benchmark, sets: &[TestSet], scores: &[Benchmark
             section = section.with_block(Block::Warning(format!("{}: {warning}", set.code)));
         }
     }
-    Report::new(card.title, "Scores with 95 % of 1,000 resamples of items").with_section(section)
+    let subtitle = if scores.is_empty() {
+        "Items, and what a score on them is to be read with"
+    } else {
+        "Scores with 95 % of 1,000 resamples of items"
+    };
+    Report::new(card.title, subtitle).with_section(section)
 }
 
 fn table(sets: &[TestSet], scores: &[BenchmarkScore]) -> Table {
