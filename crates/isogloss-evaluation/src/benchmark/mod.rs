@@ -5,6 +5,7 @@ mod choices;
 mod classes;
 mod defects;
 mod files;
+mod layouts;
 mod predictions;
 mod questions;
 mod read;
