@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use isogloss::evaluation::{
-    Block, Cell, Comparison, Estimate, GenerationMetric, PairedScore, References, Report,
+    Block, Cell, Comparison, Correction, Estimate, GenerationMetric, PairedScore, References, Report,
     Resampled, Section, SegmentStatistics, Table,
 };
 use isogloss_examples::Outcome;
@@ -40,6 +40,9 @@ struct Interval {
 struct Compared {
     /// Of `score` being another than that of the other system by chance.
     p_value: f64,
+    /// The same by Holm's correction for all metrics and systems that were tested, where that is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p_value_holm: Option<f64>,
     /// Both systems score the same on every segment, so that the p-value means nothing.
     identical: bool,
     system: String,
@@ -110,6 +113,7 @@ pub(crate) fn score(metrics: &[MetricArg], args: &GenerationArgs, json: bool) ->
             scored.push(Scored { output, ..of_two });
         }
     }
+    adjust(&mut scored)?;
     if others.is_empty() {
         let with_intervals = if json { args.confidence } else { !args.no_intervals };
         let alone: Vec<(&dyn GenerationMetric, &SegmentStatistics)> = metrics
@@ -143,6 +147,19 @@ pub(crate) fn score(metrics: &[MetricArg], args: &GenerationArgs, json: bool) ->
     }
 }
 
+/// Adjusts the p-values of one run for their number: each was a chance to find a difference where there is none.
+fn adjust(scored: &mut [Scored]) -> Outcome<()> {
+    let compared = scored.iter_mut().filter_map(|scored| scored.compared.as_mut());
+    let mut tested: Vec<&mut Compared> = compared.filter(|it| !it.identical).collect();
+    if tested.len() > 1 {
+        let p_values: Vec<f64> = tested.iter().map(|compared| compared.p_value).collect();
+        for (compared, adjusted) in tested.iter_mut().zip(Correction::Holm.adjust(&p_values)?) {
+            compared.p_value_holm = Some(adjusted);
+        }
+    }
+    Ok(())
+}
+
 impl Scored {
     fn of_two(
         metric: &dyn GenerationMetric,
@@ -162,7 +179,13 @@ impl Scored {
             score: baseline.score,
             signature,
             interval: Interval::of(baseline),
-            compared: Some(Compared { p_value: *p_value, identical: *identical, system, with }),
+            compared: Some(Compared {
+                p_value: *p_value,
+                p_value_holm: None,
+                identical: *identical,
+                system,
+                with,
+            }),
             output: None,
         }
     }
@@ -178,18 +201,28 @@ fn table(scored: &[Scored], segments: usize) -> Outcome<String> {
         None => Cell::from(score),
     };
     let is_paired = scored.iter().any(|scored| scored.compared.is_some());
-    let columns: &[&str] =
-        if is_paired { &["metric", "score", "the other", "p-value"] } else { &["metric", "score"] };
-    let mut scores = Table::new("Scores, in percent", columns);
+    let is_adjusted = scored
+        .iter()
+        .any(|scored| scored.compared.as_ref().is_some_and(|it| it.p_value_holm.is_some()));
+    let mut columns = vec!["metric", "score"];
+    if is_paired {
+        columns.extend(["the other", "its score", "p-value"]);
+        columns.extend(is_adjusted.then_some("p-value of all (Holm)"));
+    }
+    let mut scores = Table::new("Scores, in percent", &columns);
     for Scored { name, score, interval, compared, .. } in scored {
         let mut row = vec![name.as_str().into(), cell(*score, interval)];
-        if let Some(Compared { p_value, identical, with, .. }) = compared {
+        if let Some(Compared { p_value, p_value_holm, identical, with, .. }) = compared {
             let p_value = if *identical {
                 "identical outputs, not tested".to_owned()
             } else {
                 format!("{p_value:.4}")
             };
-            row.extend([cell(with.score, &with.interval), p_value.into()]);
+            let other = with.system.as_str().into();
+            row.extend([other, cell(with.score, &with.interval), p_value.into()]);
+            if is_adjusted {
+                row.push(p_value_holm.map_or("".into(), |p| format!("{p:.4}").into()));
+            }
         }
         scores = scores.with_row(row);
     }

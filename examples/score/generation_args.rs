@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use isogloss::core::LanguageTag;
 use isogloss::evaluation::{
-    Bleu, BleuTokenizer, Chrf, GenerationMetric, PairedTest, PieceTokenizer, Resampling, Smoothing,
-    Ter,
+    Bleu, BleuTokenizer, Chrf, GenerationMetric, NfcNormalized, PairedTest, PieceTokenizer,
+    Resampling, Smoothing, Ter,
 };
 use isogloss::tokenization::SentencePieceModel;
 use isogloss_examples::Outcome;
@@ -43,6 +43,10 @@ pub(crate) struct GenerationArgs {
     /// Another system's output, to be compared with; again for more of them
     #[arg(long, value_name = "FILE")]
     pub(crate) paired: Vec<PathBuf>,
+
+    /// Compose letters and marks (NFC) before they are compared, which sacrebleu does not do; the signature says so
+    #[arg(long)]
+    pub(crate) nfc: bool,
 
     /// How systems are compared
     #[arg(long, value_enum, default_value_t = TestArg::Bootstrap)]
@@ -143,6 +147,11 @@ pub(crate) enum SmoothArg {
 
 impl GenerationArgs {
     pub(crate) fn metric(&self, metric: MetricArg) -> Outcome<Box<dyn GenerationMetric>> {
+        let metric = self.as_sacrebleu(metric)?;
+        Ok(if self.nfc { Box::new(NfcNormalized::from(metric)) } else { metric })
+    }
+
+    fn as_sacrebleu(&self, metric: MetricArg) -> Outcome<Box<dyn GenerationMetric>> {
         let chrf = |word_order| {
             let chrf = Chrf::new()
                 .with_char_order(self.chrf_char_order)

@@ -146,6 +146,17 @@ pub enum EvaluationError {
         fault: String,
     },
 
+    /// A directory does not hold a test set as it is published.
+    #[error("{}: no {what}, expected {expected}", dir.display())]
+    TestSet {
+        /// The directory.
+        dir: PathBuf,
+        /// The test set, its part and language.
+        what: String,
+        /// The files or languages that there could be.
+        expected: String,
+    },
+
     /// Something is not known of a language.
     #[error("language `{language}` has no {missing}, expected {expected}")]
     Language {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answers;
+mod benchmark;
 mod bootstrap;
 mod checks;
 mod classification;
@@ -40,6 +41,10 @@ mod transfer_report;
 mod whitespace;
 
 pub use answers::{AnswerNormalization, AnswerScores};
+pub use benchmark::{
+    Benchmark, BenchmarkCard, BenchmarkScore, ChoiceQuestion, ClassItem, KnownDefect, NamedScore,
+    Predictions, Question, Split, TestItems, TestSet, TestSetWarning, Translation,
+};
 pub use bootstrap::{BootstrapConfig, PairedDifference};
 pub use classification::{
     BalancedAccuracy, ClassScore, ClassificationReport, CohenKappa, MacroF1, Mcc, MicroF1,
@@ -58,9 +63,9 @@ pub use fairness::{
     Demand, GlobalUtility, GroupScore, Grouping, Spread, VarianceSplit, gini, spread, token_premium,
 };
 pub use generation::{
-    Bleu, BleuDetail, BleuTokenizer, Chrf, Comparison, GenerationMetric, PairedScore, PairedTest,
-    PieceTokenizer, Precision, References, Resampled, Resampling, SegmentScorer, SegmentStatistics,
-    Signature, SignatureKey, Smoothing, Ter,
+    Bleu, BleuDetail, BleuTokenizer, Chrf, Comparison, GenerationMetric, NfcNormalized,
+    PairedScore, PairedTest, PieceTokenizer, Precision, References, Resampled, Resampling,
+    SegmentScorer, SegmentStatistics, Signature, SignatureKey, Smoothing, Ter,
 };
 pub use geometry::{
     Cka, LayerAlignment, align_layers, eigenvector_similarity, iso_score, mean_cosine,

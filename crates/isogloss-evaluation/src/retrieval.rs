@@ -41,6 +41,7 @@ pub fn retrieve(
     sources: &EmbeddingMatrix,
     targets: &EmbeddingMatrix,
 ) -> Result<Retrieval, EvaluationError> {
+    let (sources, targets) = (&*sources.to_normalised(), &*targets.to_normalised());
     let own = paired_cosines(sources, targets)?;
     let n = own.len();
     // The right one is counted with those that are as near.
@@ -48,18 +49,19 @@ pub fn retrieve(
     let (forward, backward) = (counters(), counters());
     for_each_cosine_block(sources, targets, &(), &|block| {
         let column_own = &own[block.columns()];
-        let mut column_counts = vec![0; column_own.len()];
+        // A block has few rows and columns, and narrow counters pass through registers by the many.
+        let mut column_counts = vec![0_u32; column_own.len()];
         for (row, cosines) in block.rows().zip(block.iter()) {
-            let mut row_count = 0;
+            let (row_own, mut row_count) = (own[row], 0_u32);
             let columns = column_own.iter().zip(&mut column_counts);
             for (cosine, (own_of_column, column_count)) in cosines.iter().zip(columns) {
-                row_count += usize::from(*cosine >= own[row]);
-                *column_count += usize::from(cosine >= own_of_column);
+                row_count += u32::from(*cosine >= row_own);
+                *column_count += u32::from(cosine >= own_of_column);
             }
-            forward[row].fetch_add(row_count, Ordering::Relaxed);
+            forward[row].fetch_add(row_count as usize, Ordering::Relaxed);
         }
         for (column, count) in block.columns().zip(column_counts) {
-            backward[column].fetch_add(count, Ordering::Relaxed);
+            backward[column].fetch_add(count as usize, Ordering::Relaxed);
         }
     })?;
     let ranks = |counters: Vec<AtomicUsize>| {

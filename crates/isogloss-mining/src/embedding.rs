@@ -94,13 +94,10 @@ impl EmbeddingMatrix {
             return self;
         }
         for row in self.values.chunks_exact_mut(self.dim) {
-            // In f64, in which no square of an f32 is infinite, or zero without cause.
-            let norm = row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+            let norm = norm(row);
             if norm > 0.0 {
                 for value in row {
-                    #[expect(clippy::cast_possible_truncation, reason = "vectors are f32")]
-                    let unit = (f64::from(*value) / norm) as f32;
-                    *value = unit;
+                    *value = quotient(*value, norm);
                 }
             }
         }
@@ -108,9 +105,37 @@ impl EmbeddingMatrix {
         self
     }
 
-    /// The matrix with vectors of length 1, copied only where they are not.
-    pub(crate) fn to_normalised(&self) -> Cow<'_, Self> {
-        if self.is_normalised { Cow::Borrowed(self) } else { Cow::Owned(self.clone().normalised()) }
+    /// The matrix with vectors of length 1, copied only where it is not
+    /// [`normalised`](Self::normalised): for what compares it more than once.
+    pub fn to_normalised(&self) -> Cow<'_, Self> {
+        if self.is_normalised {
+            return Cow::Borrowed(self);
+        }
+        // What `normalised` does, without a copy that is not yet normalised.
+        let mut values = Vec::with_capacity(self.values.len());
+        for row in self.rows() {
+            let norm = norm(row);
+            let norm = if norm > 0.0 { norm } else { 1.0 };
+            values.extend(row.iter().map(|value| quotient(*value, norm)));
+        }
+        Cow::Owned(Self { dim: self.dim, values, is_normalised: true })
+    }
+
+    /// Some of the rows, in the order asked for and as often; normalised where this matrix is.
+    ///
+    /// # Errors
+    ///
+    /// [`MiningError::Empty`] without rows, [`MiningError::OutOfRange`] for one that is not there.
+    pub fn select(&self, rows: &[usize]) -> Result<Self, MiningError> {
+        if rows.is_empty() {
+            return Err(MiningError::Empty { what: "rows of an embedding matrix" });
+        }
+        let bound = self.row_count();
+        if let Some(index) = rows.iter().position(|row| *row >= bound) {
+            let (what, found) = ("row", rows[index]);
+            return Err(MiningError::OutOfRange { what, index, found, bound });
+        }
+        Ok(self.gather(rows.iter().copied()))
     }
 
     /// Some of the rows, in the order asked for, of which there must be one at least.
@@ -124,6 +149,25 @@ impl EmbeddingMatrix {
     pub(crate) fn values(&self) -> &[f32] {
         &self.values
     }
+}
+
+/// The length of a vector, in f64, in which no square of an f32 is infinite, or zero without cause.
+fn norm(row: &[f32]) -> f64 {
+    // Sums that do not wait for one another.
+    let (chunks, rest) = row.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(*value).powi(2);
+        }
+    }
+    let squares = rest.iter().map(|value| f64::from(*value).powi(2));
+    (sums.iter().sum::<f64>() + squares.sum::<f64>()).sqrt()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "vectors are f32")]
+fn quotient(value: f32, norm: f64) -> f32 {
+    (f64::from(value) / norm) as f32
 }
 
 /// Checks that vectors of two matrices can be compared.

@@ -10,6 +10,8 @@ mod ivf;
 mod margin;
 mod mining;
 mod neighbours;
+#[cfg(target_arch = "x86_64")]
+mod panels;
 mod product;
 mod selection;
 mod tiles;

@@ -6,8 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use isogloss_core::Progress;
 
 use crate::embedding::check_widths;
-use crate::tiles::{Tile, Tiling, tiles, with_progress};
+#[cfg(target_arch = "x86_64")]
+use crate::panels::Panels;
+use crate::tiles::{Tile, Tiling, ranges, tiles, with_progress};
 use crate::{EmbeddingMatrix, MiningError};
+
+/// Pairs whose cosines are computed at once.
+const PAIRS: usize = 16;
 
 /// The cosines of some sources with some targets.
 #[derive(Clone, Debug)]
@@ -38,7 +43,8 @@ impl CosineBlock<'_> {
 ///
 /// The order of blocks is not given. A cosine has the same bits in whatever block it falls, and two
 /// vectors that are equal have equal cosines. Memory is a normalised copy of each matrix that is not
-/// [`normalised`](EmbeddingMatrix::normalised), and 4 MiB of cosines for each thread.
+/// [`normalised`](EmbeddingMatrix::normalised), and for each thread 4 MiB of
+/// cosines and 3 MiB of vectors.
 ///
 /// # Shapes
 ///
@@ -71,7 +77,7 @@ pub fn for_each_cosine_block(
     visit: &(dyn Fn(&CosineBlock<'_>) + Sync),
 ) -> Result<(), MiningError> {
     check_widths(src, tgt)?;
-    let tiling = Tiling::default();
+    let tiling = Tiling::of(src.row_count(), tgt.row_count());
     let tiles = tiles(src.row_count(), tgt.row_count(), tiling);
     visit_blocks(src, tgt, (tiling, &tiles), progress, visit);
     Ok(())
@@ -93,19 +99,13 @@ pub fn paired_cosines(
     if found != n {
         return Err(MiningError::Length { what: "target rows", found, expected: n });
     }
-    let tiling = Tiling::default();
-    // Of the blocks of all pairs, those that the diagonal crosses.
-    let tiles: Vec<_> = tiles(n, n, tiling)
-        .into_iter()
-        .filter(|Tile { rows, columns }| columns.start < rows.end && rows.start < columns.end)
-        .collect();
+    // Small squares on the diagonal, as all else in them is computed for nothing.
+    let tiles: Vec<_> = ranges(n, PAIRS).map(|rows| Tile { columns: rows.clone(), rows }).collect();
     let paired = Mutex::new(vec![0.0; n]);
-    visit_blocks(src, tgt, (tiling, &tiles), &(), &|block| {
+    visit_blocks(src, tgt, (Tiling::default(), &tiles), &(), &|block| {
         let mut paired = paired.lock().unwrap_or_else(PoisonError::into_inner);
         for (row, cosines) in block.rows().zip(block.iter()) {
-            if block.columns.contains(&row) {
-                paired[row] = cosines[row - block.columns.start];
-            }
+            paired[row] = cosines[row - block.columns.start];
         }
     });
     Ok(paired.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -121,20 +121,47 @@ fn visit_blocks(
     let (src, tgt) = (src.to_normalised(), tgt.to_normalised());
     let dim = src.dim();
     with_progress(progress, ("cosines", "blocks"), tiles.len() as u64, |progress| {
-        tiling.run(tiles, progress, Vec::new, |cosines, Tile { rows, columns }| {
+        tiling.run(tiles, progress, Products::default, |products, Tile { rows, columns }| {
             let src = &src.values()[rows.start * dim..rows.end * dim];
             let tgt = &tgt.values()[columns.start * dim..columns.end * dim];
-            multiply(src, tgt, dim, cosines);
+            let cosines = products.multiply(src, tgt, dim);
             visit(&CosineBlock { rows: rows.clone(), columns: columns.clone(), cosines });
         });
     });
 }
 
+/// What a thread computes products in, again for each block.
+#[derive(Debug, Default)]
+pub(crate) struct Products {
+    products: Vec<f32>,
+    #[cfg(target_arch = "x86_64")]
+    panels: Panels,
+}
+
+impl Products {
+    /// The dot products of two lists of vectors. `[rows, dim] × [columns, dim] → [rows, columns]`
+    ///
+    /// Each product is summed in one order, whatever its place and the size of the lists.
+    pub(crate) fn multiply(&mut self, rows: &[f32], columns: &[f32], dim: usize) -> &[f32] {
+        #[cfg(target_arch = "x86_64")]
+        if Panels::are_supported() {
+            self.products.resize((rows.len() / dim) * (columns.len() / dim), 0.0);
+            #[expect(unsafe_code, reason = "the processor is not known at compile time")]
+            // SAFETY: the processor has been asked for what the call needs.
+            unsafe {
+                self.panels.multiply(rows, columns, dim, &mut self.products);
+            }
+            return &self.products;
+        }
+        multiply(rows, columns, dim, &mut self.products);
+        &self.products
+    }
+}
+
 /// The dot products of two lists of vectors. `[rows, dim] × [columns, dim] → [rows, columns]`
 ///
-/// Each product is summed in one order, whatever its place and the size of the lists: `matrixmultiply`
-/// cuts sums at the same terms always, and computes what overhangs with the same code.
-pub(crate) fn multiply(rows: &[f32], columns: &[f32], dim: usize, products: &mut Vec<f32>) {
+/// `matrixmultiply` cuts sums at the same terms always, and computes what overhangs with the same code.
+fn multiply(rows: &[f32], columns: &[f32], dim: usize, products: &mut Vec<f32>) {
     let (n_rows, n_columns) = (rows.len() / dim, columns.len() / dim);
     products.resize(n_rows * n_columns, 0.0);
     let (stride, product_stride) = (dim.cast_signed(), n_columns.cast_signed());
@@ -159,5 +186,55 @@ pub(crate) fn multiply(rows: &[f32], columns: &[f32], dim: usize, products: &mut
             product_stride,
             1,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use isogloss_core::Seed;
+    use proptest::prelude::*;
+    use rand::RngExt;
+
+    use super::*;
+
+    fn vectors(seed: u64, values: usize) -> Vec<f32> {
+        let mut rng = Seed::new(seed).rng();
+        (0..values).map(|_| rng.random_range(-1.0..1.0)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn products_are_sums_of_products_whose_bits_are_those_of_two_vectors_alone(
+            (n_rows, n_columns) in (1_usize..300, 1_usize..40),
+            dim in prop_oneof![1_usize..20, 250_usize..270, 380_usize..390, 500_usize..530],
+        ) {
+            let (rows, columns) = (vectors(1, n_rows * dim), vectors(2, n_columns * dim));
+            let (mut products, mut alone) = (Products::default(), Products::default());
+            // What was there before is no part of what comes.
+            products.multiply(&columns, &rows, dim);
+            let mut products = products.multiply(&rows, &columns, dim).iter();
+            for row in rows.chunks_exact(dim) {
+                for column in columns.chunks_exact(dim) {
+                    let product = products.next().copied();
+                    let pairs = row.iter().zip(column);
+                    let expected: f64 = pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                    prop_assert!(product.is_some_and(|it| (f64::from(it) - expected).abs() < 1e-4));
+                    if n_rows < 20 {
+                        prop_assert_eq!(product, alone.multiply(row, column, dim).first().copied());
+                    }
+                }
+            }
+            prop_assert!(products.next().is_none());
+        }
+    }
+
+    #[test]
+    fn matrixmultiply_computes_the_same() {
+        let (rows, columns) = (vectors(1, 13 * 300), vectors(2, 35 * 300));
+        let (mut products, mut expected) = (Products::default(), Vec::new());
+        multiply(&rows, &columns, 300, &mut expected);
+        let products = products.multiply(&rows, &columns, 300);
+        assert_eq!(products.len(), expected.len());
+        assert!(products.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4));
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use crate::product::multiply;
+use crate::product::Products;
 use crate::top_k::TopK;
 use crate::{MutualNeighbours, Neighbour, Neighbours};
 
@@ -88,7 +88,7 @@ impl Best {
         let k = |best: &Mutex<TopK>| best.lock().unwrap_or_else(PoisonError::into_inner).k();
         Workspace {
             gathered: Default::default(),
-            cosines: Vec::new(),
+            products: Products::default(),
             by_row: TileBest::new(k(&self.forward)),
             by_column: TileBest::new(self.backward.as_ref().map_or(1, k)),
         }
@@ -101,11 +101,11 @@ impl Best {
         (tgt, columns): (Vectors<'_>, &Rows<'_>),
         workspace: &mut Workspace,
     ) {
-        let Workspace { gathered: [gathered_src, gathered_tgt], cosines, by_row, by_column } =
+        let Workspace { gathered: [gathered_src, gathered_tgt], products, by_row, by_column } =
             workspace;
         let (src_vectors, tgt_vectors) =
             (rows.vectors(src, gathered_src), columns.vectors(tgt, gathered_tgt));
-        multiply(src_vectors, tgt_vectors, src.dim, cosines);
+        let cosines = products.multiply(src_vectors, tgt_vectors, src.dim);
         by_row.begin(Some(&self.forward), rows, columns.row(0));
         by_column.begin(self.backward.as_ref(), columns, rows.row(0));
         select(cosines, rows, columns, by_row, by_column);
@@ -118,7 +118,7 @@ impl Best {
 #[derive(Debug)]
 pub(crate) struct Workspace {
     gathered: [Vec<f32>; 2],
-    cosines: Vec<f32>,
+    products: Products,
     by_row: TileBest,
     by_column: TileBest,
 }

@@ -27,6 +27,18 @@ impl Default for Tiling {
 }
 
 impl Tiling {
+    /// Tiles of all pairs of so many rows and columns, smaller where there are too few for all threads.
+    pub(crate) fn of(rows: usize, columns: usize) -> Self {
+        let mut tiling = Self::default();
+        let Self { rows: most, threads, .. } = tiling;
+        // A few for each, so that none waits long for the last.
+        let few = if threads == 1 { 1 } else { 4 * threads };
+        let enough = |side: &usize| rows.div_ceil(*side) * columns.div_ceil(*side) >= few;
+        let side = (0..3).map(|halvings| most >> halvings).find(enough).unwrap_or(most >> 3);
+        (tiling.rows, tiling.columns) = (side, side);
+        tiling
+    }
+
     /// Does `work` on all items, with a workspace for each thread, and reports after each item that
     /// the calling thread did.
     pub(crate) fn run<I: Sync, W>(
@@ -101,6 +113,15 @@ mod tests {
         assert_eq!(ranges(4, 4).next(), Some(0..4));
         assert_eq!(ranges(9, 4).collect::<Vec<_>>(), [0..3, 3..6, 6..9]);
         assert_eq!(ranges(11, 4).collect::<Vec<_>>(), [0..3, 3..7, 7..11]);
+    }
+
+    #[test]
+    fn small_sets_have_tiles_for_all_threads() {
+        let Tiling { rows, columns, threads } =
+            Tiling::of(20_000, 20_000 * Tiling::default().threads);
+        assert_eq!((rows, columns), (1024, 1024));
+        let found = tiles(512, 512, Tiling::of(512, 512)).len();
+        assert!(found >= threads.min(16), "{found} tiles");
     }
 
     #[test]

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use isogloss_core::Progress;
-use isogloss_mining::{Neighbour, for_each_cosine_block, nearest_neighbours};
+use isogloss_mining::{Neighbour, for_each_cosine_block, nearest_neighbours, paired_cosines};
 use serde::{Deserialize, Serialize};
 
 use crate::{EmbeddingMatrix, EvaluationError};
@@ -64,9 +63,10 @@ pub struct LexiconInduction {
 
 /// Ranks all target words for each source word that is asked: bilingual lexicon induction.
 ///
-/// Vectors must lie in one space already. Memory is a normalised copy of each matrix and of the
-/// queries' vectors, the `k` neighbours of each target word, and for each thread a block of cosines:
-/// never source words × target words.
+/// Vectors must lie in one space already. Memory is a normalised copy of each matrix that is not
+/// [`normalised`](EmbeddingMatrix::normalised), the vectors of the queries and of their translations,
+/// the `k` neighbours of each target word, and for each thread a block of cosines: never source words ×
+/// target words.
 ///
 /// # Shapes
 ///
@@ -98,17 +98,18 @@ pub fn induce_lexicon(
     progress: &dyn Progress,
 ) -> Result<LexiconInduction, EvaluationError> {
     check(src, tgt, queries)?;
-    let tgt = tgt.clone().normalised();
+    let tgt = &*tgt.to_normalised();
     // Nothing is taken from a query's own mean: it moves all of its scores alike.
     let hubness = match similarity {
         WordSimilarity::Cosine => vec![0.0; tgt.row_count()],
-        WordSimilarity::Csls { k } => mean_cosines(&tgt, src, k, progress)?,
+        WordSimilarity::Csls { k } => mean_cosines(tgt, src, k, progress)?,
     };
     let score = |cosine: f32, target: usize| 2.0 * f64::from(cosine) - hubness[target];
-    let asked = gather(src, queries.iter().map(|query| query.source))?.normalised();
-    let own = best_own(&asked, &tgt, queries, &score)?;
+    let sources: Vec<usize> = queries.iter().map(|query| query.source).collect();
+    let asked = src.select(&sources)?.normalised();
+    let own = best_own(&asked, tgt, queries, &score)?;
     let before: Vec<AtomicUsize> = queries.iter().map(|_| AtomicUsize::new(0)).collect();
-    for_each_cosine_block(&asked, &tgt, progress, &|block| {
+    for_each_cosine_block(&asked, tgt, progress, &|block| {
         for (query, cosines) in block.rows().zip(block.iter()) {
             let scores =
                 block.columns().zip(cosines).map(|(target, cosine)| score(*cosine, target));
@@ -187,36 +188,23 @@ fn best_own(
     asked: &EmbeddingMatrix,
     tgt: &EmbeddingMatrix,
     queries: &[LexiconQuery],
-    score: &(impl Fn(f32, usize) -> f64 + Sync),
+    score: &impl Fn(f32, usize) -> f64,
 ) -> Result<Vec<Own>, EvaluationError> {
-    let own = queries.iter().map(|_| Own { score: f64::NEG_INFINITY, ties: 0 }).collect();
-    let own = Mutex::new(own);
-    // From the same blocks as those that are counted later, so that a score is equal to itself.
-    for_each_cosine_block(asked, tgt, &(), &|block| {
-        let first = block.columns().start;
-        for (query, cosines) in block.rows().zip(block.iter()) {
-            for target in queries[query].targets.range(block.columns()) {
-                let score = score(cosines[target - first], *target);
-                let mut all: MutexGuard<'_, Vec<Own>> =
-                    own.lock().unwrap_or_else(PoisonError::into_inner);
-                let own = &mut all[query];
-                if score > own.score {
-                    *own = Own { score, ties: 1 };
-                } else if score >= own.score {
-                    own.ties += 1;
-                }
-            }
+    let places = queries.iter().enumerate();
+    let (queried, targets): (Vec<usize>, Vec<usize>) = places
+        .flat_map(|(place, query)| query.targets.iter().map(move |target| (place, *target)))
+        .unzip();
+    // They have the bits of those that are counted later, so that a score is equal to itself.
+    let cosines = paired_cosines(&asked.select(&queried)?, &tgt.select(&targets)?)?;
+    let mut all: Vec<Own> =
+        queries.iter().map(|_| Own { score: f64::NEG_INFINITY, ties: 0 }).collect();
+    for ((place, target), cosine) in queried.into_iter().zip(targets).zip(cosines) {
+        let (score, own) = (score(cosine, target), &mut all[place]);
+        if score > own.score {
+            *own = Own { score, ties: 1 };
+        } else if score >= own.score {
+            own.ties += 1;
         }
-    })?;
-    Ok(own.into_inner().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// Some rows of a matrix, in the order asked for.
-fn gather(
-    matrix: &EmbeddingMatrix,
-    rows: impl Iterator<Item = usize>,
-) -> Result<EmbeddingMatrix, EvaluationError> {
-    let all: Vec<&[f32]> = matrix.rows().collect();
-    let values = rows.flat_map(|row| all[row]).copied().collect();
-    Ok(EmbeddingMatrix::try_new(matrix.dim(), values)?)
+    }
+    Ok(all)
 }

@@ -7,12 +7,13 @@
 )]
 
 use isogloss_evaluation::{
-    Bleu, BleuTokenizer, Chrf, Comparison, EvaluationError, GenerationMetric, PairedTest,
-    PieceTokenizer, References, Resampling, SegmentStatistics, Smoothing, Ter,
+    Bleu, BleuTokenizer, Chrf, Comparison, EvaluationError, GenerationMetric, NfcNormalized,
+    PairedTest, PieceTokenizer, References, Resampling, SegmentStatistics, Smoothing, Ter,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
 
 /// Scores of 64 bits are equal up to the order in which logarithms are added.
 const TOLERANCE: f64 = 1e-9;
@@ -415,6 +416,25 @@ proptest! {
             let together = metric.statistics(&[&first, &second], &references).unwrap();
             prop_assert_eq!(&together[0], &statistics(&*metric, &first, &references));
             prop_assert_eq!(&together[1], &statistics(&*metric, &second, &references));
+        }
+    }
+
+    #[test]
+    fn composed_texts_are_scored_as_if_they_had_been_written_so(
+        lines in proptest::collection::vec(("[aeẹ\u{300}\u{301}\u{323} b.]{0,20}", "[aeẹ\u{300}\u{301}\u{323} b.]{0,20}"), 1..8)
+    ) {
+        let apart = |texts: &[String]| -> Vec<String> { texts.iter().map(|text| text.nfd().collect()).collect() };
+        let composed = |texts: &[String]| -> Vec<String> { texts.iter().map(|text| text.nfc().collect()).collect() };
+        let (hypotheses, targets): (Vec<String>, Vec<String>) = lines.into_iter().unzip();
+        let (apart, plain) = (apart(&hypotheses), [composed(&hypotheses), composed(&targets)]);
+        let [mixed, of_nfc] =
+            [&targets, &plain[1]].map(|targets| References::try_new(&[&texts(targets)]).unwrap());
+        for metric in metrics() {
+            let expected = statistics(&*metric, &texts(&plain[0]), &of_nfc);
+            let key = metric.keys().len();
+            let metric = NfcNormalized::from(metric);
+            prop_assert_eq!(&statistics(&metric, &texts(&apart), &mixed), &expected);
+            prop_assert_eq!(&metric.keys()[key].value, "nfc");
         }
     }
 }

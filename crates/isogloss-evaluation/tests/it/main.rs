@@ -1,6 +1,7 @@
 //! The crate as its users see it. One binary: each file beside this one is a module of it.
 
 mod answers;
+mod benchmark;
 mod bootstrap;
 mod classification;
 mod copy_rate;
