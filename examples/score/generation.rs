@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use isogloss::evaluation::{
-    Block, Cell, Comparison, Correction, Estimate, GenerationMetric, PairedScore, References, Report,
-    Resampled, Section, SegmentStatistics, Table,
+    Block, Cell, Comparison, Correction, Estimate, GenerationMetric, PairedScore, References,
+    Report, Resampled, Section, SegmentStatistics, Table,
 };
 use isogloss_examples::Outcome;
 use serde::Serialize;
