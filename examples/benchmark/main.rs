@@ -79,6 +79,9 @@ fn main() -> ExitCode {
     exit_code(run(&Args::parse()))
 }
 
+/// What the bar is called.
+const TASK: &str = "reading";
+
 fn run(args: &Args) -> Outcome<()> {
     let languages = if args.language.is_empty() {
         args.name.languages(&args.data, args.split)?
@@ -89,7 +92,6 @@ fn run(args: &Args) -> Outcome<()> {
         // Says which files there could be.
         args.name.read(&args.data, "en", args.split)?;
     }
-    const TASK: &str = "reading";
     let bars = Bars::default();
     let stage = bars.stage(args.name.card().name);
     let total = Some(languages.len() as u64);

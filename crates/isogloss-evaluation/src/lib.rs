@@ -99,7 +99,8 @@ pub use transfer::{
 };
 
 pub use source_ranking::{
-    CorpusProfile, Gain, LanguageDistances, LanguageVectors, RankedSource, RankingAgreement,
-    SourceCandidate, SourceFeature, SourceRanking, ndcg,
+    CorpusProfile, Gain, LanguageDistances, LanguageLineage, LanguageVectors, MeasuredTarget,
+    RankedSource, RankingAgreement, SourceCandidate, SourceFeature, SourceRanking,
+    SourceRegression, SourceRule, SourceStudy, StudyAgreement, TargetAgreement, ndcg,
 };
 pub use transfer_report::{TransferReportConfig, transfer_report};

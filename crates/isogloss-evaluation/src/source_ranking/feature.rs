@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Something known of a source and a target language: what LangRank takes, in its order, then the
-/// distances that are computed from vectors here.
+/// distances that are computed here: from vectors, and from the built-in table.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -38,7 +38,7 @@ pub enum SourceFeature {
     Inventory,
     /// Over the globe, as published.
     Geographic,
-    /// The cosine distance of vectors of ancestors (`family_features.npz`).
+    /// The cosine distance of vectors of ancestors (features `F_`).
     GeneticVectors,
     /// The cosine distance of syntactic vectors (features `S_`).
     SyntacticVectors,
@@ -48,8 +48,12 @@ pub enum SourceFeature {
     PhonologicalVectors,
     /// The cosine distance of inventory vectors (features `INV_`).
     InventoryVectors,
-    /// The cosine distance of vectors of places (`geocoord_features.npz`).
+    /// The cosine distance of vectors of places (features `GC_`).
     GeographicVectors,
+    /// From a common ancestor, [`lineage_distance`](crate::LanguageLineage::lineage_distance).
+    Lineage,
+    /// From place to place, [`great_circle`](crate::LanguageLineage::great_circle).
+    GreatCircle,
 }
 
 impl SourceFeature {
@@ -105,6 +109,8 @@ impl SourceFeature {
             Self::PhonologicalVectors => "phonological distance of vectors",
             Self::InventoryVectors => "inventory distance of vectors",
             Self::GeographicVectors => "geographic distance of vectors",
+            Self::Lineage => "lineage distance",
+            Self::GreatCircle => "great-circle distance",
         }
     }
 
@@ -133,14 +139,15 @@ impl SourceFeature {
         }
     }
 
-    /// The beginnings of the names of a vector's features: none for all of a file.
+    /// The beginnings of the names of a vector's features.
     pub(super) fn prefixes(self) -> Option<&'static [&'static str]> {
         match self {
             Self::SyntacticVectors => Some(&["S_"]),
             Self::PhonologicalVectors => Some(&["P_"]),
             Self::InventoryVectors => Some(&["INV_"]),
             Self::FeaturalVectors => Some(&["S_", "P_", "INV_"]),
-            Self::GeneticVectors | Self::GeographicVectors => Some(&[]),
+            Self::GeneticVectors => Some(&["F_"]),
+            Self::GeographicVectors => Some(&["GC_"]),
             _ => None,
         }
     }

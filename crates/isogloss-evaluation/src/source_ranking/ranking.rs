@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CorpusProfile, LanguageDistances, LanguageVectors, SourceFeature};
+use super::{CorpusProfile, LanguageDistances, LanguageLineage, LanguageVectors, SourceFeature};
 use crate::EvaluationError;
 
 /// A language to transfer from, with what is known of it and the target.
@@ -74,6 +74,20 @@ impl SourceCandidate {
         Ok(self)
     }
 
+    /// Adds descent and place from the built-in table ([`LanguageLineage`]). Both languages may have any
+    /// tag.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Language`] for a language that the table lacks.
+    pub fn with_lineage(mut self, target: &str) -> Result<Self, EvaluationError> {
+        let [source, target] =
+            [LanguageLineage::named(&self.language)?, LanguageLineage::named(target)?];
+        self.features.insert(SourceFeature::Lineage, source.lineage_distance(&target));
+        self.features.insert(SourceFeature::GreatCircle, source.great_circle(&target));
+        Ok(self)
+    }
+
     /// The values of some features, in the order asked for: a row for a ranker of one's own.
     ///
     /// # Errors
@@ -105,7 +119,8 @@ impl SourceCandidate {
 pub struct RankedSource {
     /// Its name.
     pub language: String,
-    /// From 0, the last by all features, to 1, the first by all.
+    /// From 0, the last by all features, to 1, the first by all; by other rules than weights
+    /// ([`SourceRegression`](crate::SourceRegression)) any number, of which the largest is best.
     pub score: f64,
 }
 
@@ -119,8 +134,9 @@ pub struct RankedSource {
 /// ```
 ///
 /// Which way a feature points is [`SourceFeature::larger_is_better`]. The weights are yours; nothing
-/// is trained. LangRank trains a boosted ranker (LightGBM's LambdaRank) on measured transfers, which is
-/// not part of this crate: [`SourceCandidate::values`] gives its rows. Ranking by one feature is the
+/// is trained. [`SourceRegression`](crate::SourceRegression) fits them to measured transfers. LangRank
+/// trains a boosted ranker (LightGBM's LambdaRank), which is not part of this crate:
+/// [`SourceCandidate::values`] gives its rows. Ranking by one feature is the
 /// paper's baseline, and a single weight does it. Whether an order is good, say measured transfers, by
 /// [`RankingAgreement`](crate::RankingAgreement).
 ///
@@ -164,18 +180,9 @@ impl SourceRanking {
         candidates: &[SourceCandidate],
         weights: &[(SourceFeature, f64)],
     ) -> Result<Self, EvaluationError> {
-        if candidates.is_empty() {
-            return Err(EvaluationError::Empty { what: "source candidates" });
-        }
+        check_once(candidates)?;
         if weights.is_empty() {
             return Err(EvaluationError::Empty { what: "weights of features" });
-        }
-        for (place, candidate) in candidates.iter().enumerate() {
-            let language = &candidate.language;
-            if candidates[..place].iter().any(|other| other.language == *language) {
-                let (found, expected) = (format!("`{language}` twice"), "each language once");
-                return Err(EvaluationError::Config { field: "candidates", found, expected });
-            }
         }
         let mut scores = vec![0.0; candidates.len()];
         let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
@@ -191,12 +198,35 @@ impl SourceRanking {
                 *score += weight / total * place_of(*value, &values);
             }
         }
-        let named = candidates.iter().map(|candidate| candidate.language.clone()).zip(scores);
-        let mut sources: Vec<RankedSource> =
-            named.map(|(language, score)| RankedSource { language, score }).collect();
-        sources.sort_by(|a, b| b.score.total_cmp(&a.score));
-        Ok(Self { sources })
+        Ok(ranked(candidates, scores))
     }
+}
+
+/// Candidates by their scores, the best first.
+pub(super) fn ranked(
+    candidates: &[SourceCandidate],
+    scores: impl IntoIterator<Item = f64>,
+) -> SourceRanking {
+    let named = candidates.iter().map(|candidate| candidate.language.clone()).zip(scores);
+    let mut sources: Vec<RankedSource> =
+        named.map(|(language, score)| RankedSource { language, score }).collect();
+    sources.sort_by(|a, b| b.score.total_cmp(&a.score));
+    SourceRanking { sources }
+}
+
+/// Candidates are some, and each is another language.
+pub(super) fn check_once(candidates: &[SourceCandidate]) -> Result<(), EvaluationError> {
+    if candidates.is_empty() {
+        return Err(EvaluationError::Empty { what: "source candidates" });
+    }
+    for (place, candidate) in candidates.iter().enumerate() {
+        let language = &candidate.language;
+        if candidates[..place].iter().any(|other| other.language == *language) {
+            let (found, expected) = (format!("`{language}` twice"), "each language once");
+            return Err(EvaluationError::Config { field: "candidates", found, expected });
+        }
+    }
+    Ok(())
 }
 
 /// Which way a feature points, once its weight is a good one.
@@ -221,7 +251,7 @@ fn check_weight(
 }
 
 /// The share of the others that a value is above; half of those that it is equal to.
-fn place_of(value: f64, values: &[f64]) -> f64 {
+pub(super) fn place_of(value: f64, values: &[f64]) -> f64 {
     let others = values.len() - 1;
     if others == 0 {
         return 1.0;

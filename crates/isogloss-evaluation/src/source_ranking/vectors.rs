@@ -127,13 +127,7 @@ impl LanguageVectors {
             let found = feature.to_string();
             return Err(EvaluationError::Config { field: "feature", found, expected });
         };
-        let is_typological =
-            |name: &String| ["S_", "P_", "INV_"].iter().any(|prefix| name.starts_with(prefix));
-        // Ancestors and places have files of their own, of which all features count.
-        let is_asked = |name: &String| match prefixes {
-            [] => !is_typological(name),
-            prefixes => prefixes.iter().any(|prefix| name.starts_with(prefix)),
-        };
+        let is_asked = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
         let names = self.features.iter().enumerate();
         let columns: Vec<usize> =
             names.filter(|(_, name)| is_asked(name)).map(|(column, _)| column).collect();
