@@ -19,12 +19,12 @@ use isogloss::core::Seed;
 use isogloss::evaluation::{BootstrapConfig, EmbeddingMatrix};
 use isogloss::sentence::{EncodeConfig, SentenceEncoder};
 use isogloss::transformer::PseudoLikelihood;
-use isogloss_examples::{Bars, EncoderArgs, Outcome, exit_code, print_written};
+use isogloss_examples::{Bars, EncoderArgs, LanguageFile, Outcome, exit_code, print_written};
 
 use crate::knowledge::Scorer;
 use crate::measures::Measured;
 use crate::page::Page;
-use crate::texts::{Aligned, TextFile};
+use crate::texts::Aligned;
 
 /// Shows what a multilingual encoder knows of languages, layer by layer.
 ///
@@ -40,7 +40,7 @@ struct Args {
 
     /// A language and its file, a text on each line; once for each language, the first is what others are compared to
     #[arg(long = "text", value_name = "LANGUAGE=FILE", required = true)]
-    texts: Vec<TextFile>,
+    texts: Vec<LanguageFile>,
 
     /// The texts that are read of each file, from its beginning
     #[arg(long, default_value_t = 1_000, value_name = "TEXTS")]

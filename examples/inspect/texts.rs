@@ -3,34 +3,12 @@
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use isogloss::core::LanguageTag;
-use isogloss_examples::{Outcome, read_lines};
+use isogloss_examples::{LanguageFile, Outcome, read_lines};
 
 /// Fewer texts have no debiased alignment.
 const LEAST: usize = 4;
-
-/// A language and its file, as `eng=FILE`.
-#[derive(Clone, Debug)]
-pub(crate) struct TextFile {
-    pub(crate) tag: LanguageTag,
-    pub(crate) path: PathBuf,
-}
-
-impl FromStr for TextFile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (tag, path) =
-            text.split_once('=').ok_or("expected LANGUAGE=FILE, such as yor=yoruba.txt")?;
-        let tag = tag.parse().map_err(|error| format!("{error}"))?;
-        if path.is_empty() {
-            return Err(format!("no file for {tag}, expected LANGUAGE=FILE"));
-        }
-        Ok(Self { tag, path: path.into() })
-    }
-}
 
 /// The texts of a language.
 #[derive(Debug)]
@@ -55,12 +33,12 @@ pub(crate) struct Aligned {
 
 impl Aligned {
     /// Reads up to `limit` texts of each file.
-    pub(crate) fn read(files: &[TextFile], limit: usize) -> Outcome<Self> {
-        let read = |file: &TextFile| Ok((file.clone(), read_lines(&file.path)?));
+    pub(crate) fn read(files: &[LanguageFile], limit: usize) -> Outcome<Self> {
+        let read = |file: &LanguageFile| Ok((file.clone(), read_lines(&file.path)?));
         Self::of(files.iter().map(read).collect::<Outcome<_>>()?, limit)
     }
 
-    fn of(files: Vec<(TextFile, Vec<String>)>, limit: usize) -> Outcome<Self> {
+    fn of(files: Vec<(LanguageFile, Vec<String>)>, limit: usize) -> Outcome<Self> {
         let [(first, first_lines), others @ ..] = files.as_slice() else {
             return Err("--text: no language, expected at least two".into());
         };
@@ -104,7 +82,7 @@ impl Aligned {
             );
             return Err(fault.into());
         }
-        let language = |(file, lines): (TextFile, Vec<String>)| {
+        let language = |(file, lines): (LanguageFile, Vec<String>)| {
             let texts: Vec<String> =
                 kept.iter().map(|&line| lines[line].trim().to_owned()).collect();
             let repeated = count - texts.iter().collect::<HashSet<_>>().len();
@@ -144,24 +122,12 @@ impl Display for Aligned {
 mod tests {
     use super::*;
 
-    fn file(text: &str) -> TextFile {
+    fn file(text: &str) -> LanguageFile {
         text.parse().unwrap()
     }
 
     fn lines(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn a_file_is_named_after_its_language() {
-        let found = file("yor=data/a=b.txt");
-        assert_eq!((found.tag.as_str(), found.path), ("yo-Latn", PathBuf::from("data/a=b.txt")));
-        for (text, part) in
-            [("yoruba.txt", "expected LANGUAGE=FILE"), ("yo=", "no file for yo"), ("1=x", "1")]
-        {
-            let error = text.parse::<TextFile>().unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-        }
     }
 
     #[test]

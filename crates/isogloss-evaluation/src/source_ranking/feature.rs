@@ -86,6 +86,16 @@ impl SourceFeature {
         Self::Geographic,
     ];
 
+    /// The distances that are computed from vectors.
+    pub const OF_VECTORS: [Self; 6] = [
+        Self::GeneticVectors,
+        Self::SyntacticVectors,
+        Self::FeaturalVectors,
+        Self::PhonologicalVectors,
+        Self::InventoryVectors,
+        Self::GeographicVectors,
+    ];
+
     /// The name, in words.
     pub fn name(self) -> &'static str {
         match self {

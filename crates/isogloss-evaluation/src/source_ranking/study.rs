@@ -193,8 +193,8 @@ impl SourceStudy {
 
     /// Reads a table of transfers: the cells of each target but that of its own language.
     ///
-    /// `candidate` tells what is known of a source and a target, in this order, and names the source;
-    /// `name` names the target, in the same way.
+    /// `candidate` tells what is known of a source and a target, in this order. Languages are named by
+    /// their tags, whatever it names them.
     ///
     /// # Errors
     ///
@@ -202,7 +202,6 @@ impl SourceStudy {
     /// several sources.
     pub fn of_table(
         table: &TransferTable,
-        name: impl Fn(&LanguageTag) -> Result<String, EvaluationError>,
         candidate: impl Fn(&LanguageTag, &LanguageTag) -> Result<SourceCandidate, EvaluationError>,
     ) -> Result<Self, EvaluationError> {
         let single = |sources: &Vec<LanguageTag>| match &sources[..] {
@@ -218,11 +217,12 @@ impl SourceStudy {
             let (mut candidates, mut transfers) = (Vec::new(), Vec::new());
             for (source, cells) in sources.iter().zip(&table.cells) {
                 if let Some(cell) = cells[column].as_ref().filter(|_| source != target) {
-                    candidates.push(candidate(source, target)?);
+                    let language = source.to_string();
+                    candidates.push(SourceCandidate { language, ..candidate(source, target)? });
                     transfers.push(cell.mean);
                 }
             }
-            MeasuredTarget::try_new(name(target)?, candidates, transfers)
+            MeasuredTarget::try_new(target.as_str(), candidates, transfers)
         };
         Self::try_new(table.targets.iter().enumerate().map(target).collect::<Result<_, _>>()?)
     }

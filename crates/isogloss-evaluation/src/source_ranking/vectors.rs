@@ -73,6 +73,11 @@ impl LanguageVectors {
         self.rows.contains_key(language)
     }
 
+    /// The distances that can be computed from the file, by the kinds of its features.
+    pub fn kinds(&self) -> Vec<SourceFeature> {
+        SourceFeature::OF_VECTORS.into_iter().filter(|it| self.columns(*it).is_ok()).collect()
+    }
+
     /// The cosine distance of two languages' vectors, `1 − cos`, on the features of which both have a
     /// value.
     ///

@@ -18,6 +18,7 @@ mod report;
 mod rouge;
 mod scores;
 mod source_ranking;
+mod source_study;
 mod tagging;
 mod transfer;
 mod transfer_report;

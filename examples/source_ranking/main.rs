@@ -1,0 +1,174 @@
+//! Says which language to transfer from, before anything is trained.
+//!
+//! `cargo run --release --example source-ranking -- --target yor`
+#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
+
+mod facts;
+mod page;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use isogloss::core::{LanguageTag, Seed};
+use isogloss::evaluation::{
+    BootstrapConfig, SourceFeature, SourceRanking, SourceRegression, SourceStudy, TransferTable,
+    read_runs, transfer_tables,
+};
+use isogloss_examples::{Outcome, exit_code, print_written};
+
+use crate::facts::{Facts, Files, feature};
+use crate::page::{StudyPage, target_report};
+
+/// How much large weights of a regression are held down. Places are from 0 to 1.
+const RIDGE: f64 = 1.0;
+
+/// Says which language to transfer from, before anything is trained.
+///
+/// Sources are ranked by what can be known without a model: descent and place, from a built-in table of 7,607
+/// languages; with --text also the size of a corpus and the words it shares with the target; with --vectors and
+/// --distances also typology, from files of lang2vec.
+///
+/// With --measured, and without --target, rules for choosing a source are compared on an experiment in which transfer
+/// was measured. With both, the weights of the features are fitted to the experiment, and rank the sources of the target.
+#[derive(Parser)]
+#[command(name = "source-ranking", version)]
+struct Args {
+    /// The language to transfer to
+    #[arg(long, required_unless_present = "measured")]
+    target: Option<LanguageTag>,
+
+    /// A language to transfer from; more than once [default: those of --text, else those of --measured, else all with
+    /// text for a model: the classes 3 to 5 of Joshi et al.]
+    #[arg(long, value_name = "LANGUAGE")]
+    source: Vec<LanguageTag>,
+
+    /// A feature to rank by, once for each, with or without a weight, as word_overlap=2 [default: all that are known of
+    /// the languages and speak for or against a source, with the same weight; with --measured, all that are known]
+    #[arg(long, value_name = "FEATURE[=WEIGHT]", value_parser = feature)]
+    by: Vec<(SourceFeature, f64)>,
+
+    /// Runs of an experiment, as of transfer-report: one task, metric, model and number of shots
+    #[arg(long, value_name = "DIR")]
+    measured: Option<PathBuf>,
+
+    /// A rule to compare with: always this source; more than once
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    always: Vec<LanguageTag>,
+
+    #[command(flatten)]
+    files: Files,
+
+    /// From which targets are drawn again for intervals
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Where the comparison of rules is written
+    #[arg(long, default_value = "out/source-ranking")]
+    out: PathBuf,
+
+    /// Print the ranking as JSON, and nothing else
+    #[arg(long, requires = "target")]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Outcome<()> {
+    let table = args.measured.as_deref().map(read_table).transpose()?;
+    let sources = sources(args, table.as_ref());
+    let mut languages: BTreeSet<LanguageTag> =
+        sources.iter().chain(&args.target).cloned().collect();
+    if let Some(table) = &table {
+        languages.extend(table.sources.iter().flatten().chain(&table.targets).cloned());
+    }
+    let facts = Facts::read(&args.files, &languages)?;
+    let study = table.as_ref().map(|table| {
+        let candidate =
+            |source: &LanguageTag, target: &LanguageTag| facts.candidate(source, target);
+        SourceStudy::of_table(table, candidate)
+    });
+    let study = study.transpose()?;
+    let Some(target) = &args.target else {
+        if let (Some(table), Some(study)) = (&table, &study) {
+            let bootstrap = BootstrapConfig::new(Seed::new(args.seed));
+            let weights = weights(&args.by, facts.features());
+            let page = StudyPage::of(table, study, &weights, &args.always, RIDGE, &bootstrap)?;
+            println!("{}", page.summary().to_text()?.trim_end());
+            print_written(&page.report().write_all_forms(&args.out)?);
+        }
+        return Ok(());
+    };
+    let others = sources.iter().filter(|source| *source != target);
+    let candidates = others.map(|source| facts.candidate(source, target));
+    let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
+    let known = facts.features();
+    let (ranking, weights) = match &study {
+        None => {
+            let weights = weights(&args.by, known);
+            (SourceRanking::try_new(&candidates, &weights)?, weights)
+        }
+        Some(study) => {
+            let of_others = study.targets().iter().filter(|it| it.language() != target.as_str());
+            let features: Vec<SourceFeature> = if args.by.is_empty() {
+                known
+            } else {
+                args.by.iter().map(|(feature, _)| *feature).collect()
+            };
+            let regression = SourceRegression::fit(of_others, &features, RIDGE)?;
+            (regression.rank(&candidates)?, regression.weights)
+        }
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&ranking.sources)?);
+    } else {
+        let is_fitted = study.is_some();
+        let report = target_report(target, &candidates, &ranking, &weights, is_fitted)?;
+        println!("{}", report.to_text()?.trim_end());
+    }
+    Ok(())
+}
+
+/// What is ranked by: what is asked for, else all features that speak for or against a source.
+fn weights(by: &[(SourceFeature, f64)], known: Vec<SourceFeature>) -> Vec<(SourceFeature, f64)> {
+    if !by.is_empty() {
+        return by.to_vec();
+    }
+    let speaking = known.into_iter().filter(|feature| feature.larger_is_better().is_some());
+    speaking.map(|feature| (feature, 1.0)).collect()
+}
+
+/// The languages to choose from.
+fn sources(args: &Args, table: Option<&TransferTable>) -> Vec<LanguageTag> {
+    let with_text = args.files.with_text();
+    if !args.source.is_empty() {
+        args.source.clone()
+    } else if !with_text.is_empty() {
+        with_text
+    } else if let Some(table) = table {
+        table.sources.iter().flatten().cloned().collect()
+    } else {
+        Facts::languages_with_text()
+    }
+}
+
+fn read_table(dir: &Path) -> Outcome<TransferTable> {
+    let tables = transfer_tables(&read_runs(dir)?, 0.95)?;
+    match <[TransferTable; 1]>::try_from(tables) {
+        Ok([table]) => Ok(table),
+        Err(tables) => {
+            let name = |it: &TransferTable| {
+                format!("{}, {}, {}, {} shots", it.task, it.metric, it.model, it.shots)
+            };
+            let names: Vec<String> = tables.iter().map(name).collect();
+            let (dir, found) = (dir.display(), names.join("; "));
+            Err(format!(
+                "{dir}: runs of {found}, expected one task, metric, model and number of shots"
+            )
+            .into())
+        }
+    }
+}
