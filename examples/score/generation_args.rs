@@ -68,7 +68,8 @@ pub(crate) struct GenerationArgs {
     #[arg(long, conflicts_with = "confidence")]
     pub(crate) no_intervals: bool,
 
-    /// BLEU: none, 13a, intl, zh, char, a .model of SentencePiece, or a name for one as flores200=FILE
+    /// BLEU: none, 13a, intl, zh, char, a .model of SentencePiece, a name for one as flores200=FILE, or ja-mecab=DIR for
+    /// words of MeCab, in a program with the feature `mecab`
     #[arg(long, default_value = "13a", value_name = "NAME")]
     pub(crate) tokenize: String,
 
@@ -216,6 +217,9 @@ impl GenerationArgs {
     }
 
     fn tokenizer(&self) -> Outcome<BleuTokenizer> {
+        if let Some(dir) = self.tokenize.strip_prefix("ja-mecab=") {
+            return self.mecab(Path::new(dir));
+        }
         let (name, file) = match self.tokenize.split_once('=') {
             Some((name, file)) => (name, Path::new(file)),
             None if Path::new(&self.tokenize).extension().is_some_and(|end| end == "model") => {
@@ -227,13 +231,36 @@ impl GenerationArgs {
             None => return Ok(self.tokenize.parse()?),
         };
         let model = Arc::new(SentencePieceModel::from_file(file)?);
-        let mut hash = String::new();
-        for byte in Sha256::digest(model.file()) {
-            write!(hash, "{byte:02x}")?;
-        }
+        let hash = sha256(model.file())?;
         let tokenizer = PieceTokenizer::new(name, move |text| Ok(model.pieces(text)));
         // A name that is not sacrebleu's says nothing of the file; the hash does.
         let is_hashed = self.tokenizer_hash || name == "spm-file";
         Ok(BleuTokenizer::Pieces(if is_hashed { tokenizer.with_hash(hash) } else { tokenizer }))
     }
+
+    #[cfg(feature = "mecab")]
+    fn mecab(&self, dir: &Path) -> Outcome<BleuTokenizer> {
+        let tokenizer = PieceTokenizer::mecab(dir)?;
+        // Another dictionary than sacrebleu's is known by its hash alone.
+        let is_hashed = self.tokenizer_hash || tokenizer.name() == "mecab";
+        Ok(BleuTokenizer::Pieces(if is_hashed {
+            tokenizer.with_hash(sha256(&std::fs::read(dir.join("sys.dic"))?)?)
+        } else {
+            tokenizer
+        }))
+    }
+
+    #[cfg(not(feature = "mecab"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn mecab(&self, _: &Path) -> Outcome<BleuTokenizer> {
+        Err("--tokenize ja-mecab: not part of this program, expected one built with `--features mecab`".into())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> Outcome<String> {
+    let mut hash = String::new();
+    for byte in Sha256::digest(bytes) {
+        write!(hash, "{byte:02x}")?;
+    }
+    Ok(hash)
 }

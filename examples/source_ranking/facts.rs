@@ -95,10 +95,10 @@ impl Facts {
         Ok(Self { profiles, has_subwords: vocabulary.is_some(), vectors, distances })
     }
 
-    /// Languages that have labelled or much unlabelled text: classes 3 to 5.
+    /// Languages that have at least some labelled text: classes 2 to 5.
     pub(crate) fn languages_with_text() -> Vec<LanguageTag> {
         let has_text = |tag: &LanguageTag| {
-            tag.facts().and_then(|facts| facts.joshi_class).is_some_and(|class| class >= 3)
+            tag.facts().and_then(|facts| facts.joshi_class).is_some_and(|class| class >= 2)
         };
         let mut all: Vec<LanguageTag> = LanguageLineage::languages()
             .filter_map(|it| it.parse().ok())

@@ -40,7 +40,7 @@ struct Args {
     target: Option<LanguageTag>,
 
     /// A language to transfer from; more than once [default: those of --text, else those of --measured, else all with
-    /// text for a model: the classes 3 to 5 of Joshi et al.]
+    /// some labelled text: the classes 2 to 5 of Joshi et al. (2020)]
     #[arg(long, value_name = "LANGUAGE")]
     source: Vec<LanguageTag>,
 

@@ -146,6 +146,15 @@ pub enum EvaluationError {
         fault: String,
     },
 
+    /// A file of a dictionary does not hold what it should.
+    #[error("{}: {fault}", path.display())]
+    Dictionary {
+        /// The file.
+        path: PathBuf,
+        /// What is at fault, and what was expected.
+        fault: String,
+    },
+
     /// A directory does not hold a test set as it is published.
     #[error("{}: no {what}, expected {expected}", dir.display())]
     TestSet {

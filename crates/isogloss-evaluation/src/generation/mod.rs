@@ -4,6 +4,8 @@ mod bleu;
 mod chrf;
 mod corpus;
 mod edit_distance;
+#[cfg(feature = "mecab")]
+mod mecab;
 mod nfc;
 mod ngrams;
 mod precision;

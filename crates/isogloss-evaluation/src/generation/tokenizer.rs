@@ -12,8 +12,9 @@ use crate::whitespace::{is_python_space, python_split};
 
 /// How BLEU takes a text apart before it counts n-grams; each as sacrebleu 2.6.0 does.
 ///
-/// Scores under different tokenisers are not comparable. MeCab's, for Japanese and Korean, are not here: they depend
-/// on a dictionary of many megabytes; use [`Char`](Self::Char), or pieces of a vocabulary.
+/// Scores under different tokenisers are not comparable. MeCab's for Japanese is among the
+/// [`Pieces`](Self::Pieces), with the feature `mecab` and the dictionary of sacrebleu. That for Korean is not here: use
+/// [`Char`](Self::Char), or pieces of a vocabulary.
 ///
 /// # Source
 ///
@@ -67,6 +68,11 @@ impl PieceTokenizer {
         self
     }
 
+    /// What a signature calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What of the signature tells this vocabulary from others by its name.
     pub fn hash(&self) -> Option<&str> {
         self.hash.as_deref()
@@ -117,9 +123,8 @@ impl FromStr for BleuTokenizer {
             "char" => Self::Char,
             _ => {
                 let expected = match name {
-                    "ja-mecab" | "ko-mecab" => {
-                        "`char` or a SentencePiece vocabulary, as MeCab's dictionaries are not part of Isogloss"
-                    }
+                    "ja-mecab" => "the directory of MeCab's dictionary with it, `ja-mecab=DIR`",
+                    "ko-mecab" => "`char` or a SentencePiece vocabulary",
                     _ => "one of none, 13a, intl, zh, char, or a vocabulary's file",
                 };
                 return Err(EvaluationError::Config {

@@ -336,6 +336,8 @@ fn what_does_not_belong_together_is_named() {
     assert!(error.to_string().contains("none for segment 1"), "{error}");
     assert!(matches!(References::try_new(&[]), Err(EvaluationError::Empty { .. })));
     let error = "ja-mecab".parse::<BleuTokenizer>().unwrap_err();
+    assert!(error.to_string().contains("`ja-mecab=DIR`"), "{error}");
+    let error = "ko-mecab".parse::<BleuTokenizer>().unwrap_err();
     assert!(error.to_string().contains("`char`"), "{error}");
     let segments = statistics(&Ter::new(), &["a", "b"], &references);
     let error = Bleu::new().with_max_order(0).statistics(&[&["a", "b"]], &references).unwrap_err();

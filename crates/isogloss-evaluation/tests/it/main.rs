@@ -14,6 +14,8 @@ mod geometry;
 mod inference;
 mod language_model;
 mod lexicon;
+#[cfg(feature = "mecab")]
+mod mecab;
 mod report;
 mod rouge;
 mod scores;
