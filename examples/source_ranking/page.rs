@@ -50,6 +50,8 @@ pub(crate) struct StudyPage<'a> {
     table: &'a TransferTable,
     study: &'a SourceStudy,
     rules: Vec<(String, StudyAgreement)>,
+    /// Rules that do not apply to the experiment, and why.
+    left_out: Vec<String>,
     fitted: SourceRegression,
 }
 
@@ -82,11 +84,20 @@ impl<'a> StudyPage<'a> {
             rules.push((name, SourceRule::Always(source.to_string())));
         }
         rules.push(("by lot".to_owned(), SourceRule::Chance));
-        let evaluate = |(name, rule): (String, SourceRule)| {
-            study.evaluate(&rule, bootstrap).map(|found| (name, found))
-        };
-        let rules = rules.into_iter().map(evaluate).collect::<Result<_, _>>()?;
-        Ok(Self { table, study, rules, fitted })
+        let (mut found, mut left_out) = (Vec::new(), Vec::new());
+        for (name, rule) in rules {
+            match study.evaluate(&rule, bootstrap) {
+                Ok(agreement) => found.push((name, agreement)),
+                // Not every source was measured for every target.
+                Err(error @ EvaluationError::Language { .. })
+                    if matches!(rule, SourceRule::OtherTargets | SourceRule::Always(_)) =>
+                {
+                    left_out.push(format!("Left out: {name}, as {error}."));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { table, study, rules: found, left_out, fitted })
     }
 
     /// What the terminal shows.
@@ -126,16 +137,25 @@ impl<'a> StudyPage<'a> {
                 found.targets.len().into(),
             ]);
         }
-        Section::new("Rules")
+        let section = Section::new("Rules")
             .with_paragraph(format!(
                 "Each target's sources are ranked by a rule that knows what was measured for the other targets \
                  alone. Regret is what is lost of the {} by taking the first source and not the best. Intervals \
                  are of the mean over such targets; the experiment was not repeated with other languages.",
                 self.table.metric
             ))
-            .with_block(Block::Table(table))
-            .with_block(Block::Plot(self.bars("Regret", &format!("{} lost", self.table.metric), regret)))
-            .with_block(Block::Plot(self.bars("Agreement of orders", "Spearman's ρ", |it| it.spearman)))
+            .with_block(Block::Table(table));
+        let warnings = self.left_out.iter().cloned().map(Block::Warning);
+        warnings
+            .fold(section, Section::with_block)
+            .with_block(Block::Plot(self.bars(
+                "Regret",
+                &format!("{} lost", self.table.metric),
+                regret,
+            )))
+            .with_block(Block::Plot(
+                self.bars("Agreement of orders", "Spearman's ρ", |it| it.spearman),
+            ))
     }
 
     fn bars(&self, title: &str, axis: &str, of: fn(&StudyAgreement) -> Option<Estimate>) -> Plot {
