@@ -217,8 +217,12 @@ impl GenerationArgs {
     }
 
     fn tokenizer(&self) -> Outcome<BleuTokenizer> {
-        if let Some(dir) = self.tokenize.strip_prefix("ja-mecab=") {
-            return self.mecab(Path::new(dir));
+        match self.tokenize.strip_prefix("ja-mecab") {
+            Some("") => {
+                return Err("--tokenize ja-mecab: no dictionary, expected ja-mecab=DIR".into());
+            }
+            Some(dir) if dir.starts_with('=') => return self.mecab(Path::new(&dir[1..])),
+            _ => {}
         }
         let (name, file) = match self.tokenize.split_once('=') {
             Some((name, file)) => (name, Path::new(file)),
@@ -244,7 +248,9 @@ impl GenerationArgs {
         // Another dictionary than sacrebleu's is known by its hash alone.
         let is_hashed = self.tokenizer_hash || tokenizer.name() == "mecab";
         Ok(BleuTokenizer::Pieces(if is_hashed {
-            tokenizer.with_hash(sha256(&std::fs::read(dir.join("sys.dic"))?)?)
+            let files = ["sys.dic", "unk.dic", "matrix.bin", "char.bin"];
+            let contents = files.iter().map(|name| std::fs::read(dir.join(name)));
+            tokenizer.with_hash(sha256(&contents.collect::<Result<Vec<_>, _>>()?.concat())?)
         } else {
             tokenizer
         }))

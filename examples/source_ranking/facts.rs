@@ -72,19 +72,24 @@ impl Facts {
                 return Err(format!("{name}: {} has a file already, expected one", file.tag).into());
             }
         }
-        let read = |path: &PathBuf| {
-            let vectors = LanguageVectors::read(path)?;
-            let kinds = vectors.kinds();
+        let mut vectors: Vec<(LanguageVectors, Vec<SourceFeature>)> = Vec::new();
+        for (place, path) in files.vectors.iter().enumerate() {
+            let read = LanguageVectors::read(path)?;
+            let (kinds, name) = (read.kinds(), path.display());
             if kinds.is_empty() {
-                let path = path.display();
-                return Err(format!(
-                    "{path}: no feature of lang2vec, expected names such as S_SVO"
-                )
-                .into());
+                let expected = "expected names such as S_SVO";
+                return Err(format!("{name}: no feature of lang2vec, {expected}").into());
             }
-            Ok((vectors, kinds))
-        };
-        let vectors = files.vectors.iter().map(read).collect::<Outcome<_>>()?;
+            for kind in &kinds {
+                if let Some(other) = vectors.iter().position(|(_, own)| own.contains(kind)) {
+                    let other = files.vectors[..place][other].display();
+                    return Err(
+                        format!("{name}: {kind}, which {other} has too, expected one").into()
+                    );
+                }
+            }
+            vectors.push((read, kinds));
+        }
         let distances = match (&files.distances, &files.distances_list) {
             (Some(archive), Some(list)) => {
                 let codes = languages.iter().map(code).collect::<Result<Vec<_>, _>>()?;
@@ -135,22 +140,19 @@ impl Facts {
         source: &LanguageTag,
         target: &LanguageTag,
     ) -> Result<SourceCandidate, EvaluationError> {
-        let mut candidate = SourceCandidate::new(source.as_str()).with_lineage(target.as_str())?;
-        if !self.profiles.is_empty() {
-            let [own, other] = [self.profile(source)?, self.profile(target)?];
-            candidate = candidate.with_corpora(own, other);
-        }
+        // The files of lang2vec know it by its code.
         let [own, other] = [code(source)?, code(target)?];
+        let mut candidate = SourceCandidate::new(own).with_lineage(other)?;
+        if !self.profiles.is_empty() {
+            candidate = candidate.with_corpora(self.profile(source)?, self.profile(target)?);
+        }
         for (vectors, kinds) in &self.vectors {
-            for kind in kinds {
-                candidate = candidate.with_feature(*kind, vectors.distance(*kind, own, other)?);
-            }
+            candidate = candidate.with_vectors(vectors, kinds, other)?;
         }
         if let Some(distances) = &self.distances {
-            for kind in SourceFeature::DISTANCES {
-                candidate = candidate.with_feature(kind, distances.distance(kind, own, other)?);
-            }
+            candidate = candidate.with_distances(distances, other)?;
         }
+        source.as_str().clone_into(&mut candidate.language);
         Ok(candidate)
     }
 
@@ -168,10 +170,14 @@ fn code(language: &LanguageTag) -> Result<&'static str, EvaluationError> {
     Ok(LanguageLineage::named(language.as_str())?.iso639_3())
 }
 
-/// A feature with its weight, which is 1 unless it is given.
-pub(crate) fn feature(text: &str) -> Result<(SourceFeature, f64), String> {
-    let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
-    let feature = serde_json::from_value(name.into()).map_err(|error| error.to_string())?;
-    let weight = weight.parse().map_err(|error| format!("`{weight}`: {error}"))?;
-    Ok((feature, weight))
+/// A feature with its weight, where one is given.
+pub(crate) fn feature(text: &str) -> Result<(SourceFeature, Option<f64>), String> {
+    let (name, weight) = match text.split_once('=') {
+        Some((name, weight)) => {
+            let parsed = weight.parse().map_err(|error| format!("`{weight}`: {error}"))?;
+            (name, Some(parsed))
+        }
+        None => (text, None),
+    };
+    Ok((serde_json::from_value(name.into()).map_err(|error| error.to_string())?, weight))
 }

@@ -21,8 +21,8 @@ use isogloss_examples::{Outcome, exit_code, print_written};
 use crate::facts::{Facts, Files, feature};
 use crate::page::{StudyPage, target_report};
 
-/// How much large weights of a regression are held down. Places are from 0 to 1.
-const RIDGE: f64 = 1.0;
+/// How much large weights of a regression are held down, beside one for each target. Places are from 0 to 1.
+const RIDGE: f64 = 0.1;
 
 /// Says which language to transfer from, before anything is trained.
 ///
@@ -41,34 +41,34 @@ struct Args {
 
     /// A language to transfer from; more than once [default: those of --text, else those of --measured, else all with
     /// some labelled text: the classes 2 to 5 of Joshi et al. (2020)]
-    #[arg(long, value_name = "LANGUAGE")]
+    #[arg(long, value_name = "LANGUAGE", requires = "target")]
     source: Vec<LanguageTag>,
 
-    /// A feature to rank by, once for each, with or without a weight, as word_overlap=2 [default: all that are known of
-    /// the languages and speak for or against a source, with the same weight; with --measured, all that are known]
+    /// A feature to rank by, once for each; without --measured with a weight, as word_overlap=2, or with 1 [default: all
+    /// that are known of the languages; those that speak neither for nor against a source are for fitted weights alone]
     #[arg(long, value_name = "FEATURE[=WEIGHT]", value_parser = feature)]
-    by: Vec<(SourceFeature, f64)>,
+    by: Vec<(SourceFeature, Option<f64>)>,
 
     /// Runs of an experiment, as of transfer-report: one task, metric, model and number of shots
     #[arg(long, value_name = "DIR")]
     measured: Option<PathBuf>,
 
     /// A rule to compare with: always this source; more than once
-    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    #[arg(long, value_name = "LANGUAGE", requires = "measured", conflicts_with = "target")]
     always: Vec<LanguageTag>,
 
     #[command(flatten)]
     files: Files,
 
-    /// From which targets are drawn again for intervals
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// From which targets are drawn again for intervals [default: 1]
+    #[arg(long, requires = "measured", conflicts_with = "target")]
+    seed: Option<u64>,
 
-    /// Where the comparison of rules is written
-    #[arg(long, default_value = "out/source-ranking")]
-    out: PathBuf,
+    /// Where the comparison of rules is written [default: out/source-ranking]
+    #[arg(long, requires = "measured", conflicts_with = "target")]
+    out: Option<PathBuf>,
 
-    /// Print the ranking as JSON, and nothing else
+    /// Print the ranking and the weights of features as JSON, and nothing else
     #[arg(long, requires = "target")]
     json: bool,
 }
@@ -92,38 +92,48 @@ fn run(args: &Args) -> Outcome<()> {
         SourceStudy::of_table(table, candidate)
     });
     let study = study.transpose()?;
+    let features: Vec<SourceFeature> = if args.by.is_empty() {
+        facts.features()
+    } else {
+        args.by.iter().map(|(feature, _)| *feature).collect()
+    };
+    if let Some(study) = &study
+        && let Some((feature, weight)) =
+            args.by.iter().find_map(|(it, weight)| Some((it, (*weight)?)))
+    {
+        let targets = study.targets().len();
+        return Err(format!(
+            "--by {feature} has the weight {weight}, expected none, as weights are fitted to {targets} targets"
+        )
+        .into());
+    }
     let Some(target) = &args.target else {
         if let (Some(table), Some(study)) = (&table, &study) {
-            let bootstrap = BootstrapConfig::new(Seed::new(args.seed));
-            let weights = weights(&args.by, facts.features());
-            let page = StudyPage::of(table, study, &weights, &args.always, RIDGE, &bootstrap)?;
+            let bootstrap = BootstrapConfig::new(Seed::new(args.seed.unwrap_or(1)));
+            let page = StudyPage::of(table, study, &features, &args.always, RIDGE, &bootstrap)?;
             println!("{}", page.summary().to_text()?.trim_end());
-            print_written(&page.report().write_all_forms(&args.out)?);
+            let out = args.out.clone().unwrap_or_else(|| "out/source-ranking".into());
+            print_written(&page.report().write_all_forms(&out)?);
         }
         return Ok(());
     };
     let others = sources.iter().filter(|source| *source != target);
     let candidates = others.map(|source| facts.candidate(source, target));
     let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
-    let known = facts.features();
     let (ranking, weights) = match &study {
         None => {
-            let weights = weights(&args.by, known);
+            let weights = weights(&args.by, features);
             (SourceRanking::try_new(&candidates, &weights)?, weights)
         }
         Some(study) => {
             let of_others = study.targets().iter().filter(|it| it.language() != target.as_str());
-            let features: Vec<SourceFeature> = if args.by.is_empty() {
-                known
-            } else {
-                args.by.iter().map(|(feature, _)| *feature).collect()
-            };
             let regression = SourceRegression::fit(of_others, &features, RIDGE)?;
             (regression.rank(&candidates)?, regression.weights)
         }
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&ranking.sources)?);
+        let all = serde_json::json!({ "sources": ranking.sources, "weights": weights });
+        println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
         let is_fitted = study.is_some();
         let report = target_report(target, &candidates, &ranking, &weights, is_fitted)?;
@@ -133,12 +143,15 @@ fn run(args: &Args) -> Outcome<()> {
 }
 
 /// What is ranked by: what is asked for, else all features that speak for or against a source.
-fn weights(by: &[(SourceFeature, f64)], known: Vec<SourceFeature>) -> Vec<(SourceFeature, f64)> {
-    if !by.is_empty() {
-        return by.to_vec();
+fn weights(
+    by: &[(SourceFeature, Option<f64>)],
+    known: Vec<SourceFeature>,
+) -> Vec<(SourceFeature, f64)> {
+    if by.is_empty() {
+        let speaking = known.into_iter().filter(|feature| feature.larger_is_better().is_some());
+        return speaking.map(|feature| (feature, 1.0)).collect();
     }
-    let speaking = known.into_iter().filter(|feature| feature.larger_is_better().is_some());
-    speaking.map(|feature| (feature, 1.0)).collect()
+    by.iter().map(|(feature, weight)| (*feature, weight.unwrap_or(1.0))).collect()
 }
 
 /// The languages to choose from.

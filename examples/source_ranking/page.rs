@@ -61,22 +61,23 @@ impl<'a> StudyPage<'a> {
     pub(crate) fn of(
         table: &'a TransferTable,
         study: &'a SourceStudy,
-        weights: &[(SourceFeature, f64)],
+        features: &[SourceFeature],
         always: &[LanguageTag],
         ridge: f64,
         bootstrap: &BootstrapConfig,
     ) -> Result<Self, EvaluationError> {
         let mut rules: Vec<(String, SourceRule)> = Vec::new();
-        for (feature, _) in weights {
-            rules.push((feature.name().to_owned(), SourceRule::Weights(vec![(*feature, 1.0)])));
+        // Each alone, and together, where it points a way.
+        let pointing = features.iter().filter(|feature| feature.larger_is_better().is_some());
+        let weights: Vec<(SourceFeature, f64)> = pointing.map(|feature| (*feature, 1.0)).collect();
+        for weight in &weights {
+            rules.push((weight.0.name().to_owned(), SourceRule::Weights(vec![*weight])));
         }
-        let features: Vec<SourceFeature> = weights.iter().map(|(feature, _)| *feature).collect();
-        let fitted = SourceRegression::fit(study.targets(), &features, ridge)?;
+        let fitted = SourceRegression::fit(study.targets(), features, ridge)?;
         if weights.len() > 1 {
-            rules
-                .push(("all features, weighted".to_owned(), SourceRule::Weights(weights.to_vec())));
+            rules.push(("all features, weighted alike".to_owned(), SourceRule::Weights(weights)));
         }
-        let regression = SourceRule::Regression { features, ridge };
+        let regression = SourceRule::Regression { features: features.to_vec(), ridge };
         rules.push(("all features, fitted to the other targets".to_owned(), regression));
         rules.push(("best for the other targets".to_owned(), SourceRule::OtherTargets));
         for source in always {
@@ -124,15 +125,14 @@ impl<'a> StudyPage<'a> {
     }
 
     fn rules_section(&self) -> Section {
-        let columns = ["rule", "NDCG@3", "Spearman's ρ", "regret", "targets"];
+        let columns = ["rule", "NDCG@3", "Spearman's ρ", "gain", "regret", "targets"];
         let mut table = Table::new("Means over targets, with intervals over them", &columns);
-        let regret = |it: &StudyAgreement| Some(it.regret);
         for (name, found) in &self.rules {
-            let spearman = found.spearman.map_or_else(|| Cell::from("–"), Cell::from);
             table = table.with_row([
                 name.as_str().into(),
                 found.ndcg.into(),
-                spearman,
+                found.spearman.into(),
+                found.gain.into(),
                 found.regret.into(),
                 found.targets.len().into(),
             ]);
@@ -140,8 +140,9 @@ impl<'a> StudyPage<'a> {
         let section = Section::new("Rules")
             .with_paragraph(format!(
                 "Each target's sources are ranked by a rule that knows what was measured for the other targets \
-                 alone. Regret is what is lost of the {} by taking the first source and not the best. Intervals \
-                 are of the mean over such targets; the experiment was not repeated with other languages.",
+                 alone. Gain is what its first source is better by, in {}, than the mean of all, which a lot would \
+                 give; regret is what it is worse by than the best. An order that tells no two sources apart has a \
+                 ρ of 0. Intervals are of the mean over such targets; the experiment was not repeated with other languages.",
                 self.table.metric
             ))
             .with_block(Block::Table(table));
@@ -149,18 +150,18 @@ impl<'a> StudyPage<'a> {
         warnings
             .fold(section, Section::with_block)
             .with_block(Block::Plot(self.bars(
-                "Regret",
-                &format!("{} lost", self.table.metric),
-                regret,
+                "Gain over a lot",
+                &format!("{} gained", self.table.metric),
+                |it| it.gain,
             )))
             .with_block(Block::Plot(
                 self.bars("Agreement of orders", "Spearman's ρ", |it| it.spearman),
             ))
     }
 
-    fn bars(&self, title: &str, axis: &str, of: fn(&StudyAgreement) -> Option<Estimate>) -> Plot {
+    fn bars(&self, title: &str, axis: &str, of: fn(&StudyAgreement) -> Estimate) -> Plot {
         let labels = self.rules.iter().map(|(name, _)| name.clone()).collect();
-        let values = self.rules.iter().map(|(_, found)| of(found)).collect();
+        let values = self.rules.iter().map(|(_, found)| Some(of(found))).collect();
         let series = vec![BarSeries { name: title.to_owned(), values }];
         Plot::Bars(Bars::new(title, axis, labels, series))
     }

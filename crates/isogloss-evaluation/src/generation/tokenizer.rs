@@ -123,7 +123,7 @@ impl FromStr for BleuTokenizer {
             "char" => Self::Char,
             _ => {
                 let expected = match name {
-                    "ja-mecab" => "the directory of MeCab's dictionary with it, `ja-mecab=DIR`",
+                    "ja-mecab" => "`PieceTokenizer::mecab`, since it needs a dictionary",
                     "ko-mecab" => "`char` or a SentencePiece vocabulary",
                     _ => "one of none, 13a, intl, zh, char, or a vocabulary's file",
                 };

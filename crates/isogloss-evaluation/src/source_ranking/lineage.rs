@@ -1,6 +1,6 @@
 //! Descent and place of languages.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
@@ -50,11 +50,11 @@ struct Languoid {
 struct Lineages {
     languoids: Vec<Languoid>,
     /// The rows of languages by their subtag.
-    rows: HashMap<&'static str, usize>,
+    rows: BTreeMap<&'static str, usize>,
 }
 
 static TABLE: LazyLock<Lineages> = LazyLock::new(|| {
-    let (mut rows, mut places) = (HashMap::new(), HashMap::new());
+    let (mut rows, mut places) = (BTreeMap::new(), HashMap::new());
     let mut languoids = Vec::new();
     for line in include_str!("lineages.tsv").lines().skip(1) {
         let mut cells = line.split('\t');
@@ -102,7 +102,7 @@ impl LanguageLineage {
         })
     }
 
-    /// All languages of the table, by subtag.
+    /// The subtags of all languages of the table, in their order.
     pub fn languages() -> impl Iterator<Item = &'static str> {
         TABLE.rows.keys().copied()
     }

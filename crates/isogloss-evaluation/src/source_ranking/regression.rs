@@ -3,21 +3,21 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::ranking::{place_of, ranked};
+use super::ranking::{check_once, place_of, ranked};
 use super::{MeasuredTarget, SourceCandidate, SourceFeature, SourceRanking};
 use crate::EvaluationError;
 
 /// Weights of features by which sources are ranked as they were measured for other targets.
 ///
 /// A ridge regression of the place of a source among the sources of its target, on its places by each
-/// feature, all from 0 for the smallest to 1 for the largest, so that each target counts alike and no
-/// scale matters:
+/// feature, all from 0 for the smallest to 1 for the largest, so that no scale matters. Each target counts
+/// alike, whatever the number `n` of its sources:
 ///
 /// ```text
-/// minimise Σ_targets Σ_sources (y − ½ − Σ_f w_f (x_f − ½))² + ridge · Σ_f w_f²
+/// minimise Σ_targets 1/n · Σ_sources (y − ½ − Σ_f w_f (x_f − ½))² + ridge · Σ_f w_f²
 /// ```
 ///
-/// A feature that does not tell the sources of any target apart, as the target's size, has the weight 0.
+/// A target with one source says nothing, and is left out. A feature that does not tell the sources of any target apart, as the target's size, has the weight 0.
 ///
 /// # Source
 ///
@@ -36,7 +36,7 @@ impl SourceRegression {
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Empty`] without targets or features; [`EvaluationError::Config`] where a
+    /// [`EvaluationError::Empty`] without features, or without a target of two sources; [`EvaluationError::Config`] where a
     /// feature stands twice or `ridge` is not above 0; [`EvaluationError::Language`] for a feature that
     /// is not known of a source.
     pub fn fit<'a>(
@@ -62,17 +62,21 @@ impl SourceRegression {
         let mut moments = DVector::zeros(n);
         let mut is_empty = true;
         for target in targets {
+            if target.candidates().len() < 2 {
+                continue;
+            }
             is_empty = false;
+            let share = 1.0 / target.candidates().len() as f64;
             let places = places(target.candidates(), features)?;
             for (source, transfer) in target.transfers().iter().enumerate() {
                 let transfer = place_of(*transfer, target.transfers()) - 0.5;
                 let row = places.column(source);
-                products.ger(1.0, &row, &row, 1.0);
-                moments.axpy(transfer, &row, 1.0);
+                products.ger(share, &row, &row, 1.0);
+                moments.axpy(share * transfer, &row, 1.0);
             }
         }
         if is_empty {
-            return Err(EvaluationError::Empty { what: "measured targets" });
+            return Err(EvaluationError::Empty { what: "measured targets of two sources" });
         }
         let solved = products.cholesky().map(|it| it.solve(&moments));
         let Some(weights) = solved else {
@@ -85,12 +89,10 @@ impl SourceRegression {
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Empty`] without candidates; [`EvaluationError::Language`] for a feature that
-    /// is not known of one.
+    /// [`EvaluationError::Empty`] without candidates; [`EvaluationError::Config`] where one stands twice;
+    /// [`EvaluationError::Language`] for a feature that is not known of one.
     pub fn rank(&self, candidates: &[SourceCandidate]) -> Result<SourceRanking, EvaluationError> {
-        if candidates.is_empty() {
-            return Err(EvaluationError::Empty { what: "source candidates" });
-        }
+        check_once(candidates)?;
         let features: Vec<SourceFeature> =
             self.weights.iter().map(|(feature, _)| *feature).collect();
         let weights = DVector::from_iterator(features.len(), self.weights.iter().map(|it| it.1));

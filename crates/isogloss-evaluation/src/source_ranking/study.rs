@@ -64,6 +64,10 @@ impl MeasuredTarget {
         Some(self.transfers[place] - self.mean())
     }
 
+    fn best(&self) -> f64 {
+        self.transfers.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+
     fn mean(&self) -> f64 {
         self.transfers.iter().sum::<f64>() / self.transfers.len() as f64
     }
@@ -141,9 +145,12 @@ pub struct StudyAgreement {
     pub rule: SourceRule,
     /// NDCG of the first `k` with exponential gain, as LangRank has it: the mean over targets.
     pub ndcg: Estimate,
-    /// Spearman's `ρ` of the order and the measured one: the mean over the targets for which it is
-    /// defined; `None` where it is for none.
-    pub spearman: Option<Estimate>,
+    /// Spearman's `ρ` of the order and the measured one: the mean over targets. Where it is not defined,
+    /// as for an order that tells no two sources apart, it counts as 0, which is expected of a lot.
+    pub spearman: Estimate,
+    /// What the first source was better by than the mean of all, which is expected of a lot: the mean
+    /// over targets, in units of what was measured.
+    pub gain: Estimate,
     /// What was lost by transferring from the first source and not from the best: the mean over targets,
     /// in units of what was measured.
     pub regret: Estimate,
@@ -159,6 +166,8 @@ pub struct TargetAgreement {
     pub language: String,
     /// The first source by the rule; several where they have one score.
     pub first: Vec<String>,
+    /// What it was better by than the mean of all sources; by several, the mean.
+    pub gain: f64,
     /// What was lost by it; by several, the mean.
     pub regret: f64,
     /// How the whole order agrees.
@@ -180,10 +189,7 @@ impl SourceStudy {
         }
         for (place, target) in targets.iter().enumerate() {
             let language = &target.language;
-            if target.candidates.len() < 2 {
-                let found = format!("`{language}` with a single source");
-                return fault(found, "two or more sources to choose from");
-            }
+            check_choice(language, target.candidates.len())?;
             if targets[..place].iter().any(|other| other.language == *language) {
                 return fault(format!("`{language}` twice"), "each language once");
             }
@@ -198,8 +204,9 @@ impl SourceStudy {
     ///
     /// # Errors
     ///
-    /// Those of [`try_new`](Self::try_new) and of `candidate`; [`EvaluationError::Config`] for a row of
-    /// several sources.
+    /// Those of [`try_new`](Self::try_new), of [`MeasuredTarget::try_new`] and of `candidate`;
+    /// [`EvaluationError::Config`] for a row of several sources, and with the target for one that fewer
+    /// than two other languages were transferred to.
     pub fn of_table(
         table: &TransferTable,
         candidate: impl Fn(&LanguageTag, &LanguageTag) -> Result<SourceCandidate, EvaluationError>,
@@ -216,12 +223,15 @@ impl SourceStudy {
         let target = |(column, target): (usize, &LanguageTag)| {
             let (mut candidates, mut transfers) = (Vec::new(), Vec::new());
             for (source, cells) in sources.iter().zip(&table.cells) {
-                if let Some(cell) = cells[column].as_ref().filter(|_| source != target) {
+                let cell = cells.get(column).and_then(Option::as_ref);
+                if let Some(cell) = cell.filter(|_| source != target) {
                     let language = source.to_string();
                     candidates.push(SourceCandidate { language, ..candidate(source, target)? });
-                    transfers.push(cell.mean);
+                    // Means of the same scores differ in their last bits, and would part what is a tie.
+                    transfers.push((cell.mean * 1e9).round() / 1e9);
                 }
             }
+            check_choice(target.as_str(), candidates.len())?;
             MeasuredTarget::try_new(target.as_str(), candidates, transfers)
         };
         Self::try_new(table.targets.iter().enumerate().map(target).collect::<Result<_, _>>()?)
@@ -243,7 +253,8 @@ impl SourceStudy {
     ///
     /// # Errors
     ///
-    /// Those of [`SourceRanking::try_new`], [`SourceRegression::fit`] and [`RankingAgreement::try_new`];
+    /// Those of [`SourceRanking::try_new`], [`SourceRegression::fit`], [`RankingAgreement::try_new`] and
+    /// [`BootstrapConfig::estimate`];
     /// [`EvaluationError::Language`] for a source of
     /// [`OtherTargets`](SourceRule::OtherTargets) that was measured for one target alone, and where
     /// [`Always`](SourceRule::Always) names a source that a target does not have.
@@ -261,13 +272,11 @@ impl SourceStudy {
             places.map(|place| self.agreement(rule, place)).collect::<Result<Vec<_>, _>>()?;
         let mean = |values: Vec<f64>| bootstrap.estimate(&Mean, &values);
         let each = |value: fn(&TargetAgreement) -> f64| targets.iter().map(value).collect();
-        let correlations: Vec<f64> =
-            targets.iter().filter_map(|target| target.agreement.spearman).collect();
-        let spearman = if correlations.is_empty() { None } else { Some(mean(correlations)?) };
         Ok(StudyAgreement {
             rule: rule.clone(),
             ndcg: mean(each(|target| target.agreement.ndcg))?,
-            spearman,
+            spearman: mean(each(|target| target.agreement.spearman.unwrap_or(0.0)))?,
+            gain: mean(each(|target| target.gain))?,
             regret: mean(each(|target| target.regret))?,
             targets,
         })
@@ -283,7 +292,6 @@ impl SourceStudy {
         let measured = target.candidates.iter().zip(&target.transfers);
         let measured: Vec<(&str, f64)> =
             measured.map(|(source, transfer)| (source.language.as_str(), *transfer)).collect();
-        let best = target.transfers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         #[expect(clippy::float_cmp, reason = "a tie is of equal numbers")]
         let first = ranking.sources.iter().take_while(|it| it.score == ranking.sources[0].score);
         let first: Vec<String> = first.map(|source| source.language.clone()).collect();
@@ -293,7 +301,8 @@ impl SourceStudy {
         Ok(TargetAgreement {
             language: target.language.clone(),
             first,
-            regret: best - of_first,
+            gain: of_first - target.mean(),
+            regret: target.best() - of_first,
             agreement: RankingAgreement::try_new(&ranking, &measured, self.k)?,
         })
     }
@@ -339,4 +348,13 @@ impl SourceStudy {
             SourceRule::Chance => Ok(ranked(candidates, candidates.iter().map(|_| 0.0))),
         }
     }
+}
+
+/// A target has sources to choose from.
+fn check_choice(target: &str, sources: usize) -> Result<(), EvaluationError> {
+    if sources >= 2 {
+        return Ok(());
+    }
+    let found = format!("`{target}` with {sources} other languages as sources");
+    Err(EvaluationError::Config { field: "targets", found, expected: "two or more to choose from" })
 }

@@ -30,6 +30,7 @@ struct Target {
 struct Agreement {
     ndcg: f64,
     spearman: Option<f64>,
+    gain: f64,
     regret: f64,
 }
 
@@ -70,6 +71,7 @@ fn assert_agrees(found: &StudyAgreement, expected: &[Agreement], rule: &str) {
     for (found, expected) in found.targets.iter().zip(expected) {
         let what = format!("{rule}, {}", found.language);
         assert_close(found.agreement.ndcg, expected.ndcg, &what);
+        assert_close(found.gain, expected.gain, &what);
         assert_close(found.regret, expected.regret, &what);
         assert_eq!(found.agreement.spearman.is_some(), expected.spearman.is_some(), "{what}");
         if let (Some(found), Some(expected)) = (found.agreement.spearman, expected.spearman) {
@@ -78,6 +80,8 @@ fn assert_agrees(found: &StudyAgreement, expected: &[Agreement], rule: &str) {
     }
     let mean = |of: fn(&Agreement) -> f64| expected.iter().map(of).sum::<f64>() / n;
     assert_close(found.ndcg.value, mean(|it| it.ndcg), rule);
+    assert_close(found.spearman.value, mean(|it| it.spearman.unwrap_or(0.0)), rule);
+    assert_close(found.gain.value, mean(|it| it.gain), rule);
     assert_close(found.regret.value, mean(|it| it.regret), rule);
     assert!(found.regret.low < found.regret.value && found.regret.value < found.regret.high);
 }
@@ -92,7 +96,7 @@ fn rules_choose_as_those_of_scikit_learn() {
     assert_agrees(&evaluate(SourceRule::OtherTargets), &expected.other_targets, "other targets");
     let chance = evaluate(SourceRule::Chance);
     assert_agrees(&chance, &expected.chance, "chance");
-    assert!(chance.spearman.is_none());
+    assert!(chance.spearman.value.abs() < 1e-12 && chance.gain.value.abs() < 1e-12);
     assert_eq!(chance.targets[0].first.len(), study.targets()[0].candidates().len());
     let overlap = SourceRule::Weights(vec![(SourceFeature::WordOverlap, 1.0)]);
     assert_agrees(&evaluate(overlap), &expected.overlap, "overlap");
@@ -160,8 +164,7 @@ fn a_study_is_read_from_runs() {
         SourceCandidate::new(source.as_str()).with_lineage(target.as_str())
     };
     let error = SourceStudy::of_table(&table(&runs), candidate).unwrap_err().to_string();
-    let alone =
-        "`targets` is `ha-Latn` with a single source, expected two or more sources to choose from";
+    let alone = "`targets` is `ha-Latn` with 1 other languages as sources, expected two or more to choose from";
     assert_eq!(error, alone);
     let study = SourceStudy::of_table(&table(&runs[..12]), candidate).unwrap();
     let [swahili, zulu] = study.targets() else { panic!("{study:?}") };
@@ -230,7 +233,19 @@ fn what_is_no_experiment_is_named() {
     );
     let nothing: [&MeasuredTarget; 0] = [];
     let error = SourceRegression::fit(nothing, &[genetic], 1.0).unwrap_err().to_string();
-    assert_eq!(error, "measured targets: no items, expected at least one");
+    let none = "measured targets of two sources: no items, expected at least one";
+    assert_eq!(error, none);
+    // One source cannot be better than another.
+    let candidate = SourceCandidate::new("eng").with_feature(genetic, 0.5);
+    let single = MeasuredTarget::try_new("yor", vec![candidate.clone()], vec![0.5]).unwrap();
+    let error = SourceRegression::fit([&single], &[genetic], 1.0).unwrap_err().to_string();
+    assert_eq!(error, none);
+    let (_, study) = expected();
+    let fit = SourceRegression::fit(study.targets(), &[genetic], 1.0).unwrap();
+    let with = SourceRegression::fit(study.targets().iter().chain([&single]), &[genetic], 1.0);
+    assert_eq!(with.unwrap(), fit);
+    let error = fit.rank(&[candidate.clone(), candidate]).unwrap_err().to_string();
+    assert_eq!(error, "`candidates` is `eng` twice, expected each language once");
 }
 
 #[test]
@@ -254,6 +269,12 @@ fn descent_and_place_are_those_of_glottolog() {
     let yoruba = of("yo-Latn-BJ");
     assert_eq!((yoruba.glottocode(), yoruba.degrees()), ("yoru1245", [7.15, 3.67]));
     assert_eq!(yoruba.groups().last(), Some(&"atla1278"));
+    // CLDR's `sw` and `fa` are not those of the Congo and of Afghanistan.
+    for (subtag, code) in
+        [("sw", "swh"), ("fa", "pes"), ("zh", "cmn"), ("sr", "srp"), ("qu", "quz")]
+    {
+        assert_eq!(of(subtag).iso639_3(), code);
+    }
     // Basque has no relatives, and Pidgin and sign languages are of no family for being such.
     assert!(of("eu").groups().is_empty());
     assert_close(of("tpi").lineage_distance(&of("ase")), 1.0, "a creole and a sign language");
