@@ -10,11 +10,13 @@ use isogloss_sampling::{Draw, StoppedStream, TextSource as _};
 use crate::index::Block;
 use crate::{CorpusReadError, TextIndex};
 
-/// Blocks that wait to be taken, at most.
-const BLOCKS: usize = 16;
+/// Threads that read, in turn: while one waits for a disk, the other finds lines.
+const READERS: usize = 4;
+/// Blocks of each that wait to be taken, at most.
+const BLOCKS: usize = 4;
 /// Draws of a batch, or as many as there are languages, since it holds something for each.
 const DRAWS: usize = 1 << 13;
-/// Batches that wait to be taken, at most: as many draws as there are lines in `BLOCKS`, or more.
+/// Batches that wait to be taken, at most: as many draws as there are lines in all blocks, or more.
 const BATCHES: usize = 8;
 
 /// Draws that were made at once.
@@ -54,13 +56,15 @@ impl Batch {
     }
 }
 
-/// A stream runs ahead of whoever takes its draws on a thread of its own, and on another blocks are
+/// A stream runs ahead of whoever takes its draws on a thread of its own, and on others blocks are
 /// read that the draws will need, in the order in which they will.
 #[derive(Debug)]
 pub(crate) struct ReadAhead {
     // Both are there until it is dropped.
     batches: Option<Receiver<Batch>>,
-    blocks: Option<Receiver<(Place, Result<Block, CorpusReadError>)>>,
+    // Of each reader, and how many blocks were taken of all.
+    blocks: Vec<Receiver<(Place, Result<Block, CorpusReadError>)>>,
+    taken: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -81,16 +85,20 @@ impl ReadAhead {
             return None;
         }
         let (batch_sender, batches) = sync_channel(BATCHES);
-        // Bounded by the draws that the wanted blocks are for.
-        let (place_sender, places) = channel();
-        let (block_sender, blocks) = sync_channel(BLOCKS);
-        let mut this = Self { batches: Some(batches), blocks: Some(blocks), threads: Vec::new() };
-        let indices = Arc::clone(indices);
-        this.spawn("read-ahead", move || read(&indices, &places, &block_sender))?;
+        let mut this =
+            Self { batches: Some(batches), blocks: Vec::new(), taken: 0, threads: Vec::new() };
+        let mut wanted = Vec::new();
+        for _ in 0..READERS {
+            // Bounded by the draws that the wanted blocks are for.
+            let (place_sender, places) = channel();
+            let (block_sender, blocks) = sync_channel(BLOCKS);
+            let indices = Arc::clone(indices);
+            this.spawn("read-ahead", move || read(&indices, &places, &block_sender))?;
+            this.blocks.push(blocks);
+            wanted.push(place_sender);
+        }
         let start = Batch::start(batch.after.clone());
-        this.spawn("draw-ahead", move || {
-            draw(start, in_memory, window, &batch_sender, &place_sender);
-        })?;
+        this.spawn("draw-ahead", move || draw(start, in_memory, window, &batch_sender, &wanted))?;
         Some(this)
     }
 
@@ -107,11 +115,12 @@ impl ReadAhead {
     /// The block that is needed next; `None` where the thread ended, or has another one, and it has to
     /// be read here.
     pub(crate) fn take(
-        &self,
+        &mut self,
         language: usize,
         block: u64,
     ) -> Option<Result<Block, CorpusReadError>> {
-        let (place, read) = self.blocks.as_ref()?.recv().ok()?;
+        let (place, read) = self.blocks[self.taken % READERS].recv().ok()?;
+        self.taken += 1;
         (place == (language, block)).then_some(read)
     }
 }
@@ -119,7 +128,8 @@ impl ReadAhead {
 impl Drop for ReadAhead {
     /// Waits for the threads, which hold the texts, and with them files that are to be deleted.
     fn drop(&mut self) {
-        (self.batches, self.blocks) = (None, None);
+        self.batches = None;
+        self.blocks.clear();
         for thread in self.threads.drain(..) {
             // What it might have panicked with is nobody's any more.
             drop(thread.join());
@@ -133,8 +143,9 @@ fn draw(
     mut in_memory: Vec<VecDeque<u64>>,
     window: usize,
     batches: &SyncSender<Batch>,
-    wanted: &Sender<Place>,
+    wanted: &[Sender<Place>],
 ) {
+    let mut readers = wanted.iter().cycle();
     loop {
         let following = batch.following();
         for draw in following.draws() {
@@ -145,7 +156,7 @@ fn draw(
                 }
                 own.push_back(block);
                 // Draws are still of use where blocks can no longer be read ahead.
-                let _ = wanted.send((draw.language, block));
+                let _ = readers.next().map(|reader| reader.send((draw.language, block)));
             }
         }
         let is_last = following.draws().is_empty();
@@ -162,8 +173,9 @@ fn read(
     wanted: &Receiver<Place>,
     blocks: &SyncSender<(Place, Result<Block, CorpusReadError>)>,
 ) {
+    let mut buffer = Vec::new();
     for (language, block) in wanted {
-        let read = indices[language].read_block(block);
+        let read = indices[language].read_block(block, &mut buffer);
         let has_failed = read.is_err();
         if blocks.send(((language, block), read)).is_err() || has_failed {
             break;
@@ -204,7 +216,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (indices, mut stream) = stream(dir.path(), 100_000);
         let start = Batch::start(stream.clone());
-        let ahead = ReadAhead::start(&indices, &start, vec![VecDeque::new()], 8).unwrap();
+        let mut ahead = ReadAhead::start(&indices, &start, vec![VecDeque::new()], 8).unwrap();
         let mut needed = Vec::new();
         while needed.len() < 90 {
             let batch = ahead.next_batch().unwrap();

@@ -1,6 +1,7 @@
 //! Texts in the order in which a mixture draws them.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use isogloss_core::LanguageTag;
@@ -13,7 +14,7 @@ use crate::index::Block;
 use crate::read_ahead::{Batch, ReadAhead};
 use crate::{CorpusReadError, TextIndex};
 
-/// Texts that are copied together, at most.
+/// Texts that are looked for together, at most.
 const GROUP: usize = 256;
 
 /// A text that was drawn.
@@ -32,7 +33,7 @@ pub struct SampledText {
 /// drawn, until a rule ends it.
 ///
 /// Of each language a window of blocks of 1,024 lines is in memory and shuffled; a block is read
-/// once in an epoch, by threads that draw and read at most 17 blocks ahead. So memory does not grow
+/// once in an epoch, by threads that draw and read at most 20 blocks ahead. So memory does not grow
 /// with the corpus, reading stays sequential, and whoever takes the texts seldom waits for it.
 ///
 /// # Examples
@@ -75,42 +76,17 @@ pub struct SampledTexts {
     taken: usize,
     ahead: Ahead,
     gathered: Gathered,
+    // What blocks are read into here, where nobody reads ahead.
+    buffer: Vec<u8>,
 }
 
-/// Texts of the draws that follow, copied together.
+/// Where the texts of the draws that follow are, all in memory.
 #[derive(Debug, Default)]
 struct Gathered {
-    text: String,
-    ends: Vec<usize>,
+    // The language, the place of the block on its shelf, and that of the text in the block.
+    places: Vec<(usize, usize, (u32, u32))>,
     // How many were taken.
     taken: usize,
-}
-
-impl Gathered {
-    fn replace<'a>(&mut self, texts: impl Iterator<Item = &'a str>) {
-        self.clear();
-        for text in texts {
-            self.text.push_str(text);
-            self.ends.push(self.text.len());
-        }
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.ends.clear();
-        self.taken = 0;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.taken == self.ends.len()
-    }
-
-    fn next(&mut self) -> Option<&str> {
-        let end = *self.ends.get(self.taken)?;
-        let start = self.taken.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.taken += 1;
-        self.text.get(start..end)
-    }
 }
 
 #[derive(Debug)]
@@ -145,6 +121,7 @@ impl SampledTexts {
             window,
             ahead: Ahead::NotStarted,
             gathered: Gathered::default(),
+            buffer: Vec::new(),
         })
     }
 
@@ -160,14 +137,17 @@ impl SampledTexts {
         let Some(draw) = self.batch.draws().get(self.taken).copied() else { return Ok(None) };
         let place = self.taken;
         self.taken += 1;
-        if self.gathered.is_empty() {
+        if self.gathered.taken == self.gathered.places.len() {
             self.gather(place)?;
         }
         let index = &self.indices[draw.language];
         let changed = || CorpusReadError::Changed {
             path: index.file_of_block(draw.index / TextIndex::BLOCK).to_owned(),
         };
-        Ok(Some((draw, self.gathered.next().ok_or_else(changed)?)))
+        let place = self.gathered.places.get(self.gathered.taken).copied();
+        let (language, shelf, line) = place.ok_or_else(changed)?;
+        self.gathered.taken += 1;
+        Ok(Some((draw, self.shelves[language][shelf].1.text_at(line))))
     }
 
     fn next_batch(&mut self) -> Batch {
@@ -185,7 +165,7 @@ impl SampledTexts {
         ahead.unwrap_or_else(|| self.batch.following())
     }
 
-    /// Copies the texts of a draw and of those after it that need no other block.
+    /// Finds the texts of a draw and of those after it that need no other block.
     ///
     /// One by one, each would wait for memory, for the place of the text and then for the text; in
     /// these two loops a processor looks for several at once.
@@ -193,13 +173,19 @@ impl SampledTexts {
         let next = self.batch.draws()[from];
         self.shelve(next.language, next.index / TextIndex::BLOCK)?;
         let draws = self.batch.draws()[from..].iter().take(GROUP);
-        let lines = draws.map_while(|draw| {
-            let (block, shelf) = (draw.index / TextIndex::BLOCK, &self.shelves[draw.language]);
-            let (_, block) = shelf.iter().find(|(id, _)| *id == block)?;
-            Some((block, block.place_of(draw.index % TextIndex::BLOCK)?))
+        let shelves = &self.shelves;
+        let places = draws.map_while(|draw| {
+            let (block, shelf) = (draw.index / TextIndex::BLOCK, &shelves[draw.language]);
+            let place = shelf.iter().position(|(id, _)| *id == block)?;
+            Some((draw.language, place, shelf[place].1.place_of(draw.index % TextIndex::BLOCK)?))
         });
-        let lines: Vec<_> = lines.collect();
-        self.gathered.replace(lines.into_iter().map(|(block, place)| block.text_at(place)));
+        self.gathered.places.clear();
+        self.gathered.places.extend(places);
+        self.gathered.taken = 0;
+        for (language, shelf, line) in &self.gathered.places {
+            // Its first and last bytes are looked at, so that they are near when it is asked for.
+            black_box(shelves[*language][*shelf].1.text_at(*line));
+        }
         Ok(())
     }
 
@@ -209,11 +195,12 @@ impl SampledTexts {
         if shelf.iter().any(|(id, _)| *id == block) {
             return Ok(());
         }
-        let read = match &self.ahead {
+        let read = match &mut self.ahead {
             Ahead::Started(Some(ahead)) => ahead.take(language, block),
             _ => None,
         };
-        let read = read.unwrap_or_else(|| self.indices[language].read_block(block))?;
+        let read =
+            read.unwrap_or_else(|| self.indices[language].read_block(block, &mut self.buffer))?;
         // Blocks of an earlier window are done with when those of the next are asked for.
         if shelf.len() == self.window {
             shelf.pop_front();
@@ -237,7 +224,7 @@ impl SampledTexts {
         let mut stream = self.stream();
         stream.restore(state)?;
         (self.batch, self.taken, self.ahead) = (Batch::start(stream), 0, Ahead::NotStarted);
-        self.gathered.clear();
+        self.gathered = Gathered::default();
         Ok(())
     }
 
