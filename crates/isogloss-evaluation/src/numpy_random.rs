@@ -5,6 +5,7 @@
 
 use rand::Rng as _;
 use rand_pcg::Pcg64;
+use rayon::prelude::*;
 
 /// `numpy.random.default_rng(seed)`.
 #[derive(Clone, Debug)]
@@ -30,26 +31,69 @@ impl NumpyRng {
         self.high = Some((output >> 32) as u32);
         output as u32
     }
+}
 
-    /// Fills a row with `integers(0, bound)`: what `choice(bound, size, replace=True)` draws.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the halves of a product of two of 32 bits"
-    )]
-    pub(crate) fn fill_below(&mut self, bound: u32, row: &mut [u32]) {
-        if bound <= 1 {
-            row.fill(0);
+/// `integers(0, bound)` of one generator, one after the other: what `choice(bound, size, replace=True)` draws.
+///
+/// Each half of an output is a draw or is rejected, whatever came before it, so threads draw from parts of the
+/// generator's outputs and their draws are put one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct NumpyDraws {
+    rng: NumpyRng,
+    bound: u32,
+    /// What was drawn and not taken.
+    left: Vec<u32>,
+}
+
+/// Outputs that are worth a thread.
+const OUTPUTS: usize = 1 << 14;
+
+impl NumpyDraws {
+    /// The draws of a seed, below a bound.
+    pub(crate) fn new(seed: u64, bound: u32) -> Self {
+        Self { rng: NumpyRng::new(seed), bound, left: Vec::new() }
+    }
+
+    /// Puts the next draws, so many, in the place of what is in `row`.
+    pub(crate) fn fill(&mut self, row: &mut Vec<u32>, count: usize) {
+        row.clear();
+        if self.bound <= 1 {
+            row.resize(count, 0);
             return;
         }
-        let threshold = bound.wrapping_neg() % bound;
-        for drawn in row {
-            *drawn = loop {
-                let product = u64::from(self.next_half()) * u64::from(bound);
-                if product as u32 >= threshold {
-                    break (product >> 32) as u32;
-                }
-            };
+        row.append(&mut self.left);
+        while row.len() < count {
+            let outputs = (count - row.len()).div_ceil(2);
+            let share = outputs.div_ceil(rayon::current_num_threads()).max(OUTPUTS);
+            let starts: Vec<usize> = (0..outputs).step_by(share).collect();
+            let draw = |start: usize| self.drawn(start, share.min(outputs - start));
+            let parts: Vec<Vec<u32>> = starts.into_par_iter().map(draw).collect();
+            self.rng.generator.advance(outputs as u128);
+            parts.iter().for_each(|part| row.extend_from_slice(part));
         }
+        self.left = row.split_off(count);
+    }
+
+    /// The draws among so many outputs.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "halves of an output, and of a product of two of 32 bits"
+    )]
+    fn drawn(&self, start: usize, outputs: usize) -> Vec<u32> {
+        let mut generator = self.rng.generator.clone();
+        generator.advance(start as u128);
+        let threshold = self.bound.wrapping_neg() % self.bound;
+        let mut drawn = Vec::with_capacity(2 * outputs);
+        for _ in 0..outputs {
+            let output = generator.next_u64();
+            for half in [output as u32, (output >> 32) as u32] {
+                let product = u64::from(half) * u64::from(self.bound);
+                if product as u32 >= threshold {
+                    drawn.push((product >> 32) as u32);
+                }
+            }
+        }
+        drawn
     }
 }
 
@@ -129,7 +173,7 @@ fn seed_words(seed: u64) -> [u64; 4] {
 mod tests {
     use rand::Rng as _;
 
-    use super::{NumpyBits, NumpyRng};
+    use super::{NumpyBits, NumpyDraws, NumpyRng};
 
     /// What NumPy 2.4.6 draws from `default_rng(12345)`.
     #[test]
@@ -138,8 +182,8 @@ mod tests {
         let outputs = [(); 3].map(|()| rng.generator.next_u64());
         assert_eq!(outputs, [0x3a32_b18d_b2ff_c19d, 0x5117_1315_c9e4_c4de, 0xcc20_2482_3444_efd9]);
 
-        let mut row = [0; 12];
-        NumpyRng::new(12345).fill_below(3, &mut row);
+        let mut row = Vec::new();
+        NumpyDraws::new(12345, 3).fill(&mut row, 12);
         assert_eq!(row, [2, 0, 2, 0, 0, 2, 1, 2, 2, 1, 2, 0]);
 
         let mut bits = NumpyBits::new(12345, 0);
@@ -161,14 +205,40 @@ mod tests {
         }
     }
 
+    /// One half after the other, as NumPy goes.
+    fn one_by_one(seed: u64, bound: u32, count: usize) -> Vec<u32> {
+        let mut rng = NumpyRng::new(seed);
+        let threshold = bound.wrapping_neg() % bound;
+        let halves = std::iter::repeat_with(|| u64::from(rng.next_half()) * u64::from(bound));
+        let kept = halves.filter(|product| product % (1 << 32) >= u64::from(threshold));
+        kept.map(|product| u32::try_from(product >> 32).unwrap()).take(count).collect()
+    }
+
+    #[test]
+    fn draws_are_the_same_however_many_threads_and_rows() {
+        // A third of all halves is rejected for the first bound.
+        for bound in [(1 << 31) + (1 << 29), 100_000, 3] {
+            let expected = one_by_one(5, bound, 300_000);
+            for threads in [1, 2, 3] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut draws = NumpyDraws::new(5, bound);
+                let (mut row, mut found) = (Vec::new(), Vec::new());
+                for count in [1, 7, 0, 99_992, 150_001, 49_999] {
+                    pool.install(|| draws.fill(&mut row, count));
+                    assert_eq!(row.len(), count);
+                    found.extend_from_slice(&row);
+                }
+                assert!(found == expected, "{bound}, {threads} threads");
+            }
+        }
+    }
+
     #[test]
     fn one_item_draws_nothing() {
-        let mut rng = NumpyRng::new(7);
-        rng.fill_below(1, &mut [9; 5]);
-        let mut after = [0; 3];
-        rng.fill_below(1_000, &mut after);
-        let mut fresh = [0; 3];
-        NumpyRng::new(7).fill_below(1_000, &mut fresh);
-        assert_eq!(after, fresh);
+        let mut draws = NumpyDraws::new(7, 1);
+        let mut row = vec![9; 2];
+        draws.fill(&mut row, 5);
+        assert_eq!(row, [0; 5]);
+        assert_eq!(draws.rng.generator, NumpyRng::new(7).generator);
     }
 }

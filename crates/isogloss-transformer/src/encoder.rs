@@ -537,22 +537,6 @@ impl Encoder {
         let n_layers = n_layers.unwrap_or(self.layers.len());
         pooling.forward(self.read_layers(batch, n_layers), batch)
     }
-
-    /// One vector for each row and each number of layers, from 0, the embeddings, to all of them; of one pass, and
-    /// without holding the hidden states of more than one layer.
-    ///
-    /// # Shapes
-    ///
-    /// - returns: `n_layers + 1` of `[batch, d_model]`
-    ///
-    /// # Panics
-    ///
-    /// As [`read`](Self::read).
-    pub fn embed_layers(&self, batch: &DeviceBatch, pooling: Pooling) -> Vec<Tensor<2>> {
-        let mut vectors = Vec::with_capacity(self.layers.len() + 1);
-        self.for_each_layer(batch, |_, states| vectors.push(pooling.forward(states, batch)));
-        vectors
-    }
 }
 
 /// A model that reads through an [`Encoder`], so that objectives on sentence vectors serve all.

@@ -7,7 +7,7 @@ use super::corpus::{GenerationMetric, References, SegmentStatistics};
 use super::precision::Precision;
 use super::signature::{Signature, SignatureKey};
 use crate::EvaluationError;
-use crate::numpy_random::{NumpyBits, NumpyRng};
+use crate::numpy_random::{NumpyBits, NumpyDraws};
 
 /// Resamples that one thread sums at a time.
 const RESAMPLES_AT_ONCE: usize = 8;
@@ -224,24 +224,13 @@ impl Resampling {
     ) -> Result<Vec<Vec<f64>>, EvaluationError> {
         let n = self.check(scored.iter().copied())?;
         let table = SingleTable::new(scored.iter().map(|(_, segments)| *segments), n as usize);
-        let mut rng = NumpyRng::new(self.seed);
+        let mut draws = NumpyDraws::new(self.seed, n);
         let mut scores = vec![Vec::with_capacity(self.samples); scored.len()];
-        let draw = |rng: &mut NumpyRng, rows: &mut Vec<u32>, count: usize| {
-            rows.resize(count * n as usize, 0);
-            rng.fill_below(n, rows);
-        };
-        let (mut rows, mut next_rows) = (Vec::new(), Vec::new());
-        let count_at = |start: usize| RESAMPLES_DRAWN.min(self.samples.saturating_sub(start));
-        draw(&mut rng, &mut rows, count_at(0));
+        let mut rows = Vec::new();
         for start in (0..self.samples).step_by(RESAMPLES_DRAWN) {
-            // While some are summed, the next are drawn.
-            let ((), sums) = rayon::join(
-                || draw(&mut rng, &mut next_rows, count_at(start + RESAMPLES_DRAWN)),
-                || {
-                    let chunks = rows.par_chunks(RESAMPLES_AT_ONCE * n as usize);
-                    chunks.flat_map_iter(|rows| table.sums(rows)).collect::<Vec<_>>()
-                },
-            );
+            draws.fill(&mut rows, RESAMPLES_DRAWN.min(self.samples - start) * n as usize);
+            let chunks = rows.par_chunks(RESAMPLES_AT_ONCE * n as usize);
+            let sums: Vec<_> = chunks.flat_map_iter(|rows| table.sums(rows)).collect();
             for sums in sums {
                 let mut left = sums.as_slice();
                 for ((metric, _), scores) in scored.iter().zip(&mut scores) {
@@ -250,7 +239,6 @@ impl Resampling {
                     left = others;
                 }
             }
-            std::mem::swap(&mut rows, &mut next_rows);
         }
         Ok(scores)
     }
