@@ -1,6 +1,6 @@
 //! Translations beside references.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use isogloss::evaluation::{
     Block, Cell, Comparison, Correction, Estimate, GenerationMetric, PairedScore, References,
@@ -70,10 +70,12 @@ pub(crate) fn score(metrics: &[MetricArg], args: &GenerationArgs, json: bool) ->
     if args.references.is_empty() {
         return Err("--ref is missing: the file of references".into());
     }
-    let hypotheses = Lines::read(path)?;
-    let beside = |path: &std::path::PathBuf| Lines::read_beside(path, &hypotheses);
-    let references = args.references.iter().map(beside).collect::<Outcome<Vec<_>>>()?;
-    let others = args.paired.iter().map(beside).collect::<Outcome<Vec<_>>>()?;
+    let paths = [path].into_iter().chain(&args.references).chain(&args.paired).chain(&args.source);
+    let mut files = Lines::read(&paths.map(PathBuf::as_path).collect::<Vec<_>>())?.into_iter();
+    let Some(hypotheses) = files.next() else { return Err("--hyp: no file".into()) };
+    let references: Vec<Lines> = files.by_ref().take(args.references.len()).collect();
+    let others: Vec<Lines> = files.by_ref().take(args.paired.len()).collect();
+    let source = files.next();
     if !args.allow_empty_references {
         for Lines { path, lines } in &references {
             if let Some(line) = lines.iter().position(|line| line.trim().is_empty()) {
@@ -86,7 +88,6 @@ pub(crate) fn score(metrics: &[MetricArg], args: &GenerationArgs, json: bool) ->
             }
         }
     }
-    let source = args.source.as_ref().map(beside).transpose()?;
     let output = Output::of(&hypotheses, source.as_ref(), args.language.as_ref(), args.seed)?;
     let streams: Vec<_> = references.iter().map(Lines::texts).collect();
     let references = References::try_new(&streams.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
