@@ -69,7 +69,9 @@ impl NumpyDraws {
             let draw = |start: usize| self.drawn(start, share.min(outputs - start));
             let parts: Vec<Vec<u32>> = starts.into_par_iter().map(draw).collect();
             self.rng.generator.advance(outputs as u128);
-            parts.iter().for_each(|part| row.extend_from_slice(part));
+            for part in parts {
+                row.extend(part);
+            }
         }
         self.left = row.split_off(count);
     }
