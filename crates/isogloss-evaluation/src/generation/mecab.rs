@@ -29,7 +29,8 @@ impl PieceTokenizer {
     /// which takes two seconds and 180 MB for IPADIC. A dictionary belongs to its publisher, and none is part of this crate.
     ///
     /// The words are found by `vibrato`. They were equal to those of MeCab on the 147,893 Japanese sentences of the
-    /// Tanaka corpus and on 40,008 lines of mixed scripts and spaces; `tests/fixtures/mecab/large.py` compares others.
+    /// Tanaka corpus and on 40,008 lines of mixed scripts and spaces; `tests/fixtures/mecab/large.py` compares scores on other
+    /// text.
     ///
     /// # Errors
     ///

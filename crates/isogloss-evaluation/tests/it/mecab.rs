@@ -117,20 +117,3 @@ fn what_is_no_dictionary_is_named() {
     let error = PieceTokenizer::mecab(dir.path()).unwrap_err().to_string();
     assert!(error.ends_with("unk.dic: has no entry for the category VNUSED"), "{error}");
 }
-
-#[test]
-#[ignore = "asks for what tests/fixtures/mecab/large.py writes"]
-fn words_of_a_large_dictionary_are_those_of_mecab() {
-    let dir = std::env::var("ISOGLOSS_MECAB").unwrap();
-    let dir = Path::new(&dir);
-    let tokenizer = PieceTokenizer::mecab(dir.join("dictionary")).unwrap();
-    assert_eq!(tokenizer.name(), "ja-mecab-0.996-IPA");
-    let tokenizer = BleuTokenizer::Pieces(tokenizer);
-    let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
-    let (text, words) = (read("text.txt"), read("words.txt"));
-    let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(&text).split('\n').collect();
-    assert_eq!(words.matches('\n').count(), lines.len());
-    for (line, words) in lines.iter().zip(words.split('\n')) {
-        assert_eq!(tokenizer.tokens(line).unwrap().join(" "), words, "{line:?}");
-    }
-}
