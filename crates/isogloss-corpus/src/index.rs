@@ -183,9 +183,10 @@ impl IndexedFile {
         read.reserve(usize::try_from(wanted).unwrap_or_default());
         file.take(wanted).read_to_end(read).map_err(fail("read"))?;
         let text = simdutf8::basic::from_utf8(read).map_err(|_| changed())?;
-        if text.len() as u64 != wanted || !block.push(text, bytes.start == 0) {
+        if text.len() as u64 != wanted {
             return Err(changed());
         }
+        block.push(text, bytes.start == 0);
         Ok(())
     }
 }
@@ -218,47 +219,38 @@ impl TextSource for TextIndex {
 pub(crate) struct Block {
     text: String,
     // Where each begins and ends.
-    lines: Vec<(u32, u32)>,
+    lines: Vec<(usize, usize)>,
 }
 
 impl Block {
-    /// Adds lines as a file has them, from its start or from another line on. `false` where a block
-    /// would be of 4 GiB or more.
-    fn push(&mut self, text: &str, is_start_of_file: bool) -> bool {
-        let (Ok(before), Ok(_)) =
-            (u32::try_from(self.text.len()), u32::try_from(self.text.len() + text.len()))
-        else {
-            return false;
-        };
-        let first = self.lines.len();
+    /// Adds lines as a file has them, from its start or from another line on.
+    fn push(&mut self, text: &str, is_start_of_file: bool) {
+        let (before, first) = (self.text.len(), self.lines.len());
         let most = usize::try_from(TextIndex::BLOCK).unwrap_or_default();
         self.lines.reserve(most.saturating_sub(first));
         self.text.push_str(text);
-        #[expect(clippy::cast_possible_truncation, reason = "the end of the text fits")]
-        let place = |byte: usize| before + byte as u32;
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
             let line = without_end(&text.as_bytes()[start..=end]).len();
-            self.lines.push((place(start), place(start + line)));
+            self.lines.push((before + start, before + start + line));
             start = end + 1;
         }
         // The last line of a file may lack its end.
         if start < text.len() {
-            self.lines.push((place(start), place(text.len())));
+            self.lines.push((before + start, before + text.len()));
         }
         if is_start_of_file && let Some(line) = self.lines.get_mut(first) {
-            line.0 = place(text.len() - without_bom(text).len());
+            line.0 += text.len() - without_bom(text).len();
         }
-        true
     }
 
     /// Where a line is, by its number in the block.
-    pub(crate) fn place_of(&self, line: u64) -> Option<(u32, u32)> {
+    pub(crate) fn place_of(&self, line: u64) -> Option<(usize, usize)> {
         self.lines.get(usize::try_from(line).ok()?).copied()
     }
 
     /// The line at a place.
-    pub(crate) fn text_at(&self, (start, end): (u32, u32)) -> &str {
-        &self.text[start as usize..end as usize]
+    pub(crate) fn text_at(&self, (start, end): (usize, usize)) -> &str {
+        &self.text[start..end]
     }
 }

@@ -10,7 +10,7 @@ use isogloss_sampling::{Draw, StoppedStream, TextSource as _};
 use crate::index::Block;
 use crate::{CorpusReadError, TextIndex};
 
-/// Threads that read, in turn: while one waits for a disk, the other finds lines.
+/// Threads that read, in turn: while one waits for a disk, others find lines.
 const READERS: usize = 4;
 /// Blocks of each that wait to be taken, at most.
 const BLOCKS: usize = 4;
@@ -60,7 +60,7 @@ impl Batch {
 /// read that the draws will need, in the order in which they will.
 #[derive(Debug)]
 pub(crate) struct ReadAhead {
-    // Both are there until it is dropped.
+    // There until it is dropped, as the blocks are.
     batches: Option<Receiver<Batch>>,
     // Of each reader, and how many blocks were taken of all.
     blocks: Vec<Receiver<(Place, Result<Block, CorpusReadError>)>>,

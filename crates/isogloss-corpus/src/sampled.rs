@@ -84,7 +84,7 @@ pub struct SampledTexts {
 #[derive(Debug, Default)]
 struct Gathered {
     // The language, the place of the block on its shelf, and that of the text in the block.
-    places: Vec<(usize, usize, (u32, u32))>,
+    places: Vec<(usize, usize, (usize, usize))>,
     // How many were taken.
     taken: usize,
 }
