@@ -18,6 +18,7 @@ mod fairness;
 mod generation;
 mod geometry;
 mod interval;
+mod jackknife;
 mod language_model;
 mod lexicon;
 mod metric;
@@ -68,11 +69,12 @@ pub use generation::{
     SegmentScorer, SegmentStatistics, Signature, SignatureKey, Smoothing, Ter,
 };
 pub use geometry::{
-    Cka, LayerAlignment, align_layers, eigenvector_similarity, iso_score, mean_cosine,
-    partition_isotropy, relational_similarity,
+    Cka, LayerAlignment, PairAlignment, align_layers, align_pairs, eigenvector_similarity,
+    iso_score, mean_cosine, partition_isotropy, relational_similarity,
 };
 pub use interval::{Interval, acceleration, bca_interval, percentile_interval};
 pub use isogloss_mining::EmbeddingMatrix;
+pub use jackknife::{JackknifeConfig, Jackknifed};
 pub use language_model::{
     BitsPerByte, MaskedToken, Perplexity, PseudoPerplexity, TextCounts, TextLikelihood, TextUnit,
 };

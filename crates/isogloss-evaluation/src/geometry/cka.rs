@@ -1,18 +1,20 @@
 //! Centred kernel alignment: whether two sets of vectors tell the same items apart.
 
-use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::products::{Vectors, dot};
-use super::{check_pairs, check_rows, is_constant};
-use crate::{BarSeries, Bars, EmbeddingMatrix, Estimate, EvaluationError, Plot};
+use super::moments::Moments;
+use super::products::Vectors;
+use super::{check_pairs, is_constant};
+use crate::jackknife::Groups;
+use crate::{
+    BarSeries, Bars, EmbeddingMatrix, Estimate, EvaluationError, JackknifeConfig, Jackknifed, Plot,
+};
 
 /// Linear centred kernel alignment of two representations of the same items: 1 where one is the other
 /// turned, moved and scaled, near 0 where they have nothing in common.
 ///
-/// Products are of `dim × dim` where there are more items than dimensions, and of items × items where
-/// there are fewer.
+/// Products are of `dim × dim`, never items × items. [`JackknifeConfig::cka`] gives it an interval.
 ///
 /// # Examples
 ///
@@ -59,30 +61,40 @@ impl Cka {
     /// than two items (four for [`Debiased`](Self::Debiased)) and for a side that does not vary.
     pub fn of(self, src: &EmbeddingMatrix, tgt: &EmbeddingMatrix) -> Result<f64, EvaluationError> {
         check_pairs(src, tgt)?;
-        check_rows(self.what(), src, if self == Self::Biased { 2 } else { 4 })?;
-        for (side, matrix) in [("sources", src), ("targets", tgt)] {
-            if is_constant(matrix) {
-                let reason = format!("the {side} are all alike, expected some that differ");
-                return Err(EvaluationError::Undefined { what: self.what(), reason });
-            }
-        }
-        // The debiased form does not change with the means; small numbers lose less in it.
-        let sides = [src, tgt].map(|matrix| Side::new(Vectors::new(matrix).centred()));
-        let [src, tgt] = &sides;
-        let product = |a: &Side, b: &Side| match self {
-            Self::Biased => a.product(b),
-            Self::Debiased => a.unbiased(b),
+        Ok(self.each(src, tgt, &Groups::none(src.row_count()))?[0])
+    }
+
+    /// The alignment on all items, and on all but each group.
+    fn each(
+        self,
+        src: &EmbeddingMatrix,
+        tgt: &EmbeddingMatrix,
+        groups: &Groups,
+    ) -> Result<Vec<f64>, EvaluationError> {
+        let src = Side::new(src, "the sources", groups);
+        let tgt = Side::new(tgt, "the targets", groups);
+        self.ratios(&src, &tgt, &src.products(&tgt, groups))
+    }
+
+    /// Products of two sides by those of each with itself.
+    fn ratios(
+        self,
+        src: &Side,
+        tgt: &Side,
+        products: &[Products],
+    ) -> Result<Vec<f64>, EvaluationError> {
+        let norms = [src.norms(self)?, tgt.norms(self)?];
+        let ratio = |(place, product): (usize, &Products)| {
+            self.pick(product) / (norms[0][place] * norms[1][place])
         };
-        let (own_src, own_tgt) = (product(src, src), product(tgt, tgt));
-        for (side, own) in [("sources", own_src), ("targets", own_tgt)] {
-            // The unbiased estimate may fall below what it estimates.
-            if own <= 0.0 {
-                let reason =
-                    format!("HSIC of the {side} with themselves is {own}, expected above 0");
-                return Err(EvaluationError::Undefined { what: self.what(), reason });
-            }
+        Ok(products.iter().enumerate().map(ratio).collect())
+    }
+
+    fn pick(self, products: &Products) -> f64 {
+        match self {
+            Self::Biased => products.biased,
+            Self::Debiased => products.debiased,
         }
-        Ok(product(src, tgt) / (own_src.sqrt() * own_tgt.sqrt()))
     }
 
     fn what(self) -> &'static str {
@@ -91,43 +103,146 @@ impl Cka {
             Self::Debiased => "debiased CKA",
         }
     }
+
+    fn least_items(self) -> usize {
+        match self {
+            Self::Biased => 2,
+            Self::Debiased => 4,
+        }
+    }
 }
 
-/// One of two representations, with what its products need.
+impl JackknifeConfig {
+    /// [`Cka::of`] with its interval.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Cka::of`], also where it is not defined without a group, and of
+    /// [`estimate`](Self::estimate).
+    pub fn cka(
+        &self,
+        cka: Cka,
+        src: &EmbeddingMatrix,
+        tgt: &EmbeddingMatrix,
+    ) -> Result<Jackknifed, EvaluationError> {
+        check_pairs(src, tgt)?;
+        let groups = self.split(src.row_count())?;
+        self.of_each(cka.each(src, tgt, &groups)?, &groups)
+    }
+}
+
+/// A representation, with its products with itself.
 struct Side {
+    /// Who it is, in an error.
+    name: String,
+    /// In the order of the groups.
     vectors: Vectors,
-    // `XXᵀ`, where it is smaller than `XᵀX`.
-    gram: Option<DMatrix<f64>>,
+    is_constant: bool,
+    /// The least items that a product is of.
+    items: usize,
+    own: Vec<Products>,
+}
+
+/// Of some items: numerators and denominators of both forms.
+struct Products {
+    biased: f64,
+    debiased: f64,
 }
 
 impl Side {
-    fn new(vectors: Vectors) -> Self {
-        let gram = (vectors.rows().len() <= vectors.dim).then(|| vectors.gram());
-        Self { vectors, gram }
+    fn new(matrix: &EmbeddingMatrix, name: impl Into<String>, groups: &Groups) -> Self {
+        // The debiased form does not change with the means; small numbers lose less in it.
+        let vectors = Vectors::new(matrix).centred().in_order(&groups.order);
+        let mut side = Self {
+            name: name.into(),
+            vectors,
+            is_constant: is_constant(matrix),
+            items: matrix.row_count() - groups.largest(),
+            own: Vec::new(),
+        };
+        side.own = side.products(&side, groups);
+        side
     }
 
-    /// `tr(XXᵀYYᵀ)`, which is `‖XᵀY‖²`.
-    fn product(&self, other: &Self) -> f64 {
-        match (&self.gram, &other.gram) {
-            (Some(gram), Some(other)) => gram.dot(other),
-            _ => self.vectors.cross(&other.vectors).norm_squared(),
+    fn products(&self, other: &Self, groups: &Groups) -> Vec<Products> {
+        Moments::each(&self.vectors, &other.vectors, groups, |moments| Products {
+            biased: moments.hsic_biased(),
+            debiased: moments.hsic_debiased(),
+        })
+    }
+
+    /// The roots of its products with itself.
+    fn norms(&self, cka: Cka) -> Result<Vec<f64>, EvaluationError> {
+        let undefined = |reason| EvaluationError::Undefined { what: cka.what(), reason };
+        if self.items < cka.least_items() {
+            let (items, least) = (self.items, cka.least_items());
+            return Err(undefined(format!("{items} vectors, expected at least {least}")));
         }
+        let name = &self.name;
+        if self.is_constant {
+            return Err(undefined(format!("{name} are all alike, expected some that differ")));
+        }
+        let norm = |products: &Products| {
+            let own = cka.pick(products);
+            // The unbiased estimate may fall below what it estimates.
+            if own <= 0.0 {
+                let reason = format!("HSIC of {name} with themselves is {own}, expected above 0");
+                return Err(undefined(reason));
+            }
+            Ok(own.sqrt())
+        };
+        self.own.iter().map(norm).collect()
     }
+}
 
-    /// `HSIC₁`, from Grams whose diagonal is set to zero, which are not formed.
-    fn unbiased(&self, other: &Self) -> f64 {
-        let n = self.vectors.rows().len() as f64;
-        let diagonals = [self, other].map(|side| side.vectors.squares());
-        // The sum of each row of a Gram without its diagonal.
-        let sums = [(self, &diagonals[0]), (other, &diagonals[1])].map(|(side, diagonal)| {
-            let whole = side.vectors.times(&side.vectors.sum());
-            whole.iter().zip(diagonal).map(|(sum, own)| sum - own).collect::<Vec<_>>()
-        });
-        let trace = self.product(other) - dot(&diagonals[0], &diagonals[1]);
-        let totals = sums.each_ref().map(|sums| sums.iter().sum::<f64>());
-        let both = totals[0] * totals[1] / ((n - 1.0) * (n - 2.0));
-        (trace + both - 2.0 / (n - 2.0) * dot(&sums[0], &sums[1])) / (n * (n - 3.0))
+/// How alike two of several languages are in one layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PairAlignment {
+    /// The places of the languages, the first before the second.
+    pub pair: [usize; 2],
+    /// As [`Cka::Biased`] has it.
+    pub biased: Jackknifed,
+    /// As [`Cka::Debiased`] has it.
+    pub debiased: Jackknifed,
+}
+
+/// Aligns all pairs of several languages, with intervals: what needs one language alone is computed once.
+///
+/// Pairs are computed side by side; the numbers do not depend on the number of threads.
+///
+/// # Shapes
+///
+/// - each language: `[n, dim]`, row `i` of all of them the same text
+///
+/// # Errors
+///
+/// As [`JackknifeConfig::cka`]; [`EvaluationError::Empty`] without languages. An error names a language
+/// by its place, from 0.
+pub fn align_pairs(
+    languages: &[&EmbeddingMatrix],
+    jackknife: &JackknifeConfig,
+) -> Result<Vec<PairAlignment>, EvaluationError> {
+    let Some((first, others)) = languages.split_first() else {
+        return Err(EvaluationError::Empty { what: "languages" });
+    };
+    for other in others {
+        check_pairs(first, other)?;
     }
+    let groups = jackknife.split(first.row_count())?;
+    let side = |(place, matrix): (usize, &&EmbeddingMatrix)| {
+        Side::new(matrix, format!("the vectors of language {place}"), &groups)
+    };
+    let sides: Vec<Side> = languages.par_iter().enumerate().map(side).collect();
+    let pairs: Vec<[usize; 2]> =
+        (0..sides.len()).flat_map(|a| (a + 1..sides.len()).map(move |b| [a, b])).collect();
+    let align = |pair: &[usize; 2]| {
+        let [src, tgt] = pair.map(|place| &sides[place]);
+        let products = src.products(tgt, &groups);
+        let of = |cka: Cka| jackknife.of_each(cka.ratios(src, tgt, &products)?, &groups);
+        Ok(PairAlignment { pair: *pair, biased: of(Cka::Biased)?, debiased: of(Cka::Debiased)? })
+    };
+    pairs.par_iter().map(align).collect()
 }
 
 /// How alike two languages are in each layer of a model.
@@ -136,10 +251,8 @@ impl Side {
 pub struct LayerAlignment {
     /// Which form of the alignment.
     pub cka: Cka,
-    /// The alignment of each layer, in order.
-    pub values: Vec<f64>,
-    /// How many pairs of texts it was computed on.
-    pub items: usize,
+    /// The alignment of each layer, in order, with its interval.
+    pub values: Vec<Estimate>,
 }
 
 /// Aligns two languages layer by layer: for each layer, the vectors of texts and of their
@@ -154,11 +267,12 @@ pub struct LayerAlignment {
 ///
 /// # Errors
 ///
-/// As [`Cka::of`]; [`EvaluationError::Empty`] without layers, [`EvaluationError::Length`] for a layer
+/// As [`JackknifeConfig::cka`]; [`EvaluationError::Empty`] without layers, [`EvaluationError::Length`] for a layer
 /// of another number of rows.
 pub fn align_layers(
     cka: Cka,
     layers: &[(EmbeddingMatrix, EmbeddingMatrix)],
+    jackknife: &JackknifeConfig,
 ) -> Result<LayerAlignment, EvaluationError> {
     let Some((first, _)) = layers.first() else {
         return Err(EvaluationError::Empty { what: "layers" });
@@ -170,9 +284,9 @@ pub fn align_layers(
     }
     let values = layers
         .par_iter()
-        .map(|(src, tgt)| cka.of(src, tgt))
-        .collect::<Result<Vec<f64>, EvaluationError>>()?;
-    Ok(LayerAlignment { cka, values, items: expected })
+        .map(|(src, tgt)| Ok(jackknife.cka(cka, src, tgt)?.estimate()))
+        .collect::<Result<Vec<_>, EvaluationError>>()?;
+    Ok(LayerAlignment { cka, values })
 }
 
 impl LayerAlignment {
@@ -196,8 +310,7 @@ impl LayerAlignment {
             if found != expected {
                 return Err(EvaluationError::Length { what: "layers", found, expected });
             }
-            let estimate = |value: &f64| Some(Estimate::new(*value, [*value; 2], alignment.items));
-            let values = alignment.values.iter().map(estimate).collect();
+            let values = alignment.values.iter().copied().map(Some).collect();
             series.push(BarSeries { name: (*name).to_owned(), values });
         }
         let labels = (0..expected).map(|layer| format!("layer {layer}")).collect();

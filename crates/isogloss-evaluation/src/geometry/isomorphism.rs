@@ -3,9 +3,11 @@
 use isogloss_mining::nearest_neighbours;
 use nalgebra::DMatrix;
 
-use super::products::{Vectors, dot};
+use super::moments::Moments;
+use super::products::Vectors;
 use super::{check_pairs, check_rows};
-use crate::{EmbeddingMatrix, EvaluationError};
+use crate::jackknife::Groups;
+use crate::{EmbeddingMatrix, EvaluationError, JackknifeConfig, Jackknifed};
 
 /// The share of the sum of eigenvalues that those compared hold.
 const ENERGY: f64 = 0.9;
@@ -22,8 +24,8 @@ const ENERGY: f64 = 0.9;
 ///
 /// `k` is the least number of eigenvalues with 90 % of their sum, the smaller of the two spaces'. The
 /// words of the spaces need not be translations, nor the widths be equal; numbers are comparable only
-/// among spaces of as many words, the most frequent ones by custom. The paper joins nearest
-/// neighbours (`neighbours` 1).
+/// among spaces of as many words, the most frequent ones by custom, so that an interval is that of
+/// [`JackknifeConfig::mean_over_parts`]. The paper joins nearest neighbours (`neighbours` 1).
 ///
 /// The authors' program takes the smallest eigenvalues first; here as in the paper the largest are.
 ///
@@ -80,29 +82,50 @@ pub fn relational_similarity(
     src: &EmbeddingMatrix,
     tgt: &EmbeddingMatrix,
 ) -> Result<f64, EvaluationError> {
+    Ok(relational_similarities(src, tgt, &Groups::none(src.row_count()))?[0])
+}
+
+/// The similarity by all words, and by all but each group.
+fn relational_similarities(
+    src: &EmbeddingMatrix,
+    tgt: &EmbeddingMatrix,
+    groups: &Groups,
+) -> Result<Vec<f64>, EvaluationError> {
     let what = "relational similarity";
     check_pairs(src, tgt)?;
-    check_rows(what, src, 3)?;
-    let unit = [src, tgt].map(|matrix| Vectors::new(matrix).normalised());
-    let squares = unit.each_ref().map(Vectors::squares);
-    let n = src.row_count() as f64;
-    let pairs = n * (n - 1.0);
-    // Over ordered pairs of different words, which halves neither side of the ratio.
-    let mean = [0, 1].map(|side: usize| {
-        let sum = unit[side].sum();
-        (dot(&sum, &sum) - squares[side].iter().sum::<f64>()) / pairs
-    });
-    let covariance = |a: usize, b: usize| {
-        let products = unit[a].cross(&unit[b]).norm_squared() - dot(&squares[a], &squares[b]);
-        products / pairs - mean[a] * mean[b]
-    };
-    let variances = [covariance(0, 0), covariance(1, 1)];
+    check_rows(what, src, groups, 3)?;
+    let unit = |it: &EmbeddingMatrix| Vectors::new(it).normalised().in_order(&groups.order);
+    let (src, tgt) = (unit(src), unit(tgt));
+    let covariances =
+        |x: &Vectors, y: &Vectors| Moments::each(x, y, groups, Moments::product_covariance);
+    let variances = [covariances(&src, &src), covariances(&tgt, &tgt)];
     // What rounding leaves of numbers up to 1 is no variance.
-    if variances.iter().any(|variance| *variance <= 1e-15) {
+    if variances.iter().flatten().any(|variance| *variance <= 1e-15) {
         let reason = "the cosines of one side are all the same, expected some that differ";
         return Err(EvaluationError::Undefined { what, reason: reason.to_owned() });
     }
-    Ok((covariance(0, 1) / (variances[0].sqrt() * variances[1].sqrt())).clamp(-1.0, 1.0))
+    let [src_variances, tgt_variances] = &variances;
+    let norms = src_variances.iter().zip(tgt_variances).map(|(src, tgt)| src.sqrt() * tgt.sqrt());
+    let correlations = covariances(&src, &tgt).into_iter().zip(norms);
+    Ok(correlations.map(|(covariance, norm)| (covariance / norm).clamp(-1.0, 1.0)).collect())
+}
+
+impl JackknifeConfig {
+    /// [`relational_similarity`] with its interval.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`relational_similarity`], also where it is not defined without a group, and of
+    /// [`estimate`](Self::estimate).
+    pub fn relational_similarity(
+        &self,
+        src: &EmbeddingMatrix,
+        tgt: &EmbeddingMatrix,
+    ) -> Result<Jackknifed, EvaluationError> {
+        check_pairs(src, tgt)?;
+        let groups = self.split(src.row_count())?;
+        self.of_each(relational_similarities(src, tgt, &groups)?, &groups)
+    }
 }
 
 /// The eigenvalues of a neighbour graph's Laplacian, the largest first.
@@ -110,11 +133,11 @@ fn laplacian_spectrum(
     matrix: &EmbeddingMatrix,
     neighbours: usize,
 ) -> Result<Vec<f64>, EvaluationError> {
-    check_rows("eigenvector similarity", matrix, 2)?;
+    let n = matrix.row_count();
+    check_rows("eigenvector similarity", matrix, &Groups::none(n), 2)?;
     // One more, as a word is its own neighbour; none is asked for only to be refused.
     let asked = if neighbours == 0 { 0 } else { neighbours.saturating_add(1) };
     let found = nearest_neighbours(matrix, matrix, asked, &())?;
-    let n = matrix.row_count();
     let mut laplacian = DMatrix::zeros(n, n);
     for (word, row) in found.rows().enumerate() {
         for neighbour in row.iter().filter(|it| it.index != word).take(neighbours) {

@@ -3,21 +3,24 @@
 mod cka;
 mod isomorphism;
 mod isotropy;
+mod moments;
 mod products;
 
-pub use cka::{Cka, LayerAlignment, align_layers};
+pub use cka::{Cka, LayerAlignment, PairAlignment, align_layers, align_pairs};
 pub use isomorphism::{eigenvector_similarity, relational_similarity};
 pub use isotropy::{iso_score, mean_cosine, partition_isotropy};
 
+use crate::jackknife::Groups;
 use crate::{EmbeddingMatrix, EvaluationError};
 
-/// Checks that there are enough vectors for a number to be defined.
+/// Checks that there are enough vectors for a number to be defined, also without a group.
 fn check_rows(
     what: &'static str,
     matrix: &EmbeddingMatrix,
+    groups: &Groups,
     least: usize,
 ) -> Result<(), EvaluationError> {
-    let rows = matrix.row_count();
+    let rows = matrix.row_count() - groups.largest();
     if rows < least {
         let reason = format!("{rows} vectors, expected at least {least}");
         return Err(EvaluationError::Undefined { what, reason });

@@ -1,5 +1,7 @@
 //! Products of matrices of vectors, in double precision and a block of rows at a time.
 
+use std::ops::Range;
+
 use nalgebra::DMatrix;
 
 use crate::EmbeddingMatrix;
@@ -20,16 +22,32 @@ impl Vectors {
         Self { dim: matrix.dim(), values }
     }
 
-    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
-        self.values.chunks_exact(self.dim)
+    /// Puts rows in another order.
+    pub(super) fn in_order(&self, order: &[usize]) -> Self {
+        let values = order.iter().flat_map(|row| self.row(*row)).copied().collect();
+        Self { dim: self.dim, values }
     }
 
-    /// The sum of the vectors. `[dim]`
-    pub(super) fn sum(&self) -> Vec<f64> {
+    pub(super) fn row_count(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    pub(super) fn row(&self, row: usize) -> &[f64] {
+        &self.values[row * self.dim..(row + 1) * self.dim]
+    }
+
+    /// Some rows, one after the other.
+    fn values(&self, rows: &Range<usize>) -> &[f64] {
+        &self.values[rows.start * self.dim..rows.end * self.dim]
+    }
+
+    /// The sum of some vectors, or with a weight for each. `[dim]`
+    pub(super) fn sum(&self, rows: Range<usize>, weights: Option<&[f64]>) -> Vec<f64> {
         let mut sum = vec![0.0; self.dim];
-        for row in self.rows() {
+        for (place, row) in self.values(&rows).chunks_exact(self.dim).enumerate() {
+            let weight = weights.map_or(1.0, |weights| weights[place]);
             for (sum, value) in sum.iter_mut().zip(row) {
-                *sum += value;
+                *sum += weight * value;
             }
         }
         sum
@@ -37,8 +55,8 @@ impl Vectors {
 
     /// Moves the mean of the vectors to zero.
     pub(super) fn centred(mut self) -> Self {
-        let rows = self.rows().len() as f64;
-        let mean: Vec<f64> = self.sum().iter().map(|sum| sum / rows).collect();
+        let rows = self.row_count();
+        let mean: Vec<f64> = self.sum(0..rows, None).iter().map(|sum| sum / rows as f64).collect();
         for row in self.values.chunks_exact_mut(self.dim) {
             for (value, mean) in row.iter_mut().zip(&mean) {
                 *value -= mean;
@@ -60,22 +78,16 @@ impl Vectors {
         self
     }
 
-    /// The product of each vector with itself. `[n]`
-    pub(super) fn squares(&self) -> Vec<f64> {
-        self.rows().map(|row| dot(row, row)).collect()
+    /// The product of each of some vectors with itself. `[n]`
+    pub(super) fn squares(&self, rows: Range<usize>) -> Vec<f64> {
+        self.values(&rows).chunks_exact(self.dim).map(|row| dot(row, row)).collect()
     }
 
-    /// The product of each vector with one. `[n]`
-    pub(super) fn times(&self, vector: &[f64]) -> Vec<f64> {
-        self.rows().map(|row| dot(row, vector)).collect()
-    }
-
-    /// `XᵀY`, of as many rows each. `[dim, other.dim]`
-    pub(super) fn cross(&self, other: &Self) -> DMatrix<f64> {
+    /// `XᵀY` over some rows of both. `[dim, other.dim]`
+    pub(super) fn cross(&self, other: &Self, rows: Range<usize>) -> DMatrix<f64> {
         let mut product = DMatrix::zeros(self.dim, other.dim);
-        for (left, right) in
-            self.values.chunks(BLOCK * self.dim).zip(other.values.chunks(BLOCK * other.dim))
-        {
+        let [left, right] = [self, other].map(|it| it.values(&rows).chunks(BLOCK * it.dim));
+        for (left, right) in left.zip(right) {
             let left = DMatrix::from_column_slice(self.dim, left.len() / self.dim, left);
             let right = DMatrix::from_row_slice(right.len() / other.dim, other.dim, right);
             product.gemm(1.0, &left, &right, 1.0);
@@ -97,12 +109,6 @@ impl Vectors {
                 vector.iter().enumerate().for_each(|(direction, it)| each(direction, *it));
             }
         }
-    }
-
-    /// `XXᵀ`. `[n, n]`
-    pub(super) fn gram(&self) -> DMatrix<f64> {
-        let columns = DMatrix::from_column_slice(self.dim, self.rows().len(), &self.values);
-        columns.transpose() * columns
     }
 }
 

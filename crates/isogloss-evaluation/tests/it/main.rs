@@ -12,6 +12,7 @@ mod fairness;
 mod generation;
 mod geometry;
 mod inference;
+mod jackknife;
 mod language_model;
 mod lexicon;
 #[cfg(feature = "mecab")]
