@@ -54,7 +54,7 @@ struct Args {
     #[arg(long, value_enum, default_value_t = MasksArg::WithinWord, requires = "pseudo_perplexity")]
     masks: MasksArg,
 
-    /// From which texts are drawn again for intervals
+    /// From which texts are drawn again, or dealt into groups, for intervals
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
@@ -99,10 +99,12 @@ fn run(args: &Args) -> Outcome<()> {
     let scorer = args.pseudo_perplexity.map(scorer).transpose()?;
     let layers = read_layers(&encoder, &config, &texts, &bars)?;
     let reading = start.elapsed();
-    let bootstrap = BootstrapConfig::new(Seed::new(args.seed));
-    let measured = Measured::of(&texts, &layers, &bootstrap, &bars)?;
+    let seed = Seed::new(args.seed);
+    let measured = Measured::of(&texts, &layers, seed, &bars)?;
     let knowledge = match scorer.zip(args.pseudo_perplexity) {
-        Some((scorer, count)) => Some(scorer.score(&texts, count.get(), &bootstrap, &bars)?),
+        Some((scorer, count)) => {
+            Some(scorer.score(&texts, count.get(), &BootstrapConfig::new(seed), &bars)?)
+        }
         None => None,
     };
     let page = Page { described: &described, texts: &texts, measured, knowledge, reading };

@@ -2,24 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use isogloss::core::Seed;
 use isogloss::evaluation::{
-    BootstrapConfig, Cka, EmbeddingMatrix, Estimate, LayerAlignment, Mean, align_layers,
-    eigenvector_similarity, iso_score, mean_cosine, partition_isotropy, relational_similarity,
-    retrieve,
+    BootstrapConfig, EmbeddingMatrix, Estimate, EvaluationError, JackknifeConfig, Jackknifed, Mean,
+    PairAlignment, Retrieval, align_pairs, eigenvector_similarity, retrieve,
 };
 use isogloss_examples::{Bars, Outcome};
 
 use crate::parallel::on_all_cores;
 use crate::texts::Aligned;
 
-/// The most texts whose graphs are compared: time grows with their third power.
-pub(crate) const MOST_IN_GRAPH: usize = 1_000;
-
-/// How alike two languages are, by layer.
-pub(crate) struct Alignment {
-    pub(crate) debiased: LayerAlignment,
-    pub(crate) biased: LayerAlignment,
-}
+/// The most texts of a graph that is compared: time grows with their third power.
+const MOST_IN_GRAPH: usize = 1_000;
 
 /// How well translations are found in one layer, both ways.
 #[derive(Clone, Copy)]
@@ -32,23 +26,34 @@ pub(crate) struct Found {
 /// How evenly the vectors of one language lie in one layer.
 #[derive(Clone, Copy)]
 pub(crate) struct Isotropy {
-    pub(crate) cosine: f64,
-    pub(crate) iso_score: f64,
-    pub(crate) partition: f64,
+    pub(crate) cosine: Estimate,
+    pub(crate) iso_score: Estimate,
 }
 
 /// Whether two languages have spaces of one shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Isomorphism {
-    pub(crate) spectra: f64,
-    pub(crate) relations: f64,
+    /// The mean over parts of the texts.
+    pub(crate) spectra: Estimate,
+    pub(crate) relations: Estimate,
+}
+
+/// One layer in short.
+#[derive(Clone, Copy)]
+pub(crate) struct LayerMeans {
+    /// Over pairs of languages: the debiased CKA.
+    pub(crate) alignment: Estimate,
+    /// Over languages beside the first.
+    pub(crate) retrieval: Found,
+    /// Over languages.
+    pub(crate) isotropy: Isotropy,
 }
 
 /// All of it.
 pub(crate) struct Measured {
     pub(crate) layers: usize,
-    /// By pair, in the order of [`Aligned::pairs`].
-    pub(crate) alignments: Vec<Alignment>,
+    /// By layer, then by pair, in the order of [`Aligned::pairs`].
+    pub(crate) alignments: Vec<Vec<PairAlignment>>,
     /// By language but the first, then by layer.
     pub(crate) retrieval: Vec<Vec<Found>>,
     /// The layer where translations are found best.
@@ -59,6 +64,10 @@ pub(crate) struct Measured {
     pub(crate) isotropy: Vec<Vec<Isotropy>>,
     /// In the last layer, by language but the first.
     pub(crate) isomorphism: Vec<Isomorphism>,
+    /// How many texts the graphs of the spaces are of.
+    pub(crate) texts_in_graph: usize,
+    /// By layer.
+    pub(crate) means: Vec<LayerMeans>,
     /// What took how long.
     pub(crate) times: Vec<(&'static str, Duration)>,
 }
@@ -68,31 +77,36 @@ impl Measured {
     pub(crate) fn of(
         texts: &Aligned,
         vectors: &[Vec<EmbeddingMatrix>],
-        bootstrap: &BootstrapConfig,
+        seed: Seed,
         bars: &Bars,
     ) -> Outcome<Self> {
+        let (bootstrap, jackknife) = (BootstrapConfig::new(seed), JackknifeConfig::new(seed));
         let (layers, names) = (vectors[0].len(), texts.names());
         let mut times = Vec::new();
         let pair = |a: usize, b: usize| format!("{} and {}", names[a], names[b]);
 
         let start = Instant::now();
         let pairs = texts.pairs();
-        let alignments = on_all_cores(bars, ["CKA", "pairs"], pairs.len(), |place| {
-            let [a, b] = pairs[place];
-            let both: Vec<_> = vectors[a].iter().cloned().zip(vectors[b].iter().cloned()).collect();
-            let of = |cka| align_layers(cka, &both).map_err(|it| format!("{}: {it}", pair(a, b)));
-            Ok(Alignment { debiased: of(Cka::Debiased)?, biased: of(Cka::Biased)? })
+        let alignments = on_all_cores(bars, ["CKA", "layers"], layers, |layer| {
+            let languages: Vec<&EmbeddingMatrix> = vectors.iter().map(|it| &it[layer]).collect();
+            let fault = |it| format!("{}, layer {layer}: {it}", names.join(", "));
+            Ok(align_pairs(&languages, &jackknife).map_err(fault)?)
         })?;
         times.push(("CKA of all pairs", start.elapsed()));
 
         let start = Instant::now();
         let others = vectors.len() - 1;
-        let found = on_all_cores(bars, ["retrieval", "layers"], others * layers, |place| {
+        let ranks = on_all_cores(bars, ["retrieval", "layers"], others * layers, |place| {
             let (language, layer) = (1 + place / layers, place % layers);
-            find(&vectors[0][layer], &vectors[language][layer], bootstrap)
+            Ok(Ranks::of(&retrieve(&vectors[0][layer], &vectors[language][layer])?))
         })?;
+        let found = ranks.iter().map(|it| it.found(&bootstrap)).collect::<Outcome<Vec<_>>>()?;
         let retrieval: Vec<Vec<Found>> = found.chunks(layers).map(<[_]>::to_vec).collect();
-        let best = best_layer(&retrieval);
+        let of_layer = |layer| Ranks::mean(ranks.iter().skip(layer).step_by(layers));
+        let mean_retrieval = (0..layers)
+            .map(|layer| of_layer(layer).found(&bootstrap))
+            .collect::<Outcome<Vec<_>>>()?;
+        let best = best_layer(&mean_retrieval);
         let n = vectors.len();
         let all_pairs = on_all_cores(bars, ["all pairs", "pairs"], pairs.len(), |place| {
             let [a, b] = pairs[place];
@@ -111,77 +125,125 @@ impl Measured {
             let (language, layer) = (place / layers, place % layers);
             let matrix = &vectors[language][layer];
             let fault = |it| format!("{}, layer {layer}: {it}", names[language]);
-            Ok(Isotropy {
-                cosine: mean_cosine(matrix).map_err(fault)?,
-                iso_score: iso_score(matrix).map_err(fault)?,
-                partition: partition_isotropy(matrix).map_err(fault)?,
-            })
+            let cosine = jackknife.mean_cosine(matrix).map_err(fault)?;
+            Ok([cosine, jackknife.iso_score(matrix).map_err(fault)?])
         })?;
-        let isotropy = isotropy.chunks(layers).map(<[_]>::to_vec).collect();
         times.push(("isotropy", start.elapsed()));
 
         let start = Instant::now();
+        let in_graphs = texts.count.min(MOST_IN_GRAPH * jackknife.groups);
         let isomorphism = on_all_cores(bars, ["isomorphism", "languages"], others, |place| {
             let last = layers - 1;
             let (src, tgt) = (&vectors[0][last], &vectors[place + 1][last]);
             let fault = |it| format!("{}: {it}", pair(0, place + 1));
-            let graphs = [head(src)?, head(tgt)?];
+            let distance =
+                |part: &[usize]| eigenvector_similarity(&rows(src, part)?, &rows(tgt, part)?, 1);
+            let relations = jackknife.relational_similarity(src, tgt).map_err(fault)?;
             Ok(Isomorphism {
-                spectra: eigenvector_similarity(&graphs[0], &graphs[1], 1).map_err(fault)?,
-                relations: relational_similarity(src, tgt).map_err(fault)?,
+                spectra: jackknife.mean_over_parts(in_graphs, distance).map_err(fault)?,
+                relations: relations.estimate(),
             })
         })?;
         times.push(("isomorphism", start.elapsed()));
-        let all_pairs = map;
-        Ok(Self { layers, alignments, retrieval, best, all_pairs, isotropy, isomorphism, times })
-    }
-
-    /// The mean over languages of something of a layer.
-    pub(crate) fn mean<T>(rows: &[Vec<T>], layer: usize, of: impl Fn(&T) -> f64) -> f64 {
-        rows.iter().map(|row| of(&row[layer])).sum::<f64>() / rows.len() as f64
+        let means = mean_retrieval.into_iter().enumerate().map(|(layer, retrieval)| {
+            let isotropy = isotropy.iter().skip(layer).step_by(layers);
+            Ok(LayerMeans {
+                alignment: mean(alignments[layer].iter().map(|it| &it.debiased))?,
+                retrieval,
+                isotropy: Isotropy {
+                    cosine: mean(isotropy.clone().map(|[cosine, _]| cosine))?,
+                    iso_score: mean(isotropy.map(|[_, iso_score]| iso_score))?,
+                },
+            })
+        });
+        let means = means.collect::<Outcome<_>>()?;
+        let isotropy: Vec<Isotropy> = isotropy
+            .iter()
+            .map(|[cosine, iso_score]| Isotropy {
+                cosine: cosine.estimate(),
+                iso_score: iso_score.estimate(),
+            })
+            .collect();
+        Ok(Self {
+            layers,
+            alignments,
+            retrieval,
+            best,
+            all_pairs: map,
+            isotropy: isotropy.chunks(layers).map(<[_]>::to_vec).collect(),
+            means,
+            isomorphism,
+            texts_in_graph: in_graphs / jackknife.groups,
+            times,
+        })
     }
 }
 
-/// The layer with the highest mean precision, then reciprocal rank, then the lowest one.
-fn best_layer(retrieval: &[Vec<Found>]) -> usize {
-    let layers = retrieval.first().map_or(0, Vec::len);
-    let of = |layer: usize| {
-        [|it: &Found| it.precision.value, |it: &Found| it.reciprocal_rank.value]
-            .map(|of| Measured::mean(retrieval, layer, of))
-    };
+fn mean<'a>(scores: impl Iterator<Item = &'a Jackknifed>) -> Outcome<Estimate> {
+    Ok(Jackknifed::mean(&scores.collect::<Vec<_>>())?.estimate())
+}
+
+/// The layer with the highest precision, then reciprocal rank, then the lowest one.
+fn best_layer(found: &[Found]) -> usize {
+    let of = |layer: usize| (found[layer].precision.value, found[layer].reciprocal_rank.value);
     let order = |a: &usize, b: &usize| {
-        let ([p, r], [q, s]) = (of(*a), of(*b));
+        let ((p, r), (q, s)) = (of(*a), of(*b));
         // Of equal ones the last is the greatest, so the lower is put there.
         p.total_cmp(&q).then(r.total_cmp(&s)).then(b.cmp(a))
     };
-    (0..layers).max_by(order).unwrap_or(0)
+    (0..found.len()).max_by(order).unwrap_or(0)
 }
 
 fn hits(ranks: &[usize]) -> Vec<f64> {
     ranks.iter().map(|rank| f64::from(u8::from(*rank == 1))).collect()
 }
 
-/// For each text the mean of both ways, so that texts are what is drawn again.
-fn find(
-    src: &EmbeddingMatrix,
-    tgt: &EmbeddingMatrix,
-    bootstrap: &BootstrapConfig,
-) -> Outcome<Found> {
-    let ranks = retrieve(src, tgt)?;
-    let estimate = |of: fn(usize) -> f64| {
-        let both = ranks.forward.iter().zip(&ranks.backward);
-        let items: Vec<f64> = both.map(|(a, b)| f64::midpoint(of(*a), of(*b))).collect();
-        bootstrap.estimate(&Mean, &items)
-    };
-    Ok(Found {
-        precision: estimate(|rank| f64::from(u8::from(rank == 1)))?,
-        reciprocal_rank: estimate(|rank| 1.0 / rank as f64)?,
-    })
+/// How well each text finds its translation: the mean of both ways, so that texts are what is drawn again.
+struct Ranks {
+    /// 1 where it is the nearest.
+    first: Vec<f64>,
+    reciprocal: Vec<f64>,
 }
 
-/// The first vectors.
-fn head(matrix: &EmbeddingMatrix) -> Outcome<EmbeddingMatrix> {
-    let values = matrix.rows().take(MOST_IN_GRAPH).flatten().copied().collect();
+impl Ranks {
+    fn of(ranks: &Retrieval) -> Self {
+        let each = |of: fn(usize) -> f64| {
+            let both = ranks.forward.iter().zip(&ranks.backward);
+            both.map(|(a, b)| f64::midpoint(of(*a), of(*b))).collect()
+        };
+        Self {
+            first: each(|rank| f64::from(u8::from(rank == 1))),
+            reciprocal: each(|rank| 1.0 / rank as f64),
+        }
+    }
+
+    /// Text by text the mean over languages.
+    fn mean<'a>(languages: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let each = |of: fn(&Self) -> &[f64]| {
+            let mut languages = languages.clone().map(of);
+            let mut sums = languages.next().map(<[f64]>::to_vec).unwrap_or_default();
+            let mut count = 1.0;
+            for values in languages {
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                count += 1.0;
+            }
+            sums.into_iter().map(|sum| sum / count).collect()
+        };
+        Self { first: each(|it| &it.first), reciprocal: each(|it| &it.reciprocal) }
+    }
+
+    fn found(&self, bootstrap: &BootstrapConfig) -> Outcome<Found> {
+        Ok(Found {
+            precision: bootstrap.estimate(&Mean, &self.first)?,
+            reciprocal_rank: bootstrap.estimate(&Mean, &self.reciprocal)?,
+        })
+    }
+}
+
+/// Some of the vectors.
+fn rows(matrix: &EmbeddingMatrix, kept: &[usize]) -> Result<EmbeddingMatrix, EvaluationError> {
+    let all: Vec<&[f32]> = matrix.rows().collect();
+    let values = kept.iter().flat_map(|row| all[*row]).copied().collect();
     Ok(EmbeddingMatrix::try_new(matrix.dim(), values)?)
 }
 
@@ -196,22 +258,26 @@ mod tests {
                 [precision, rank].map(|it| Estimate::new(it, [it; 2], 8));
             Found { precision, reciprocal_rank }
         };
-        let one = vec![found(0.2, 0.4), found(0.6, 0.7), found(0.6, 0.7), found(0.9, 0.9)];
-        assert_eq!(best_layer(std::slice::from_ref(&one)), 3);
-        let two = vec![found(0.2, 0.4), found(0.6, 0.7), found(0.6, 0.7), found(0.3, 0.9)];
-        // 0.2, 0.6, 0.6, 0.6, of which the ranks are 0.4, 0.7, 0.7, 0.9.
-        assert_eq!(best_layer(&[one[..3].to_vec(), two[..3].to_vec()]), 1);
-        assert_eq!(best_layer(&[one, two]), 3);
+        let equal = [found(0.2, 0.4), found(0.6, 0.7), found(0.6, 0.7), found(0.5, 0.9)];
+        assert_eq!(best_layer(&equal), 1);
+        let ranked = [found(0.2, 0.4), found(0.6, 0.7), found(0.6, 0.8)];
+        assert_eq!(best_layer(&ranked), 2);
     }
 
     #[test]
-    fn ranks_of_both_ways_are_averaged_by_text() {
+    fn ranks_of_both_ways_and_of_languages_are_averaged_by_text() {
         let src = EmbeddingMatrix::try_new(2, vec![1.0, 0.0, 0.0, 1.0]).unwrap();
         let tgt = EmbeddingMatrix::try_new(2, vec![0.9, 0.1, 0.8, 0.6]).unwrap();
         // Ranks 1 and 1 there, 1 and 2 back.
-        let found = find(&src, &tgt, &BootstrapConfig::new(isogloss::core::Seed::new(1))).unwrap();
-        assert!((found.precision.value - 0.75).abs() < 1e-12);
-        assert!((found.reciprocal_rank.value - 0.875).abs() < 1e-12);
+        let one = Ranks::of(&retrieve(&src, &tgt).unwrap());
+        assert_eq!((&one.first[..], &one.reciprocal[..]), (&[1.0, 0.5][..], &[1.0, 0.75][..]));
+        let other = Ranks { first: vec![0.0, 1.0], reciprocal: vec![0.5, 1.0] };
+        let mean = Ranks::mean([&one, &other].into_iter());
+        assert_eq!((&mean.first[..], &mean.reciprocal[..]), (&[0.5, 0.75][..], &[0.75, 0.875][..]));
+        let found = mean.found(&BootstrapConfig::new(Seed::new(1))).unwrap();
+        assert!((found.precision.value - 0.625).abs() < 1e-12);
+        assert!((found.reciprocal_rank.value - 0.8125).abs() < 1e-12);
         assert_eq!(found.precision.items, 2);
+        assert!(found.precision.low < 0.625 && 0.625 < found.precision.high);
     }
 }

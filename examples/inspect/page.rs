@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use isogloss::evaluation::{
-    Block, Cell, Curve, CurvePoint, Curves, Estimate, Heatmap, LayerAlignment, Plot, Report,
+    Block, Cell, Curve, CurvePoint, Curves, Estimate, Heatmap, PairAlignment, Plot, Report,
     Section, Table,
 };
 use isogloss::transformer::PseudoLikelihood;
 
 use crate::knowledge::Knowledge;
-use crate::measures::{Alignment, Found, Isotropy, MOST_IN_GRAPH, Measured};
+use crate::measures::{Found, Isotropy, Measured};
 use crate::texts::Aligned;
 
 /// Everything that was found out.
@@ -49,45 +49,41 @@ impl Page<'_> {
 
     fn in_short(&self) -> Section {
         let measured = &self.measured;
-        let debiased = |layer| self.mean_alignment(layer, |it| &it.debiased);
-        let columns =
-            ["layer", "CKA, debiased", "CKA, biased", "P@1", "MRR", "mean cosine", "IsoScore"];
+        let columns = ["layer", "CKA, debiased", "P@1", "MRR", "mean cosine", "IsoScore"];
         let caption = "Means over pairs of languages (CKA), over languages beside the first (P@1, MRR) \
-                       and over all languages (the others)";
+                       and over all languages (the others), with intervals of 95 %";
         let mut table = Table::new(caption, &columns);
-        for layer in 0..measured.layers {
-            let retrieval = |of: fn(&Found) -> f64| Measured::mean(&measured.retrieval, layer, of);
-            let isotropy = |of: fn(&Isotropy) -> f64| Measured::mean(&measured.isotropy, layer, of);
+        for (layer, means) in measured.means.iter().enumerate() {
             table = table.with_row([
                 layer.into(),
-                debiased(layer).into(),
-                self.mean_alignment(layer, |it| &it.biased).into(),
-                retrieval(|it| it.precision.value).into(),
-                retrieval(|it| it.reciprocal_rank.value).into(),
-                isotropy(|it| it.cosine).into(),
-                isotropy(|it| it.iso_score).into(),
+                means.alignment.into(),
+                means.retrieval.precision.into(),
+                means.retrieval.reciprocal_rank.into(),
+                means.isotropy.cosine.into(),
+                means.isotropy.iso_score.into(),
             ]);
         }
         let best = measured.best;
-        let precision = Measured::mean(&measured.retrieval, best, |it| it.precision.value);
         let last = measured.layers - 1;
-        let in_last = Measured::mean(&measured.retrieval, last, |it| it.precision.value);
+        let precision = |layer: usize| 100.0 * measured.means[layer].retrieval.precision.value;
+        let alike = |layer: usize| measured.means[layer].alignment.value;
         let beside = if best == last {
             String::new()
         } else {
-            format!(" ({:.1} % in the last layer)", 100.0 * in_last)
+            format!(" ({:.1} % in the last layer)", precision(last))
         };
-        let alike = (0..measured.layers)
-            .max_by(|a, b| debiased(*a).total_cmp(&debiased(*b)).then(b.cmp(a)));
-        let alike = alike.unwrap_or(0);
+        let most =
+            (0..measured.layers).max_by(|a, b| alike(*a).total_cmp(&alike(*b)).then(b.cmp(a)));
+        let most = most.unwrap_or(0);
         let mut section = Section::new("In short").with_paragraph(format!(
             "{}. Layer 0 is the embeddings, layer {last} the last. Translations are found best in layer \
              {best}, where {:.1} % of texts have theirs as the nearest neighbour{beside}; languages are \
-             most alike in layer {alike}, with a debiased CKA of {:.3}. Both layers are chosen on these \
-             texts, in favour of their figures.",
+             most alike in layer {most}, with a debiased CKA of {:.3}. Both layers are chosen on these \
+             texts, in favour of their figures. Intervals tell of other texts of the same kind, not of other \
+             languages.",
             self.texts,
-            100.0 * precision,
-            debiased(alike),
+            precision(best),
+            alike(most),
         ));
         for language in &self.texts.languages {
             if language.repeated > 0 {
@@ -101,28 +97,22 @@ impl Page<'_> {
         section.with_block(Block::Table(table))
     }
 
-    fn mean_alignment(&self, layer: usize, of: fn(&Alignment) -> &LayerAlignment) -> f64 {
-        let all = &self.measured.alignments;
-        all.iter().map(|it| of(it).values[layer]).sum::<f64>() / all.len() as f64
-    }
-
     fn alignment(&self) -> Section {
-        let (names, pairs) = (self.texts.names(), self.texts.pairs());
-        let all = || pairs.iter().zip(&self.measured.alignments);
-        let series = all().filter(|([a, _], _)| *a == 0).map(|([_, b], alignment)| {
-            let values = alignment.debiased.values.iter();
-            (
-                names[*b].clone(),
-                values.map(|value| point(*value, alignment.debiased.items)).collect(),
-            )
+        let (names, measured) = (self.texts.names(), &self.measured);
+        let debiased =
+            |layer: usize, pair: usize| measured.alignments[layer][pair].debiased.estimate();
+        let pairs = || self.texts.pairs().into_iter().enumerate();
+        let series = pairs().filter(|(_, [a, _])| *a == 0).map(|(pair, [_, b])| {
+            let values = (0..measured.layers).map(|layer| debiased(layer, pair));
+            (names[b].clone(), values.collect())
         });
         let title = format!("Debiased CKA with {}", names[0]);
         let plot = by_layer(title, "debiased CKA", series.collect());
-        let best = self.measured.best;
+        let best = measured.best;
         let mut map = vec![vec![None; names.len()]; names.len()];
-        for ([a, b], alignment) in all() {
-            let value = Some(point(alignment.debiased.values[best], alignment.debiased.items));
-            (map[*a][*b], map[*b][*a]) = (value, value);
+        for (pair, [a, b]) in pairs() {
+            let value = Some(debiased(best, pair));
+            (map[a][b], map[b][a]) = (value, value);
         }
         let map = Heatmap::new(
             format!("Debiased CKA of all pairs in layer {best}"),
@@ -131,28 +121,30 @@ impl Page<'_> {
             names.clone(),
             map,
         );
-        let table = |caption: &str, of: fn(&Alignment) -> &LayerAlignment| {
-            let mut table = Table::new(caption, &["pair"]);
-            table.columns.extend((0..self.measured.layers).map(|layer| layer.to_string()));
-            for ([a, b], alignment) in all() {
-                let pair = Cell::from(format!("{} – {}", names[*a], names[*b]));
-                let values = of(alignment).values.iter().map(|value| Cell::from(*value));
-                table = table.with_row(std::iter::once(pair).chain(values));
+        let columns = ["pair", "layer", "debiased CKA", "biased CKA"];
+        let mut table = Table::new("By pair and layer", &columns);
+        for (pair, [a, b]) in pairs() {
+            for (layer, alignments) in measured.alignments.iter().enumerate() {
+                let PairAlignment { debiased, biased, .. } = &alignments[pair];
+                table = table.with_row([
+                    format!("{} – {}", names[a], names[b]).into(),
+                    layer.into(),
+                    debiased.estimate().into(),
+                    biased.estimate().into(),
+                ]);
             }
-            Block::Table(table)
-        };
+        }
         Section::new("How alike languages are")
             .with_paragraph(
                 "Linear centred kernel alignment (Kornblith et al., 2019): 1 where the texts lie to each \
                  other in one language as they do in the other, however each space is turned or scaled. \
                  The biased form is the one that papers on languages use (Conneau et al., 2020), and is \
                  too high where texts are few for the width of the model; the debiased form is 0 for what \
-                 is unrelated.",
+                 is unrelated. Intervals are of 95 %, by leaving out each tenth of the texts.",
             )
             .with_block(Block::Plot(plot))
             .with_block(Block::Plot(Plot::Heatmap(map)))
-            .with_block(table("Debiased CKA by layer", |it| &it.debiased))
-            .with_block(table("Biased CKA by layer", |it| &it.biased))
+            .with_block(Block::Table(table))
     }
 
     fn retrieval(&self) -> Section {
@@ -198,16 +190,17 @@ impl Page<'_> {
     }
 
     fn isotropy(&self) -> Section {
-        let (names, items) = (self.texts.names(), self.texts.count);
+        let names = self.texts.names();
         let rows = || names.iter().zip(&self.measured.isotropy);
-        let plot = |title: &str, axis, of: fn(&Isotropy) -> f64| {
+        let plot = |title: &str, axis, of: fn(&Isotropy) -> Estimate| {
             // The first language last, so that the others have the colours that they have elsewhere.
-            let series = rows().skip(1).chain(rows().take(1)).map(|(name, row)| {
-                (name.clone(), row.iter().map(|it| point(of(it), items)).collect())
-            });
+            let series = rows()
+                .skip(1)
+                .chain(rows().take(1))
+                .map(|(name, row)| (name.clone(), row.iter().map(of).collect()));
             Block::Plot(by_layer(title, axis, series.collect()))
         };
-        let columns = ["language", "layer", "mean cosine", "IsoScore", "log₁₀ of the partition"];
+        let columns = ["language", "layer", "mean cosine", "IsoScore"];
         let mut table = Table::new("By language and layer", &columns);
         for (name, row) in rows() {
             for (layer, it) in row.iter().enumerate() {
@@ -216,7 +209,6 @@ impl Page<'_> {
                     layer.into(),
                     it.cosine.into(),
                     it.iso_score.into(),
-                    exponent(it.partition),
                 ]);
             }
         }
@@ -224,9 +216,8 @@ impl Page<'_> {
             .with_paragraph(
                 "The mean cosine of two texts is 0 where vectors point everywhere and near 1 in a narrow cone \
                  (Ethayarajh, 2019). IsoScore is 1 where all dimensions are used evenly (Rudman et al., 2022), \
-                 and is too low where texts are few for the width of the model. The partition is 1 where no \
-                 direction stands out and near 0 where one does (Mu and Viswanath, 2018), so that its logarithm \
-                 is 0 at best; it depends on the length of vectors: compare layers with care.",
+                 and is too low where texts are few for the width of the model. Intervals are of 95 %, by leaving \
+                 out each tenth of the texts.",
             )
             .with_block(plot("Mean cosine of two texts", "mean cosine", |it| it.cosine))
             .with_block(plot("Evenness of dimensions", "IsoScore", |it| it.iso_score))
@@ -244,11 +235,12 @@ impl Page<'_> {
         Section::new("Whether spaces have one shape")
             .with_paragraph(format!(
                 "The difference of spectra is that of the graphs of nearest neighbours, 0 where they are of one \
-                 shape (Søgaard et al., 2018), on the first {} texts; a text that is nearest to many others moves it \
-                 most. Relational similarity is the correlation \
+                 shape (Søgaard et al., 2018); a text that is nearest to many others moves it most. As it grows with \
+                 the number of texts, it is the mean over ten parts of {} texts each, with Student's interval. \
+                 Relational similarity is the correlation \
                  of the cosines of all pairs of texts with those of their translations, 1 at best (Vulić et al., \
-                 2020).",
-                self.texts.count.min(MOST_IN_GRAPH)
+                 2020), with an interval by leaving out each tenth of the texts. Intervals are of 95 %.",
+                self.measured.texts_in_graph
             ))
             .with_block(Block::Table(table))
     }
@@ -298,16 +290,6 @@ impl Page<'_> {
         }
         Section::new("Cost").with_block(Block::Table(table))
     }
-}
-
-/// A value without an interval.
-fn point(value: f64, items: usize) -> Estimate {
-    Estimate::new(value, [value; 2], items)
-}
-
-/// The decimal logarithm of a number from 0 to 1, of which many are too small for a table.
-fn exponent(value: f64) -> Cell {
-    if value > 0.0 { value.log10().into() } else { "below −300".into() }
 }
 
 /// A line for each language where they can be told apart, else a map.

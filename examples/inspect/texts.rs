@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use isogloss::core::LanguageTag;
 use isogloss_examples::{LanguageFile, Outcome, read_lines};
 
-/// Fewer texts have no debiased alignment.
-const LEAST: usize = 4;
+/// Ten parts of texts have an interval, and two texts each a difference.
+const LEAST: usize = 20;
 
 /// The texts of a language.
 #[derive(Debug)]
@@ -126,30 +126,32 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// One of each word, then as many as there have to be at least.
     fn lines(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
+        let more = (0..LEAST).map(|line| format!("line {line}"));
+        text.split(' ').map(str::to_owned).chain(more).collect()
     }
 
     #[test]
     fn lines_must_be_aligned() {
         let of = |files: &[(&str, &str)]| {
             let files = files.iter().map(|(name, text)| (file(name), lines(text))).collect();
-            Aligned::of(files, 10)
+            Aligned::of(files, 19)
         };
         let error = of(&[("en=a", "1 2 3 4"), ("yo=b", "1 2 3")]).unwrap_err().to_string();
-        assert_eq!(error, "b has 3 lines, expected 4 as a has");
+        assert_eq!(error, "b has 23 lines, expected 24 as a has");
         let error = of(&[("en=a", "1 2 3 4"), ("eng=b", "1 2 3 4")]).unwrap_err().to_string();
         assert_eq!(error, "b: en-Latn has a file already, expected one each");
         let error = of(&[("en=a", "1 2 3 4")]).unwrap_err().to_string();
         assert_eq!(error, "--text: only en-Latn, expected at least two languages");
         let error = of(&[("en=a", "1 2 3"), ("yo=b", "1 2 3")]).unwrap_err().to_string();
-        assert!(error.contains("3 lines to compare") && error.contains("at least 4"), "{error}");
+        assert!(error.contains("19 lines to compare") && error.contains("at least 20"), "{error}");
     }
 
     #[test]
     fn scripts_of_a_language_are_told_apart() {
         let files = ["en=a", "sr-Cyrl=b", "sr-Latn=c"].map(|name| (file(name), lines("1 2 3 4")));
-        let names = Aligned::of(files.into(), 10).unwrap().names();
+        let names = Aligned::of(files.into(), 30).unwrap().names();
         assert_eq!(names, ["English", "Serbian (sr-Cyrl)", "Serbian (sr-Latn)"]);
     }
 
@@ -162,14 +164,15 @@ mod tests {
                 (file("fi=c"), lines("k l m n o p ")),
             ]
         };
-        let all = Aligned::of(files(), 10).unwrap();
-        assert_eq!((all.count, all.empty), (5, 2));
-        assert_eq!(all.languages[0].texts, ["a", "c", "d", "e", "f"]);
-        assert_eq!(all.languages[1].texts, ["1", "3", "4", "4", "6"]);
+        let all = Aligned::of(files(), 30).unwrap();
+        assert_eq!((all.count, all.empty), (25, 2));
+        assert_eq!(all.languages[0].texts[..6], ["a", "c", "d", "e", "f", "line 0"]);
+        assert_eq!(all.languages[1].texts[..6], ["1", "3", "4", "4", "6", "line 0"]);
         assert_eq!(all.languages[1].repeated, 1);
         assert_eq!(all.pairs(), [[0, 1], [0, 2], [1, 2]]);
-        let first = Aligned::of(files(), 4).unwrap();
-        assert_eq!((first.count, first.empty), (4, 1));
-        assert_eq!(first.languages[2].texts, ["k", "m", "n", "o"]);
+        let first = Aligned::of(files(), 20).unwrap();
+        assert_eq!((first.count, first.empty), (20, 2));
+        assert_eq!(first.languages[2].texts[..4], ["k", "m", "n", "o"]);
+        assert_eq!(first.languages[2].texts[19], "line 14");
     }
 }
