@@ -102,7 +102,8 @@ impl Measured {
         })?;
         let found = ranks.iter().map(|it| it.found(&bootstrap)).collect::<Outcome<Vec<_>>>()?;
         let retrieval: Vec<Vec<Found>> = found.chunks(layers).map(<[_]>::to_vec).collect();
-        let of_layer = |layer| Ranks::mean(ranks.iter().skip(layer).step_by(layers));
+        let of_layer =
+            |layer| Ranks::mean(&ranks.iter().skip(layer).step_by(layers).collect::<Vec<_>>());
         let mean_retrieval = (0..layers)
             .map(|layer| of_layer(layer).found(&bootstrap))
             .collect::<Outcome<Vec<_>>>()?;
@@ -218,16 +219,13 @@ impl Ranks {
     }
 
     /// Text by text the mean over languages.
-    fn mean<'a>(languages: impl Iterator<Item = &'a Self> + Clone) -> Self {
+    fn mean(languages: &[&Self]) -> Self {
         let each = |of: fn(&Self) -> &[f64]| {
-            let mut languages = languages.clone().map(of);
-            let mut sums = languages.next().map(<[f64]>::to_vec).unwrap_or_default();
-            let mut count = 1.0;
-            for values in languages {
-                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-                count += 1.0;
-            }
-            sums.into_iter().map(|sum| sum / count).collect()
+            let texts = languages.first().map_or(0, |it| of(it).len());
+            let mean = |text: usize| {
+                languages.iter().map(|it| of(it)[text]).sum::<f64>() / languages.len() as f64
+            };
+            (0..texts).map(mean).collect()
         };
         Self { first: each(|it| &it.first), reciprocal: each(|it| &it.reciprocal) }
     }
@@ -272,7 +270,7 @@ mod tests {
         let one = Ranks::of(&retrieve(&src, &tgt).unwrap());
         assert_eq!((&one.first[..], &one.reciprocal[..]), (&[1.0, 0.5][..], &[1.0, 0.75][..]));
         let other = Ranks { first: vec![0.0, 1.0], reciprocal: vec![0.5, 1.0] };
-        let mean = Ranks::mean([&one, &other].into_iter());
+        let mean = Ranks::mean(&[&one, &other]);
         assert_eq!((&mean.first[..], &mean.reciprocal[..]), (&[0.5, 0.75][..], &[0.75, 0.875][..]));
         let found = mean.found(&BootstrapConfig::new(Seed::new(1))).unwrap();
         assert!((found.precision.value - 0.625).abs() < 1e-12);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use isogloss::burn::module::Module as _;
 use isogloss::burn::tensor::Device;
 use isogloss::core::{LanguageTag, Seed};
+use isogloss::evaluation::{Estimate, JackknifeConfig};
 use isogloss::governance::{ModelCard, Provenance};
 use isogloss::peft::{
     AdapterCard, AdapterConfig, BottleneckConfig, attach, save_adapter, trainable_parameter_count,
@@ -31,7 +32,8 @@ use crate::{Args, measured, named};
 pub(crate) struct Text {
     pub(crate) name: String,
     learned: Arc<Vec<TokenizedTexts>>,
-    held_out: Arc<Vec<TokenizedTexts>>,
+    /// In parts, by which the losses of models are compared.
+    held_out: Vec<Arc<Vec<TokenizedTexts>>>,
     /// The terms of it, and where it is from.
     terms: Option<(TextTerms, Provenance)>,
 }
@@ -57,8 +59,8 @@ pub(crate) struct Learned {
     pub(crate) name: String,
     pub(crate) dir: PathBuf,
     /// Losses of held-out text.
-    pub(crate) before: f64,
-    pub(crate) after: f64,
+    pub(crate) before: Estimate,
+    pub(crate) after: Estimate,
     pub(crate) parameters: usize,
     pub(crate) seconds: f64,
     pub(crate) mebibytes: f64,
@@ -105,9 +107,9 @@ impl<'a> Languages<'a> {
             let lines = read_lines(&path)?;
             let (share, limit) = Text::HELD_OUT;
             let held_out = (lines.len() / share).min(limit);
-            if held_out == 0 {
-                let (path, found) = (path.display(), lines.len());
-                return Err(format!("{path}: {found} lines, expected at least {share}").into());
+            if held_out < 2 {
+                let (path, found, least) = (path.display(), lines.len(), 2 * share);
+                return Err(format!("{path}: {found} lines, expected at least {least}").into());
             }
             let language: LanguageTag = name.parse()?;
             let encode = |lines: &[String]| {
@@ -119,7 +121,9 @@ impl<'a> Languages<'a> {
                 let provenance = terms.provenance(Some(&language), &path, learned.len());
                 (terms, provenance)
             });
-            let (learned, held_out) = (encode(learned)?, encode(rest)?);
+            let learned = encode(learned)?;
+            let parts = rest.chunks(held_out.div_ceil(Text::PARTS));
+            let held_out = parts.map(encode).collect::<Result<Vec<_>, _>>()?;
             Ok(Text { name, learned, held_out, terms })
         });
         let texts = texts.collect::<Outcome<Vec<_>>>()?;
@@ -167,7 +171,7 @@ impl<'a> Languages<'a> {
     /// Trains the adapter of a language on its text, and writes it.
     pub(crate) fn learn(&self, text: &Text, bars: &Bars) -> Outcome<Learned> {
         let training = self.device.clone().autodiff();
-        let before = self.loss(self.base.model(), text)?;
+        let before = self.losses(self.base.model(), text)?;
         let mut config = AdapterConfig::Bottleneck(BottleneckConfig::mad_x());
         if self.is_fresh {
             // Nobody has trained it; each language's adapter has its own.
@@ -189,12 +193,14 @@ impl<'a> Languages<'a> {
             Ok(monitor.watching(trainer).run(&stop, &monitor)?)
         });
         let model = run?.model;
-        let after = self.loss(&model, text)?;
+        let (before, after) = (before.mean()?, self.losses(&model, text)?.mean()?);
         let dir = self.dir(&text.name);
         let title = format!("A language adapter for {}", text.name);
         let mut card = ModelCard::new(title, &self.args.licence)
             .with_base(self.args.model.display().to_string())
-            .with_summary(format!("Held-out loss {before:.4} before, {after:.4} after."));
+            .with_summary(format!(
+                "Held-out loss {before:.4} before, {after:.4} after, with intervals of 95 %."
+            ));
         if let Some((_, provenance)) = &text.terms {
             card = card.with_provenance(provenance.clone());
         }
@@ -208,18 +214,47 @@ impl<'a> Languages<'a> {
         Ok(Learned { name, dir, before, after, parameters, seconds, mebibytes })
     }
 
-    /// The mean loss of held-out text, with the same masks for every model.
-    pub(crate) fn loss(&self, model: &MaskedLanguageModel, text: &Text) -> Outcome<f64> {
-        const BATCHES: usize = 8;
+    /// The losses of held-out text, with the same masks for every model.
+    pub(crate) fn losses(&self, model: &MaskedLanguageModel, text: &Text) -> Outcome<Losses> {
         let model = model.valid();
-        let mut task = ObjectiveTask::new("held out", MlmObjective, self.batches(&text.held_out)?);
-        let (mut sum, mut count) = (0.0, 0);
-        for _ in 0..BATCHES {
+        let loss = |part: &Arc<Vec<TokenizedTexts>>| {
+            let mut task = ObjectiveTask::new("held out", MlmObjective, self.batches(part)?);
             let batch = Task::<MaskedLanguageModel>::next_batch(&mut task, &self.device)?;
             let loss = batch.loss(&model);
-            sum += f64::from(loss.sum.into_scalar::<f32>());
-            count += loss.count;
-        }
-        Ok(sum / count.max(1) as f64)
+            Ok([f64::from(loss.sum.into_scalar::<f32>()), loss.count as f64])
+        };
+        let of_parts = text.held_out.iter().map(loss).collect::<Outcome<_>>()?;
+        Ok(Losses { of_parts, seed: self.seed })
     }
+}
+
+/// What a model loses on each part of a held-out text.
+pub(crate) struct Losses {
+    /// The sum over hidden tokens, and how many there are.
+    of_parts: Vec<[f64; 2]>,
+    seed: Seed,
+}
+
+impl Losses {
+    /// The mean over hidden tokens.
+    pub(crate) fn mean(&self) -> Outcome<Estimate> {
+        self.estimate(|parts| mean_loss(&self.of_parts, parts))
+    }
+
+    /// What the mean rose by since `before`, on the same hidden tokens.
+    pub(crate) fn rise(&self, before: &Self) -> Outcome<Estimate> {
+        self.estimate(|parts| mean_loss(&self.of_parts, parts) - mean_loss(&before.of_parts, parts))
+    }
+
+    fn estimate(&self, of: impl Fn(&[usize]) -> f64) -> Outcome<Estimate> {
+        let parts = self.of_parts.len();
+        let jackknife = JackknifeConfig::new(self.seed).with_groups(parts);
+        Ok(jackknife.estimate(parts, |kept| Ok(of(kept)))?.estimate())
+    }
+}
+
+fn mean_loss(of_parts: &[[f64; 2]], kept: &[usize]) -> f64 {
+    let [sum, count] =
+        [0, 1].map(|of: usize| kept.iter().map(|part| of_parts[*part][of]).sum::<f64>());
+    sum / count.max(1.0)
 }

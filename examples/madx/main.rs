@@ -170,4 +170,7 @@ pub(crate) fn measured<T>(work: impl FnOnce() -> T) -> (T, f64, f64) {
 impl Text {
     /// The share of a text that is held out of what is learned from, and a limit.
     pub(crate) const HELD_OUT: (usize, usize) = (10, 100);
+
+    /// The most parts of held-out text, by which intervals are found.
+    pub(crate) const PARTS: usize = 10;
 }

@@ -17,12 +17,13 @@ pub(crate) fn report(
     let text = |text: &str| Cell::Text(text.to_owned());
 
     let columns = ["language", "loss before", "loss after", "parameters", "seconds", "MiB"];
-    let mut of_languages = Table::new("Adapters of languages, and held-out text", &columns);
+    let mut of_languages =
+        Table::new("Adapters of languages, and held-out text, 95 % intervals", &columns);
     for it in learned {
         of_languages = of_languages.with_row([
             text(&it.name),
-            Cell::Number(it.before),
-            Cell::Number(it.after),
+            Cell::Estimate(it.before),
+            Cell::Estimate(it.after),
             Cell::Count(it.parameters as u64),
             Cell::cost(it.seconds),
             Cell::cost(it.mebibytes),
@@ -46,9 +47,10 @@ pub(crate) fn report(
 
     let names: Vec<&str> = languages.texts().iter().map(|text| text.name.as_str()).collect();
     let columns: Vec<&str> = ["method"].into_iter().chain(names.clone()).collect();
-    let mut of_forgetting = Table::new("What the loss of held-out text rose by", &columns);
+    let mut of_forgetting =
+        Table::new("What the loss of held-out text rose by, 95 % intervals", &columns);
     for it in results {
-        let rises = names.iter().map(|name| Cell::Number(it.forgotten[*name]));
+        let rises = names.iter().map(|name| Cell::Estimate(it.forgotten[*name]));
         of_forgetting = of_forgetting.with_row([text(it.method.name())].into_iter().chain(rises));
     }
 

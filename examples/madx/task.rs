@@ -70,7 +70,7 @@ pub(crate) struct Result {
     /// Macro F1 by language.
     pub(crate) scores: Vec<(String, Estimate)>,
     /// By how much the loss of held-out text rose, by language.
-    pub(crate) forgotten: BTreeMap<String, f64>,
+    pub(crate) forgotten: BTreeMap<String, Estimate>,
 }
 
 /// The name of the adapter of the task.
@@ -163,7 +163,7 @@ impl<'a> Task<'a> {
             model = self.turned_to(method, model, source)?;
             let base = languages.base.model();
             let after = base.clone().with_encoder(model.clone().into_encoder())?;
-            let rise = languages.loss(&after, text)? - languages.loss(base, text)?;
+            let rise = languages.losses(&after, text)?.rise(&languages.losses(base, text)?)?;
             forgotten.insert(text.name.clone(), rise);
         }
         Ok(Result { method, parameters, seconds, mebibytes, scores, forgotten })

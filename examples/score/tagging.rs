@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use isogloss::core::Seed;
 use isogloss::evaluation::{
-    Block, BootstrapConfig, EntityF1, EntityScore, EvaluationError, Report, Section, Table,
-    TagReading, TagScheme, TaggedFile, TaggingReport, entity_counts,
+    Block, BootstrapConfig, EntityScore, Report, Section, Table, TagReading, TagScheme, TaggedFile,
+    TaggingEstimates, TaggingReport,
 };
 use isogloss_examples::Outcome;
 use serde_json::{Map, Value, json};
@@ -69,30 +69,19 @@ pub(crate) fn score(args: &TaggingArgs, seed: u64, json: bool) -> Outcome<String
     }
     // A lenient reading takes any scheme's tags, now that they are known to be of the one that was named.
     let reading = if args.mode == ModeArg::Lenient { TagReading::Lenient } else { reading };
-    let report = TaggingReport::try_new(&sentences, reading)?;
     if json {
+        let report = TaggingReport::try_new(&sentences, reading)?;
         return Ok(serde_json::to_string_pretty(&as_seqeval(&report))? + "\n");
     }
-    let counts = entity_counts(&sentences, reading)?;
-    let f1 = match BootstrapConfig::new(Seed::new(seed)).estimate(&EntityF1, &counts) {
-        Ok(f1) => Some(f1),
-        // Nothing is gold and nothing found.
-        Err(EvaluationError::Empty { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    table(&report, f1.map(|f1| f1.to_string()), sentences.len())
+    let bootstrap = BootstrapConfig::new(Seed::new(seed));
+    let scores = TaggingReport::estimates(&sentences, reading, &bootstrap)?;
+    table(&scores, reading, sentences.len())
 }
 
-/// The names and order of `classification_report(output_dict=True)`.
-fn rows(report: &TaggingReport) -> impl Iterator<Item = (&str, &EntityScore)> {
-    let averages = [
-        ("micro avg", &report.micro_average),
-        ("macro avg", &report.macro_average),
-        ("weighted avg", &report.weighted_average),
-    ];
-    report.kinds.iter().map(|(kind, score)| (kind.as_str(), score)).chain(averages)
-}
+/// What stands below the types, in the order of `classification_report`.
+const AVERAGES: [&str; 3] = ["micro avg", "macro avg", "weighted avg"];
 
+/// The names and numbers of `classification_report(output_dict=True)`.
 fn as_seqeval(report: &TaggingReport) -> Value {
     let row = |(name, score): (&str, &EntityScore)| {
         let EntityScore { precision, recall, f1, support, .. } = score;
@@ -100,27 +89,34 @@ fn as_seqeval(report: &TaggingReport) -> Value {
             json!({"precision": precision, "recall": recall, "f1-score": f1, "support": support});
         (name.to_owned(), score)
     };
-    Value::Object(rows(report).map(row).collect::<Map<_, _>>())
+    let averages = [&report.micro_average, &report.macro_average, &report.weighted_average];
+    let kinds = report.kinds.iter().map(|(kind, score)| (kind.as_str(), score));
+    Value::Object(kinds.chain(AVERAGES.into_iter().zip(averages)).map(row).collect::<Map<_, _>>())
 }
 
-fn table(report: &TaggingReport, f1: Option<String>, sentences: usize) -> Outcome<String> {
-    let mut table = Table::new("Entities", &["type", "precision", "recall", "F1", "gold"]);
-    for (name, score) in rows(report) {
-        let EntityScore { precision, recall, f1, support, .. } = *score;
+fn table(scores: &TaggingEstimates, reading: TagReading, sentences: usize) -> Outcome<String> {
+    let averages = [&scores.micro_average, &scores.macro_average, &scores.weighted_average];
+    let kinds = scores.kinds.iter().map(|(kind, score)| (kind.as_str(), score));
+    let caption = "Entities, with 95 % of 1,000 resamples of sentences";
+    let mut table = Table::new(caption, &["type", "precision", "recall", "F1", "gold"]);
+    for (name, score) in kinds.chain(AVERAGES.into_iter().zip(averages)) {
         table = table.with_row([
             name.into(),
-            precision.into(),
-            recall.into(),
-            f1.into(),
-            support.into(),
+            score.precision.into(),
+            score.recall.into(),
+            score.f1.into(),
+            score.support.into(),
         ]);
     }
-    let read =
-        report.scheme.map_or("leniently".to_owned(), |scheme| format!("strictly as {scheme}"));
-    let f1 = f1.unwrap_or_else(|| "not defined: no entities".to_owned());
-    let section = Section::new("Entities").with_block(Block::Table(table)).with_paragraph(format!(
-        "F1 of all entities, with 95 % of 1,000 resamples of sentences: {f1}"
-    ));
+    let read = match reading {
+        TagReading::Strict(scheme) => format!("strictly as {scheme}"),
+        _ => "leniently".to_owned(),
+    };
+    let mut section = Section::new("Entities").with_block(Block::Table(table));
+    if scores.kinds.is_empty() {
+        let none = "Nothing is gold and nothing found: scores are 0 by custom, not by merit.";
+        section = section.with_block(Block::Warning(none.to_owned()));
+    }
     let report = Report::new("Scores", format!("{sentences} sentences, tags read {read}"))
         .with_section(section);
     Ok(report.to_text()?)

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 mod facts;
+mod fitted;
 mod page;
 
 use std::collections::BTreeSet;
@@ -13,16 +14,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use isogloss::core::{LanguageTag, Seed};
 use isogloss::evaluation::{
-    BootstrapConfig, SourceFeature, SourceRanking, SourceRegression, SourceStudy, TransferTable,
-    read_runs, transfer_tables,
+    SourceFeature, SourceRanking, SourceStudy, TransferTable, read_runs, transfer_tables,
 };
 use isogloss_examples::{Outcome, exit_code, print_written};
 
 use crate::facts::{Facts, Files, feature};
+use crate::fitted::Fitted;
 use crate::page::{StudyPage, target_report};
-
-/// How much large weights of a regression are held down, beside one for each target. Places are from 0 to 1.
-const RIDGE: f64 = 0.1;
 
 /// Says which language to transfer from, before anything is trained.
 ///
@@ -60,9 +58,13 @@ struct Args {
     #[command(flatten)]
     files: Files,
 
-    /// From which targets are drawn again for intervals [default: 1]
-    #[arg(long, requires = "measured", conflicts_with = "target")]
+    /// From which targets are drawn again, or dealt into groups, for intervals [default: 1]
+    #[arg(long, requires = "measured")]
     seed: Option<u64>,
+
+    /// Show what was measured for each target also where runs of one seed give it no interval
+    #[arg(long, requires = "measured", conflicts_with = "target")]
+    without_intervals: bool,
 
     /// Where the comparison of rules is written [default: out/source-ranking]
     #[arg(long, requires = "measured", conflicts_with = "target")]
@@ -107,36 +109,35 @@ fn run(args: &Args) -> Outcome<()> {
         )
         .into());
     }
+    let seed = Seed::new(args.seed.unwrap_or(1));
     let Some(target) = &args.target else {
         if let (Some(table), Some(study)) = (&table, &study) {
-            let bootstrap = BootstrapConfig::new(Seed::new(args.seed.unwrap_or(1)));
-            let page = StudyPage::of(table, study, &features, &args.always, RIDGE, &bootstrap)?;
+            let page = StudyPage::of(table, study, &features, &args.always, seed)?;
+            let page = if args.without_intervals { page.without_intervals() } else { page };
             println!("{}", page.summary().to_text()?.trim_end());
             let out = args.out.clone().unwrap_or_else(|| "out/source-ranking".into());
-            print_written(&page.report().write_all_forms(&out)?);
+            print_written(&page.report()?.write_all_forms(&out)?);
         }
         return Ok(());
     };
     let others = sources.iter().filter(|source| *source != target);
     let candidates = others.map(|source| facts.candidate(source, target));
     let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
-    let (ranking, weights) = match &study {
-        None => {
-            let weights = weights(&args.by, features);
-            (SourceRanking::try_new(&candidates, &weights)?, weights)
-        }
-        Some(study) => {
-            let of_others = study.targets().iter().filter(|it| it.language() != target.as_str());
-            let regression = SourceRegression::fit(of_others, &features, RIDGE)?;
-            (regression.rank(&candidates)?, regression.weights)
-        }
+    let fitted = study.as_ref().map(|study| {
+        let others = study.targets().iter().filter(|it| it.language() != target.as_str());
+        Fitted::of(&others.collect::<Vec<_>>(), &features, &candidates, seed)
+    });
+    let fitted = fitted.transpose()?;
+    let (ranking, weights) = match &fitted {
+        Some(fitted) => (fitted.ranking.clone(), fitted.weights.clone()),
+        None => (None, weights(&args.by, features)),
     };
+    let ranking = ranking.map_or_else(|| SourceRanking::try_new(&candidates, &weights), Ok)?;
     if args.json {
         let all = serde_json::json!({ "sources": ranking.sources, "weights": weights });
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        let is_fitted = study.is_some();
-        let report = target_report(target, &candidates, &ranking, &weights, is_fitted)?;
+        let report = target_report(target, &candidates, &ranking, &weights, fitted.as_ref())?;
         println!("{}", report.to_text()?.trim_end());
     }
     Ok(())

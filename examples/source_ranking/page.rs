@@ -1,11 +1,13 @@
 //! What is shown.
 
-use isogloss::core::LanguageTag;
+use isogloss::core::{LanguageTag, Seed};
 use isogloss::evaluation::{
-    BarSeries, Bars, Block, BootstrapConfig, Cell, Estimate, EvaluationError, Plot, Report,
-    Section, SourceCandidate, SourceFeature, SourceRanking, SourceRegression, SourceRule,
+    BarSeries, Bars, Block, BootstrapConfig, Cell, Estimate, EvaluationError, MeasuredTarget,
+    OverSeeds, Plot, Report, Section, SourceCandidate, SourceFeature, SourceRanking, SourceRule,
     SourceStudy, StudyAgreement, Table, TransferTable,
 };
+
+use crate::fitted::{Fitted, RIDGE};
 
 /// The sources of a target, the best first, and what speaks for them.
 pub(crate) fn target_report(
@@ -13,36 +15,61 @@ pub(crate) fn target_report(
     candidates: &[SourceCandidate],
     ranking: &SourceRanking,
     weights: &[(SourceFeature, f64)],
-    is_fitted: bool,
+    fitted: Option<&Fitted>,
 ) -> Result<Report, EvaluationError> {
+    let intervals = fitted.and_then(|it| it.intervals.as_ref().ok());
     let names = weights.iter().map(|(feature, _)| feature.name());
     let columns: Vec<&str> = ["source", "score"].into_iter().chain(names).collect();
     let mut table = Table::new("Sources, the best first, and their features", &columns);
     let features: Vec<SourceFeature> = weights.iter().map(|(feature, _)| *feature).collect();
-    for source in &ranking.sources {
+    for (place, source) in ranking.sources.iter().enumerate() {
         let Some(candidate) = candidates.iter().find(|it| it.language == source.language) else {
             continue;
         };
         let values = candidate.values(&features)?.into_iter().map(Cell::from);
-        let first = [name(&source.language).into(), source.score.into()];
+        let score = intervals.map_or(source.score.into(), |[_, scores]| scores[place].into());
+        let first = [name(&source.language).into(), score];
         table = table.with_row(first.into_iter().chain(values));
     }
-    let weights = if is_fitted {
-        weights_table("Weights, fitted to the experiment", weights)
-    } else {
-        weights_table("Weights", weights)
-    };
     let section = Section::new(format!("To {}", name(target.as_str())));
-    let section = section.with_block(Block::Table(table)).with_block(Block::Table(weights));
+    let section = section.with_block(Block::Table(table));
+    let section = if let Some(fitted) = fitted {
+        let caption = "Weights, fitted to the experiment; intervals are over its targets";
+        fitted.weights_blocks(caption).fold(section, Section::with_block)
+    } else {
+        let cells = weights.iter().map(|(_, weight)| Cell::from(*weight));
+        section.with_block(Block::Table(weights_table("Weights", weights, cells)))
+    };
     Ok(Report::new("Which language to transfer from", "before anything is trained")
         .with_section(section))
 }
 
-fn weights_table(caption: &str, weights: &[(SourceFeature, f64)]) -> Table {
-    let rows = weights.iter();
-    rows.fold(Table::new(caption, &["feature", "weight"]), |table, (feature, weight)| {
-        table.with_row([feature.name().into(), (*weight).into()])
-    })
+fn weights_table(
+    caption: &str,
+    weights: &[(SourceFeature, f64)],
+    cells: impl Iterator<Item = Cell>,
+) -> Table {
+    let mut table = Table::new(caption, &["feature", "weight"]);
+    for ((feature, _), cell) in weights.iter().zip(cells) {
+        table = table.with_row([feature.name().into(), cell]);
+    }
+    table
+}
+
+impl Fitted {
+    /// The weights with their intervals, or why they have none.
+    fn weights_blocks(&self, caption: &str) -> impl Iterator<Item = Block> {
+        let (cells, warning): (Vec<Cell>, _) = match &self.intervals {
+            Ok([weights, _]) => (weights.iter().map(|it| (*it).into()).collect(), None),
+            Err(error) => {
+                let warning = format!("What is fitted has no interval over targets, as {error}.");
+                let weights = self.weights.iter().map(|(_, weight)| (*weight).into());
+                (weights.collect(), Some(Block::Warning(warning)))
+            }
+        };
+        let table = weights_table(caption, &self.weights, cells.into_iter());
+        warning.into_iter().chain([Block::Table(table)])
+    }
 }
 
 /// How well rules would have chosen.
@@ -52,7 +79,9 @@ pub(crate) struct StudyPage<'a> {
     rules: Vec<(String, StudyAgreement)>,
     /// Rules that do not apply to the experiment, and why.
     left_out: Vec<String>,
-    fitted: SourceRegression,
+    fitted: Fitted,
+    /// Target by target, what was measured, with intervals where they are wanted.
+    with_intervals: bool,
 }
 
 impl<'a> StudyPage<'a> {
@@ -63,9 +92,9 @@ impl<'a> StudyPage<'a> {
         study: &'a SourceStudy,
         features: &[SourceFeature],
         always: &[LanguageTag],
-        ridge: f64,
-        bootstrap: &BootstrapConfig,
+        seed: Seed,
     ) -> Result<Self, EvaluationError> {
+        let bootstrap = &BootstrapConfig::new(seed);
         let mut rules: Vec<(String, SourceRule)> = Vec::new();
         // Each alone, and together, where it points a way.
         let pointing = features.iter().filter(|feature| feature.larger_is_better().is_some());
@@ -73,11 +102,12 @@ impl<'a> StudyPage<'a> {
         for weight in &weights {
             rules.push((weight.0.name().to_owned(), SourceRule::Weights(vec![*weight])));
         }
-        let fitted = SourceRegression::fit(study.targets(), features, ridge)?;
+        let targets: Vec<&MeasuredTarget> = study.targets().iter().collect();
+        let fitted = Fitted::of(&targets, features, &[], seed)?;
         if weights.len() > 1 {
             rules.push(("all features, weighted alike".to_owned(), SourceRule::Weights(weights)));
         }
-        let regression = SourceRule::Regression { features: features.to_vec(), ridge };
+        let regression = SourceRule::Regression { features: features.to_vec(), ridge: RIDGE };
         rules.push(("all features, fitted to the other targets".to_owned(), regression));
         rules.push(("best for the other targets".to_owned(), SourceRule::OtherTargets));
         for source in always {
@@ -98,7 +128,13 @@ impl<'a> StudyPage<'a> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { table, study, rules: found, left_out, fitted })
+        Ok(Self { table, study, rules: found, left_out, fitted, with_intervals: true })
+    }
+
+    /// Shows what was measured for each target also where it has no interval.
+    pub(crate) fn without_intervals(mut self) -> Self {
+        self.with_intervals = false;
+        self
     }
 
     /// What the terminal shows.
@@ -108,8 +144,9 @@ impl<'a> StudyPage<'a> {
     }
 
     /// The whole of it.
-    pub(crate) fn report(&self) -> Report {
-        self.summary().with_section(self.weights_section()).with_section(self.targets_section())
+    pub(crate) fn report(&self) -> Result<Report, EvaluationError> {
+        let summary = self.summary().with_section(self.weights_section());
+        Ok(summary.with_section(self.targets_section()?))
     }
 
     fn described(&self) -> String {
@@ -168,15 +205,16 @@ impl<'a> StudyPage<'a> {
 
     fn weights_section(&self) -> Section {
         let caption = "Weights of places, from 0 to 1, fitted to all targets";
-        Section::new("What goes with good transfer").with_paragraph(
+        let section = Section::new("What goes with good transfer").with_paragraph(
             "A weight above 0 says that sources with a larger value transferred better, where the other \
              features are as they are; below 0, that they transferred worse. Features that say much the same \
-             share their weight.",
-        )
-        .with_block(Block::Table(weights_table(caption, &self.fitted.weights)))
+             share their weight. Intervals are of 95 %, by leaving out targets.",
+        );
+        self.fitted.weights_blocks(caption).fold(section, Section::with_block)
     }
 
-    fn targets_section(&self) -> Section {
+    fn targets_section(&self) -> Result<Section, EvaluationError> {
+        let section = Section::new("Targets");
         let shown: Vec<_> = self
             .rules
             .iter()
@@ -195,20 +233,69 @@ impl<'a> StudyPage<'a> {
         for (row, target) in self.study.targets().iter().enumerate() {
             let measured = target.candidates().iter().zip(target.transfers());
             let best = measured.max_by(|a, b| a.1.total_cmp(b.1));
-            let Some((source, transfer)) = best else { continue };
+            let Some((source, _)) = best else { continue };
+            let Some(best) = self.measured(&source.language, row) else { continue };
+            let mut regrets = Vec::new();
+            for (_, found) in &shown {
+                let first = &found.targets[row].first;
+                regrets.extend(self.regret(best, first, row)?.map(|regret| (first, regret)));
+            }
+            let mut numbers = std::iter::once(best).chain(regrets.iter().map(|(_, it)| it));
+            if self.with_intervals && numbers.any(|it| it.interval.is_none()) {
+                return Ok(section.with_block(Block::Warning(format!(
+                    "What was measured for each target is left out, as that for {} has no interval: it needs runs \
+                     of two seeds or more. --without-intervals shows it.",
+                    name(target.language())
+                ))));
+            }
             let mut cells: Vec<Cell> = vec![
                 name(target.language()).into(),
                 name(&source.language).into(),
-                (*transfer).into(),
+                self.cell(best),
             ];
-            for (_, found) in &shown {
-                let found = &found.targets[row];
-                let first: Vec<String> = found.first.iter().map(|it| name(it)).collect();
-                cells.extend([first.join(", ").into(), found.regret.into()]);
+            for (first, regret) in &regrets {
+                let first: Vec<String> = first.iter().map(|it| name(it)).collect();
+                cells.extend([first.join(", ").into(), self.cell(regret)]);
             }
             table = table.with_row(cells);
         }
-        Section::new("Targets").with_block(Block::Table(table))
+        let section = if self.with_intervals {
+            section.with_paragraph(
+                "Intervals are of 95 %, over the seeds of runs. The best source is the best by these runs, in favour \
+                 of its score and of regrets.",
+            )
+        } else {
+            section.with_block(Block::Warning(
+                "This table was asked for without intervals.".to_owned(),
+            ))
+        };
+        Ok(section.with_block(Block::Table(table)))
+    }
+
+    /// What was lost by the first sources of a rule, the mean of several, beside the best.
+    fn regret(
+        &self,
+        best: &OverSeeds,
+        first: &[String],
+        column: usize,
+    ) -> Result<Option<OverSeeds>, EvaluationError> {
+        let first = first.iter().filter_map(|source| self.measured(source, column));
+        let parts: Vec<&OverSeeds> = std::iter::once(best).chain(first).collect();
+        OverSeeds::of_all(&parts, self.table.level, |values| {
+            let (best, first) = values.split_first()?;
+            Some(best - first.iter().sum::<f64>() / first.len() as f64)
+        })
+    }
+
+    fn cell(&self, number: &OverSeeds) -> Cell {
+        if self.with_intervals { number.cell() } else { number.mean.into() }
+    }
+
+    /// What was measured from a source to the target of a column.
+    fn measured(&self, source: &str, column: usize) -> Option<&OverSeeds> {
+        let is_it = |tags: &&Vec<LanguageTag>| tags.iter().any(|tag| tag.as_str() == source);
+        let row = self.table.sources.iter().position(|tags| is_it(&tags))?;
+        self.table.cells[row].get(column)?.as_ref()
     }
 }
 

@@ -39,6 +39,12 @@ pub struct PairedDifference {
     pub p_value: f64,
 }
 
+/// A score of all items with its interval, and the scores of resamples.
+struct Resampled {
+    estimate: Estimate,
+    scores: Vec<f64>,
+}
+
 impl BootstrapConfig {
     /// A thousand resamples and an interval of 95 %.
     pub fn new(seed: Seed) -> Self {
@@ -80,7 +86,22 @@ impl BootstrapConfig {
         items: &[M::Item],
     ) -> Result<Estimate, EvaluationError> {
         let score = |draws: &[usize]| metric.aggregate(&mut draws.iter().map(|draw| &items[*draw]));
-        self.resampled("estimate", items.len(), score).map(|(estimate, _)| estimate)
+        self.resampled("estimate", items.len(), score).map(|it| it.estimate)
+    }
+
+    /// Several scores at once, as [`estimate`](Self::estimate) has one, from the same draws; `None` for a score that
+    /// has no value on all items. `statistics` gets the places of items, which may repeat.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`estimate`](Self::estimate); [`EvaluationError::Length`] where a draw has not as many scores.
+    pub fn estimate_all(
+        &self,
+        items: usize,
+        statistics: impl Fn(&[usize]) -> Vec<Option<f64>>,
+    ) -> Result<Vec<Option<Estimate>>, EvaluationError> {
+        let found = self.resampled_all("estimates", items, statistics)?;
+        Ok(found.into_iter().map(|found| found.map(|it| it.estimate)).collect())
     }
 
     /// The difference of two systems' scores on the same items, in the same order.
@@ -100,7 +121,7 @@ impl BootstrapConfig {
             let (found, expected) = (second.len(), first.len());
             return Err(EvaluationError::Length { what: "second system", found, expected });
         }
-        let (difference, differences) =
+        let Resampled { estimate: difference, scores: differences } =
             self.resampled("paired difference", first.len(), |draws| {
                 let score = |items: &[M::Item]| {
                     metric.aggregate(&mut draws.iter().map(|draw| &items[*draw]))
@@ -123,41 +144,84 @@ impl BootstrapConfig {
         what: &'static str,
         items: usize,
         score: impl Fn(&[usize]) -> Option<f64>,
-    ) -> Result<(Estimate, Vec<f64>), EvaluationError> {
+    ) -> Result<Resampled, EvaluationError> {
+        let mut found = self.resampled_all(what, items, |draws| vec![score(draws)])?;
+        found.pop().flatten().ok_or(EvaluationError::Empty { what })
+    }
+
+    /// The same for several scores, and none for a score that has no value on all items.
+    fn resampled_all(
+        &self,
+        what: &'static str,
+        items: usize,
+        statistics: impl Fn(&[usize]) -> Vec<Option<f64>>,
+    ) -> Result<Vec<Option<Resampled>>, EvaluationError> {
         self.check()?;
         if items == 0 {
             return Err(EvaluationError::Empty { what });
         }
         let mut draws: Vec<usize> = (0..items).collect();
-        let value = score(&draws).ok_or(EvaluationError::Empty { what })?;
-        let mut without_each = Vec::new();
+        let values = statistics(&draws);
+        let expected = values.len();
+        let statistics = |draws: &[usize]| {
+            let scores = statistics(draws);
+            let found = scores.len();
+            if found == expected {
+                return Ok(scores);
+            }
+            Err(EvaluationError::Length { what: "scores of a draw", found, expected })
+        };
+        // By score.
+        let mut without_each = vec![Vec::new(); expected];
         if self.interval == Interval::Bca {
             let mut others: Vec<usize> = (1..items).collect();
             for item in 0..items {
-                without_each.push(score(&others).ok_or_else(|| EvaluationError::Undefined {
-                    what: "BCa interval",
-                    reason: format!("the metric has no value without item {item}"),
-                })?);
+                for (place, score) in statistics(&others)?.into_iter().enumerate() {
+                    without_each[place].push(score.ok_or(item));
+                }
                 // The next one is left out, and this one is back.
                 if let Some(place) = others.get_mut(item) {
                     *place = item;
                 }
             }
         }
-        let mut scores = Vec::with_capacity(self.resamples);
+        let mut scores = vec![Vec::with_capacity(self.resamples); expected];
         for resample in 0..self.resamples {
             // A generator for each, so that a resample does not depend on those before it.
             let mut rng = self.seed.at(resample as u64).rng();
             draws.fill_with(|| rng.random_range(0..items));
-            scores.extend(score(&draws));
+            for (scores, score) in scores.iter_mut().zip(statistics(&draws)?) {
+                scores.extend(score);
+            }
         }
-        let interval = match self.interval {
-            // Where no resample has a value, nothing is known of its spread.
-            _ if scores.is_empty() => [value; 2],
-            Interval::Percentile => percentile_interval(&scores, self.level)?,
-            Interval::Bca => bca_interval(&scores, value, &without_each, self.level)?,
+        let each = values.into_iter().zip(scores).zip(without_each);
+        let estimate = |((value, scores), without_each): ((Option<f64>, Vec<f64>), Vec<_>)| {
+            let Some(value) = value else { return Ok(None) };
+            let interval = self.interval_of(value, &scores, without_each)?;
+            Ok(Some(Resampled { estimate: Estimate::new(value, interval, items), scores }))
         };
-        Ok((Estimate::new(value, interval, items), scores))
+        each.map(estimate).collect()
+    }
+
+    /// `without_each` has the place of an item without which there is no score.
+    fn interval_of(
+        &self,
+        value: f64,
+        scores: &[f64],
+        without_each: Vec<Result<f64, usize>>,
+    ) -> Result<[f64; 2], EvaluationError> {
+        let undefined = |item| EvaluationError::Undefined {
+            what: "BCa interval",
+            reason: format!("the metric has no value without item {item}"),
+        };
+        let without_each =
+            without_each.into_iter().collect::<Result<Vec<_>, _>>().map_err(undefined)?;
+        match self.interval {
+            // Where no resample has a value, nothing is known of its spread.
+            _ if scores.is_empty() => Ok([value; 2]),
+            Interval::Percentile => percentile_interval(scores, self.level),
+            Interval::Bca => bca_interval(scores, value, &without_each, self.level),
+        }
     }
 
     fn check(&self) -> Result<(), EvaluationError> {

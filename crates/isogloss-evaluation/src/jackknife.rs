@@ -84,13 +84,34 @@ impl JackknifeConfig {
         items: usize,
         mut statistic: impl FnMut(&[usize]) -> Result<f64, EvaluationError>,
     ) -> Result<Jackknifed, EvaluationError> {
+        Ok(self.estimate_all(items, |kept| Ok(vec![statistic(kept)?]))?.remove(0))
+    }
+
+    /// Several scores at once, as [`estimate`](Self::estimate) has one: the weights of a regression.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`estimate`](Self::estimate); [`EvaluationError::Length`] where without a group there are not as many.
+    pub fn estimate_all(
+        &self,
+        items: usize,
+        mut statistics: impl FnMut(&[usize]) -> Result<Vec<f64>, EvaluationError>,
+    ) -> Result<Vec<Jackknifed>, EvaluationError> {
         let groups = self.split(items)?;
         // Of all items no group is left out.
         let each = std::iter::once(0..0).chain(groups.ranges()).map(|left_out| {
             let order = &groups.order;
-            statistic(&sorted(order[..left_out.start].iter().chain(&order[left_out.end..])))
+            statistics(&sorted(order[..left_out.start].iter().chain(&order[left_out.end..])))
         });
-        self.of_each(each.collect::<Result<_, _>>()?, &groups)
+        let each = each.collect::<Result<Vec<_>, _>>()?;
+        let expected = each[0].len();
+        if let Some(found) = each.iter().map(Vec::len).find(|found| *found != expected) {
+            let what = "scores without a group";
+            return Err(EvaluationError::Length { what, found, expected });
+        }
+        (0..expected)
+            .map(|score| self.of_each(each.iter().map(|it| it[score]).collect(), &groups))
+            .collect()
     }
 
     /// The mean over groups of what each scores alone, with Student's interval.

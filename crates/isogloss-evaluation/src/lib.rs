@@ -91,8 +91,8 @@ pub use retrieval::{Retrieval, retrieve};
 pub use rouge::{RougeConfig, RougeKind, RougeScore, RougeTokenizer};
 pub use seeds::mean_over_seeds;
 pub use tagging::{
-    Entity, EntityCounts, EntityF1, EntityScore, TagReading, TagScheme, TaggedFile, TaggedSentence,
-    TaggingReport, entities, entity_counts,
+    Entity, EntityCounts, EntityEstimate, EntityF1, EntityScore, TagReading, TagScheme, TaggedFile,
+    TaggedSentence, TaggingEstimates, TaggingReport, entities, entity_counts,
 };
 
 pub use transfer::{

@@ -7,5 +7,8 @@ mod scheme;
 
 pub use entities::{Entity, EntityScore, entities};
 pub use file::{TaggedFile, TaggedSentence};
-pub use report::{EntityCounts, EntityF1, TagReading, TaggingReport, entity_counts};
+pub use report::{
+    EntityCounts, EntityEstimate, EntityF1, TagReading, TaggingEstimates, TaggingReport,
+    entity_counts,
+};
 pub use scheme::TagScheme;

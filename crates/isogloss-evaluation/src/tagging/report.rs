@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Sum;
+use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Entity, EntityScore, TagScheme, entities};
-use crate::{EvaluationError, Metric};
+use crate::{BootstrapConfig, Estimate, EvaluationError, Metric};
 
 /// How tags are read.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -86,6 +87,34 @@ pub struct TaggingReport {
     pub scheme: Option<TagScheme>,
 }
 
+/// The scores of a [`TaggingReport`] with their intervals.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TaggingEstimates {
+    /// Those of each type, by its name.
+    pub kinds: BTreeMap<String, EntityEstimate>,
+    /// Those of all entities together.
+    pub micro_average: EntityEstimate,
+    /// The means over types.
+    pub macro_average: EntityEstimate,
+    /// The means over types, each weighted by its support.
+    pub weighted_average: EntityEstimate,
+}
+
+/// An [`EntityScore`] with intervals. The items are sentences.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EntityEstimate {
+    /// The share of predicted entities that are right.
+    pub precision: Estimate,
+    /// The share of gold entities that were found.
+    pub recall: Estimate,
+    /// Their harmonic mean.
+    pub f1: Estimate,
+    /// Gold entities.
+    pub support: usize,
+}
+
 impl TaggingReport {
     /// Scores the tags of sentences, `[gold, predicted]` for each.
     ///
@@ -113,20 +142,17 @@ impl TaggingReport {
         reading: TagReading,
     ) -> Result<Self, EvaluationError> {
         let (read, scheme) = read(sentences, reading)?;
-        let mut counts: BTreeMap<&str, EntityCounts> = BTreeMap::new();
-        for [gold, predicted] in &read {
-            for entity in gold {
-                counts.entry(&entity.kind).or_default().gold += 1;
-            }
-            for entity in predicted {
-                let count = counts.entry(&entity.kind).or_default();
-                count.found += 1;
-                count.right += usize::from(gold.contains(entity));
-            }
-        }
-        let micro_average = counts.values().copied().sum::<EntityCounts>().score();
+        let kinds = kinds(&read);
+        let counts = read.iter().map(|sentence| by_kind(sentence, &kinds));
+        Ok(Self::of_counts(&kinds, &sums(counts, kinds.len()), scheme))
+    }
+
+    /// The scores of the types that are gold or predicted.
+    fn of_counts(kinds: &[&str], counts: &[EntityCounts], scheme: Option<TagScheme>) -> Self {
+        let micro_average = counts.iter().copied().sum::<EntityCounts>().score();
+        let seen = kinds.iter().zip(counts).filter(|(_, count)| count.is_seen());
         let kinds: BTreeMap<String, EntityScore> =
-            counts.into_iter().map(|(kind, count)| (kind.to_owned(), count.score())).collect();
+            seen.map(|(kind, count)| ((*kind).to_owned(), count.score())).collect();
         let average = |weigh: &dyn Fn(&EntityScore) -> f64| {
             let all: f64 = kinds.values().map(weigh).sum();
             let mean = |of: fn(&EntityScore) -> f64| {
@@ -142,8 +168,94 @@ impl TaggingReport {
         };
         let macro_average = average(&|_| 1.0);
         let weighted_average = average(&|score| score.support as f64);
-        Ok(Self { kinds, micro_average, macro_average, weighted_average, scheme })
+        Self { kinds, micro_average, macro_average, weighted_average, scheme }
     }
+
+    /// The same scores with their intervals, sentences being drawn again. A type counts in the draws that have it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_new`](Self::try_new) and of [`BootstrapConfig::estimate`].
+    pub fn estimates<S: AsRef<str>>(
+        sentences: &[[Vec<S>; 2]],
+        reading: TagReading,
+        bootstrap: &BootstrapConfig,
+    ) -> Result<TaggingEstimates, EvaluationError> {
+        let (read, scheme) = read(sentences, reading)?;
+        let kinds = kinds(&read);
+        let counts: Vec<Vec<EntityCounts>> =
+            read.iter().map(|sentence| by_kind(sentence, &kinds)).collect();
+        let found = bootstrap.estimate_all(counts.len(), |draws| {
+            let drawn = sums(draws.iter().map(|draw| &counts[*draw]), kinds.len());
+            let report = Self::of_counts(&kinds, &drawn, scheme);
+            let of_kinds = kinds.iter().map(|kind| report.kinds.get(*kind));
+            let averages = [&report.micro_average, &report.macro_average, &report.weighted_average];
+            let scores = of_kinds.chain(averages.map(Some));
+            scores
+                .flat_map(|score| {
+                    [score.map(|it| it.precision), score.map(|it| it.recall), score.map(|it| it.f1)]
+                })
+                .collect()
+        })?;
+        let all = sums(&counts, kinds.len());
+        let gold: usize = all.iter().map(|counts| counts.gold).sum();
+        let supports = all.iter().map(|counts| counts.gold).chain([gold; 3]);
+        // Every score has a value on all sentences: types are those that were seen.
+        let found: Vec<Estimate> = found.into_iter().flatten().collect();
+        let mut rows: Vec<EntityEstimate> = found
+            .chunks_exact(3)
+            .zip(supports)
+            .map(|(it, support)| EntityEstimate {
+                precision: it[0],
+                recall: it[1],
+                f1: it[2],
+                support,
+            })
+            .collect();
+        let averages = rows.split_off(kinds.len());
+        Ok(TaggingEstimates {
+            kinds: kinds.iter().map(|kind| (*kind).to_owned()).zip(rows).collect(),
+            micro_average: averages[0],
+            macro_average: averages[1],
+            weighted_average: averages[2],
+        })
+    }
+}
+
+/// The types of entities that are gold or predicted, in order.
+fn kinds(read: &[[BTreeSet<Entity>; 2]]) -> Vec<&str> {
+    let entities = read.iter().flatten().flatten();
+    let kinds: BTreeSet<&str> = entities.map(|entity| entity.kind.as_str()).collect();
+    kinds.into_iter().collect()
+}
+
+/// The counts of a sentence for each type.
+fn by_kind([gold, predicted]: &[BTreeSet<Entity>; 2], kinds: &[&str]) -> Vec<EntityCounts> {
+    let mut counts = vec![EntityCounts::default(); kinds.len()];
+    let place = |entity: &Entity| kinds.partition_point(|kind| *kind < entity.kind.as_str());
+    for entity in gold {
+        counts[place(entity)].gold += 1;
+    }
+    for entity in predicted {
+        let count = &mut counts[place(entity)];
+        count.found += 1;
+        count.right += usize::from(gold.contains(entity));
+    }
+    counts
+}
+
+/// The counts of several sentences for each type.
+fn sums<I: AsRef<[EntityCounts]>>(
+    sentences: impl IntoIterator<Item = I>,
+    kinds: usize,
+) -> Vec<EntityCounts> {
+    let mut sums = vec![EntityCounts::default(); kinds];
+    for counts in sentences {
+        for (sum, count) in sums.iter_mut().zip(counts.as_ref()) {
+            *sum += *count;
+        }
+    }
+    sums
 }
 
 /// The counts of each sentence, `[gold, predicted]`, for [`EntityF1`].
@@ -226,6 +338,11 @@ pub(super) fn lenient<S: AsRef<str>>(
 }
 
 impl EntityCounts {
+    /// Whether there are any, gold or predicted.
+    fn is_seen(self) -> bool {
+        self.found + self.gold > 0
+    }
+
     /// Precision, recall and F1 of the counts; a ratio over 0 is 0.
     pub fn score(self) -> EntityScore {
         let Self { right, found, gold } = self;
@@ -240,12 +357,19 @@ impl EntityCounts {
     }
 }
 
+impl AddAssign for EntityCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.right += other.right;
+        self.found += other.found;
+        self.gold += other.gold;
+    }
+}
+
 impl Sum for EntityCounts {
     fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |sum, it| Self {
-            right: sum.right + it.right,
-            found: sum.found + it.found,
-            gold: sum.gold + it.gold,
+        counts.fold(Self::default(), |mut sum, it| {
+            sum += it;
+            sum
         })
     }
 }
@@ -255,6 +379,6 @@ impl Metric for EntityF1 {
 
     fn aggregate(&self, items: &mut dyn Iterator<Item = &EntityCounts>) -> Option<f64> {
         let counts: EntityCounts = items.copied().sum();
-        (counts.found + counts.gold > 0).then(|| counts.score().f1)
+        counts.is_seen().then(|| counts.score().f1)
     }
 }

@@ -91,12 +91,16 @@ impl OverSeeds {
         Ok(Some(made))
     }
 
-    /// What follows from the numbers of several languages.
+    /// What follows from several numbers, as of several languages, or the difference of two systems.
     ///
     /// It is computed for each seed that all have, so that its interval follows; where all share
-    /// fewer than two and not all have that one, from their means, without an interval. `None` where
-    /// it has no value.
-    pub(crate) fn of_all(
+    /// fewer than two and not all have that one, from their means, without an interval. `None` without
+    /// numbers, and where it has no value.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_new`](Self::try_new).
+    pub fn of_all(
         parts: &[&Self],
         level: f64,
         value: impl Fn(&[f64]) -> Option<f64>,
@@ -125,8 +129,8 @@ impl OverSeeds {
         }))
     }
 
-    /// As it stands in a table.
-    pub(crate) fn cell(&self) -> Cell {
+    /// As it stands in a table: with its interval, where there is one.
+    pub fn cell(&self) -> Cell {
         match self.interval {
             Some(_) => self.estimate().into(),
             None => self.mean.into(),

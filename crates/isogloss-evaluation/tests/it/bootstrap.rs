@@ -1,7 +1,7 @@
 //! Intervals and differences.
 
 use isogloss_core::Seed;
-use isogloss_evaluation::{BootstrapConfig, Mean};
+use isogloss_evaluation::{BootstrapConfig, Interval, Mean, RatioOfSums};
 use proptest::prelude::*;
 
 #[test]
@@ -24,6 +24,33 @@ fn a_clear_difference_is_certain_and_none_is_not() {
     assert!(clear.p_value < 0.01 && clear.difference.low > 0.0, "{clear:?}");
     let none = bootstrap.paired(&Mean, &better, &better).unwrap();
     assert_eq!((none.difference.value, none.p_value), (0.0, 1.0));
+}
+
+#[test]
+fn several_scores_at_once_are_each_alone() {
+    let items: Vec<[f64; 2]> = (0..20).map(|i| [f64::from(i % 7), f64::from(i % 3)]).collect();
+    let first: Vec<f64> = items.iter().map(|item| item[0]).collect();
+    let mean = |draws: &[usize]| {
+        Some(draws.iter().map(|draw| first[*draw]).sum::<f64>() / draws.len() as f64)
+    };
+    let ratio = |draws: &[usize]| {
+        let [a, b] = [0, 1].map(|side: usize| draws.iter().map(|it| items[*it][side]).sum::<f64>());
+        (b > 0.0).then(|| a / b)
+    };
+    for interval in [Interval::Percentile, Interval::Bca] {
+        let bootstrap = BootstrapConfig::new(Seed::new(8)).with_interval(interval);
+        let found = bootstrap.estimate_all(20, |draws| vec![mean(draws), None, ratio(draws)]);
+        let expected = [
+            Some(bootstrap.estimate(&Mean, &first).unwrap()),
+            None,
+            Some(bootstrap.estimate(&RatioOfSums, &items).unwrap()),
+        ];
+        assert_eq!(found.unwrap(), expected);
+    }
+    let bootstrap = BootstrapConfig::new(Seed::new(8));
+    let error = bootstrap.estimate_all(3, |draws| vec![None; draws[0] + 1]).unwrap_err();
+    assert!(error.to_string().starts_with("scores of a draw: "), "{error}");
+    assert!(bootstrap.estimate_all(0, |_| Vec::new()).is_err());
 }
 
 #[test]

@@ -32,6 +32,19 @@ fn without_each_item_the_interval_of_a_mean_is_that_of_student() {
 }
 
 #[test]
+fn several_scores_at_once_are_each_alone() {
+    let items: Vec<f64> = (0..30).map(|item| f64::from(item * item % 17)).collect();
+    let squares: Vec<f64> = items.iter().map(|item| item * item).collect();
+    let both = |kept: &[usize]| Ok(vec![mean(&items)(kept)?, mean(&squares)(kept)?]);
+    let found = config().estimate_all(30, both).unwrap();
+    for (found, items) in found.iter().zip([&items, &squares]) {
+        assert_eq!(*found, config().estimate(30, mean(items)).unwrap());
+    }
+    let error = config().estimate_all(30, |kept| Ok(kept.iter().map(|_| 0.0).collect()));
+    assert_eq!(error.unwrap_err().to_string(), "scores without a group: 27, expected 30");
+}
+
+#[test]
 fn parts_are_disjoint_and_their_mean_has_the_interval_of_student() {
     let mut seen = Vec::new();
     let mut sizes = Vec::new();

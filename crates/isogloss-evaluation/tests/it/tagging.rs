@@ -2,8 +2,8 @@
 
 use isogloss_core::Seed;
 use isogloss_evaluation::{
-    BootstrapConfig, EntityCounts, EntityF1, EntityScore, EvaluationError, Metric, TagReading,
-    TagScheme, TaggedFile, TaggingReport, entities, entity_counts,
+    BootstrapConfig, EntityCounts, EntityEstimate, EntityF1, EntityScore, EvaluationError, Metric,
+    TagReading, TagScheme, TaggedFile, TaggingReport, entities, entity_counts,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -47,6 +47,62 @@ fn assert_report(found: &TaggingReport, expected: &Value, what: &str) {
         };
         assert_score(score, expected, &format!("{what}, {name}"));
     }
+}
+
+#[test]
+fn intervals_are_of_the_reports_own_scores_and_of_sentences_that_are_drawn_again() {
+    let bootstrap = BootstrapConfig::new(Seed::new(4)).with_resamples(50);
+    let same = |found: &EntityEstimate, score: &EntityScore| {
+        let found = [found.precision, found.recall, found.f1].into_iter();
+        for (found, score) in found.zip([score.precision, score.recall, score.f1]) {
+            assert!((found.value - score).abs() < 1e-15, "{found}, expected {score}");
+        }
+    };
+    let mut compared = 0;
+    for case in expected()["cases"].as_array().unwrap() {
+        let pairs = pairs(case);
+        let found = TaggingReport::estimates(&pairs, TagReading::Lenient, &bootstrap).unwrap();
+        let report = TaggingReport::try_new(&pairs, TagReading::Lenient).unwrap();
+        assert!(found.kinds.keys().eq(report.kinds.keys()));
+        for (found, score) in found.kinds.values().zip(report.kinds.values()) {
+            same(found, score);
+            assert_eq!(found.support, score.support);
+        }
+        same(&found.micro_average, &report.micro_average);
+        same(&found.macro_average, &report.macro_average);
+        same(&found.weighted_average, &report.weighted_average);
+        assert_eq!(found.macro_average.support, report.macro_average.support);
+        // Entities are drawn with their sentences, as for the score of all together; draws without any are 0 here and
+        // left out there.
+        let counts = entity_counts(&pairs, TagReading::Lenient).unwrap();
+        if counts.iter().all(|count| count.found + count.gold > 0) {
+            assert_eq!(found.micro_average.f1, bootstrap.estimate(&EntityF1, &counts).unwrap());
+            compared += 1;
+        }
+    }
+    assert!(compared > 10, "{compared}");
+}
+
+#[test]
+fn a_type_counts_in_the_draws_that_have_it() {
+    // In all draws that have the place it is found; the name is found in one of two.
+    let pairs = [
+        [vec!["B-LOC", "O"], vec!["B-LOC", "O"]],
+        [vec!["B-PER", "O"], vec!["B-PER", "O"]],
+        [vec!["B-PER", "O"], vec!["O", "O"]],
+    ];
+    let bootstrap = BootstrapConfig::new(Seed::new(1)).with_resamples(400);
+    let found = TaggingReport::estimates(&pairs, TagReading::Lenient, &bootstrap).unwrap();
+    let recall = |it: &EntityEstimate| it.recall.to_string();
+    assert_eq!(recall(&found.kinds["LOC"]), "1.000 [1.000, 1.000]");
+    assert_eq!(recall(&found.kinds["PER"]), "0.500 [0.000, 1.000]");
+    assert_eq!(found.kinds["PER"].recall.items, 3);
+    assert_eq!(recall(&found.macro_average), "0.750 [0.000, 1.000]");
+    assert_eq!(found.micro_average.support, 3);
+    let none = [[vec!["O"], vec!["O"]]];
+    let found = TaggingReport::estimates(&none, TagReading::Lenient, &bootstrap).unwrap();
+    assert_eq!(found.kinds.len(), 0);
+    assert_eq!(recall(&found.micro_average), "0.000 [0.000, 0.000]");
 }
 
 #[test]
