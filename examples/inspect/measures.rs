@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use isogloss::core::Seed;
 use isogloss::evaluation::{
-    BootstrapConfig, EmbeddingMatrix, Estimate, EvaluationError, JackknifeConfig, Jackknifed, Mean,
-    PairAlignment, Retrieval, align_pairs, eigenvector_similarity, retrieve,
+    BootstrapConfig, EmbeddingMatrix, Estimate, JackknifeConfig, Jackknifed, Mean, PairAlignment,
+    Retrieval, align_pairs, eigenvector_similarity, retrieve,
 };
 use isogloss_examples::{Bars, Outcome};
 
@@ -138,7 +138,7 @@ impl Measured {
             let (src, tgt) = (&vectors[0][last], &vectors[place + 1][last]);
             let fault = |it| format!("{}: {it}", pair(0, place + 1));
             let distance =
-                |part: &[usize]| eigenvector_similarity(&rows(src, part)?, &rows(tgt, part)?, 1);
+                |part: &[usize]| eigenvector_similarity(&src.select(part)?, &tgt.select(part)?, 1);
             let relations = jackknife.relational_similarity(src, tgt).map_err(fault)?;
             Ok(Isomorphism {
                 spectra: jackknife.mean_over_parts(in_graphs, distance).map_err(fault)?,
@@ -236,13 +236,6 @@ impl Ranks {
             reciprocal_rank: bootstrap.estimate(&Mean, &self.reciprocal)?,
         })
     }
-}
-
-/// Some of the vectors.
-fn rows(matrix: &EmbeddingMatrix, kept: &[usize]) -> Result<EmbeddingMatrix, EvaluationError> {
-    let all: Vec<&[f32]> = matrix.rows().collect();
-    let values = kept.iter().flat_map(|row| all[*row]).copied().collect();
-    Ok(EmbeddingMatrix::try_new(matrix.dim(), values)?)
 }
 
 #[cfg(test)]

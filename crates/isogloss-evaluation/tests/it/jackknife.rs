@@ -81,13 +81,6 @@ fn settings_out_of_range_and_scores_that_are_no_numbers_are_named() {
     assert_eq!(error.to_string(), "items of a score: 6, expected 8");
 }
 
-#[expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
-fn select(matrix: &EmbeddingMatrix, kept: &[usize]) -> EmbeddingMatrix {
-    let rows: Vec<&[f32]> = matrix.rows().collect();
-    EmbeddingMatrix::try_new(matrix.dim(), kept.iter().flat_map(|i| rows[*i]).copied().collect())
-        .unwrap()
-}
-
 /// Texts in two languages: what both share, turned, and noise of each.
 #[expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 fn texts(seed: Seed, count: usize) -> [EmbeddingMatrix; 2] {
@@ -109,10 +102,10 @@ fn measures_without_a_group_are_those_of_the_other_items() {
     let [x, y] = texts(Seed::new(1), 103);
     let n = x.row_count();
     let both = |measure: fn(&EmbeddingMatrix, &EmbeddingMatrix) -> Result<f64, EvaluationError>| {
-        config().estimate(n, |kept| measure(&select(&x, kept), &select(&y, kept)))
+        config().estimate(n, |kept| measure(&x.select(kept)?, &y.select(kept)?))
     };
     let alone = |measure: fn(&EmbeddingMatrix) -> Result<f64, EvaluationError>| {
-        config().estimate(n, |kept| measure(&select(&x, kept)))
+        config().estimate(n, |kept| measure(&x.select(kept)?))
     };
     let pair = &align_pairs(&[&x, &y], &config()).unwrap()[0];
     let (biased, debiased) = (Ok(pair.biased.clone()), Ok(pair.debiased.clone()));
@@ -145,12 +138,12 @@ fn all_pairs_stand_in_order_and_a_language_at_fault_is_named() {
     let error = align_pairs(&[&x, &same], &config()).unwrap_err().to_string();
     let expected = "the vectors of language 1 are all alike, expected some that differ";
     assert_eq!(error, format!("CKA is not defined: {expected}"));
-    let short = select(&z, &[0, 1, 2]);
+    let short = z.select(&[0, 1, 2]).unwrap();
     let error = align_pairs(&[&x, &y, &short], &config()).unwrap_err().to_string();
     assert_eq!(error, "target rows: 3, expected 40");
     assert!(align_pairs(&[], &config()).is_err());
     // Four items are enough for the debiased form, three of four are not.
-    let four = [&x, &y].map(|it| select(it, &[0, 1, 2, 3]));
+    let four = [&x, &y].map(|it| it.select(&[0, 1, 2, 3]).unwrap());
     assert!(Cka::Debiased.of(&four[0], &four[1]).is_ok());
     let error = config().with_groups(4).cka(Cka::Debiased, &four[0], &four[1]).unwrap_err();
     assert_eq!(error.to_string(), "debiased CKA is not defined: 3 vectors, expected at least 4");
