@@ -124,26 +124,33 @@ impl TextIndex {
         self.files.iter().map(|file| file.path.as_path())
     }
 
-    /// Reads the lines of a block, each file's part of it at once, by way of a buffer that may be used again.
+    /// How many blocks there are.
+    pub(crate) fn block_count(&self) -> u64 {
+        self.blocks.len() as u64
+    }
+
+    /// Adds the lines of a block to others, each file's part of it at once, by way of a buffer that may be used again.
     pub(crate) fn read_block(
         &self,
         block: u64,
+        read: &mut LinesInMemory,
         buffer: &mut Vec<u8>,
-    ) -> Result<Block, CorpusReadError> {
+    ) -> Result<(), CorpusReadError> {
         let (first, mut from) = self.start_of(block);
         let (last, until) = self.start_of(block + 1);
-        let mut read = Block::default();
+        let before = read.places.len();
         for (place, file) in self.files.iter().enumerate().take(last + 1).skip(first) {
             let to = if place == last { until } else { file.stamp.bytes };
             if from < to {
-                file.read(from..to, &mut read, buffer)?;
+                file.read(from..to, read, buffer)?;
             }
             from = 0;
         }
-        if read.lines.len() as u64 != Self::BLOCK.min(self.counts.texts - block * Self::BLOCK) {
+        let added = (read.places.len() - before) as u64;
+        if added != Self::BLOCK.min(self.counts.texts - block * Self::BLOCK) {
             return Err(CorpusReadError::Changed { path: self.file_of_block(block).to_owned() });
         }
-        Ok(read)
+        Ok(())
     }
 
     /// The file and the byte at which a block begins; for the one after the last, the end of the
@@ -166,7 +173,7 @@ impl IndexedFile {
     fn read(
         &self,
         bytes: Range<u64>,
-        block: &mut Block,
+        lines: &mut LinesInMemory,
         read: &mut Vec<u8>,
     ) -> Result<(), CorpusReadError> {
         let path = self.unpacked.as_deref().unwrap_or(&self.path);
@@ -186,7 +193,7 @@ impl IndexedFile {
         if text.len() as u64 != wanted {
             return Err(changed());
         }
-        block.push(text, bytes.start == 0);
+        lines.push(text, bytes.start == 0);
         Ok(())
     }
 }
@@ -216,37 +223,35 @@ impl TextSource for TextIndex {
 
 /// Lines in memory.
 #[derive(Debug, Default)]
-pub(crate) struct Block {
+pub(crate) struct LinesInMemory {
     text: String,
     // Where each begins and ends.
-    lines: Vec<(usize, usize)>,
+    places: Vec<(usize, usize)>,
 }
 
-impl Block {
+impl LinesInMemory {
     /// Adds lines as a file has them, from its start or from another line on.
     fn push(&mut self, text: &str, is_start_of_file: bool) {
-        let (before, first) = (self.text.len(), self.lines.len());
-        let most = usize::try_from(TextIndex::BLOCK).unwrap_or_default();
-        self.lines.reserve(most.saturating_sub(first));
+        let (before, first) = (self.text.len(), self.places.len());
         self.text.push_str(text);
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
             let line = without_end(&text.as_bytes()[start..=end]).len();
-            self.lines.push((before + start, before + start + line));
+            self.places.push((before + start, before + start + line));
             start = end + 1;
         }
         // The last line of a file may lack its end.
         if start < text.len() {
-            self.lines.push((before + start, before + text.len()));
+            self.places.push((before + start, before + text.len()));
         }
-        if is_start_of_file && let Some(line) = self.lines.get_mut(first) {
+        if is_start_of_file && let Some(line) = self.places.get_mut(first) {
             line.0 += text.len() - without_bom(text).len();
         }
     }
 
-    /// Where a line is, by its number in the block.
+    /// Where a line is, by its number.
     pub(crate) fn place_of(&self, line: u64) -> Option<(usize, usize)> {
-        self.lines.get(usize::try_from(line).ok()?).copied()
+        self.places.get(usize::try_from(line).ok()?).copied()
     }
 
     /// The line at a place.

@@ -26,6 +26,7 @@ mod tmx;
 mod tsv;
 #[cfg(feature = "whatlang")]
 mod whatlang_identifier;
+mod window;
 mod words;
 mod writer;
 mod zstd;

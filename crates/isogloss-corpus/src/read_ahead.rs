@@ -1,22 +1,21 @@
-//! Draws that are made, and blocks that are read, before they are asked for.
+//! Draws that are made, and windows that are read, before they are asked for.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use isogloss_sampling::{Draw, StoppedStream, TextSource as _};
+use isogloss_sampling::{LanguageDraw, StoppedStream, TextWindow};
 
-use crate::index::Block;
-use crate::{CorpusReadError, TextIndex};
+use crate::CorpusReadError;
+use crate::window::{OpenWindow, WindowReader};
 
-/// Threads that read, in turn: while one waits for a disk, others find lines.
+/// Threads that read, in turn: while one waits for a disk, others find lines and put them in order.
 const READERS: usize = 4;
-/// Blocks of each that wait to be taken, at most.
-const BLOCKS: usize = 4;
+/// Windows of each that wait to be taken, at most.
+const WINDOWS: usize = 1;
 /// Draws of a batch, or as many as there are languages, since it holds something for each.
 const DRAWS: usize = 1 << 13;
-/// Batches that wait to be taken, at most: as many draws as there are lines in all blocks, or more.
+/// Batches that wait to be taken, at most: as many draws as there are in all windows that wait, or more.
 const BATCHES: usize = 8;
 
 /// Draws that were made at once.
@@ -24,7 +23,7 @@ const BATCHES: usize = 8;
 pub(crate) struct Batch {
     // Where the stream stood before them, and where it stands after them.
     before: StoppedStream,
-    draws: Vec<Draw>,
+    draws: Vec<LanguageDraw>,
     after: StoppedStream,
 }
 
@@ -38,67 +37,68 @@ impl Batch {
     pub(crate) fn following(&self) -> Self {
         let mut after = self.after.clone();
         let most = DRAWS.max(after.stream().counts().len());
-        let draws = after.by_ref().take(most).collect();
+        let draws = std::iter::from_fn(|| after.next_language()).take(most).collect();
         Self { before: self.after.clone(), draws, after }
     }
 
-    pub(crate) fn draws(&self) -> &[Draw] {
+    pub(crate) fn draws(&self) -> &[LanguageDraw] {
         &self.draws
+    }
+
+    /// The window that a draw is in.
+    pub(crate) fn window_of(&self, draw: LanguageDraw) -> Option<TextWindow> {
+        self.after.stream().window_of(draw)
     }
 
     /// The stream after the first `taken` of the draws.
     pub(crate) fn stream_after(&self, taken: usize) -> StoppedStream {
         let mut stream = self.before.clone();
-        if let Some(before) = taken.checked_sub(1) {
-            stream.nth(before);
+        for _ in 0..taken {
+            stream.next_language();
         }
         stream
     }
 }
 
-/// A stream runs ahead of whoever takes its draws on a thread of its own, and on others blocks are
+/// A stream runs ahead of whoever takes its draws on a thread of its own, and on others windows are
 /// read that the draws will need, in the order in which they will.
 #[derive(Debug)]
 pub(crate) struct ReadAhead {
-    // There until it is dropped, as the blocks are.
+    // There until it is dropped, as the windows are.
     batches: Option<Receiver<Batch>>,
-    // Of each reader, and how many blocks were taken of all.
-    blocks: Vec<Receiver<(Place, Result<Block, CorpusReadError>)>>,
+    // Of each reader, and how many windows were taken of all.
+    windows: Vec<Receiver<Result<OpenWindow, CorpusReadError>>>,
     taken: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// A language and the number of a block of its texts.
-type Place = (usize, u64);
-
 impl ReadAhead {
-    /// Begins after a batch, with the blocks that are in memory, the oldest first. `None` where
-    /// there is little to read, since all of it stays in memory, or no threads to be had.
+    /// Begins after a batch, where the draws of some windows are in memory. `None` where there is little to read, since
+    /// all languages are in memory as a whole, or no threads to be had.
     pub(crate) fn start(
-        indices: &Arc<Vec<TextIndex>>,
+        reader: &WindowReader,
         batch: &Batch,
-        in_memory: Vec<VecDeque<u64>>,
-        window: usize,
+        in_memory: Vec<Range<u64>>,
+        most_blocks: u64,
     ) -> Option<Self> {
-        let blocks = |index: &TextIndex| index.text_count().div_ceil(TextIndex::BLOCK);
-        if indices.iter().all(|index| blocks(index) <= window as u64) {
+        if reader.indices().iter().all(|index| index.block_count() <= most_blocks) {
             return None;
         }
         let (batch_sender, batches) = sync_channel(BATCHES);
         let mut this =
-            Self { batches: Some(batches), blocks: Vec::new(), taken: 0, threads: Vec::new() };
+            Self { batches: Some(batches), windows: Vec::new(), taken: 0, threads: Vec::new() };
         let mut wanted = Vec::new();
         for _ in 0..READERS {
-            // Bounded by the draws that the wanted blocks are for.
-            let (place_sender, places) = channel();
-            let (block_sender, blocks) = sync_channel(BLOCKS);
-            let indices = Arc::clone(indices);
-            this.spawn("read-ahead", move || read(&indices, &places, &block_sender))?;
-            this.blocks.push(blocks);
-            wanted.push(place_sender);
+            // Bounded by the draws that the wanted windows are for.
+            let (wanted_sender, places) = channel();
+            let (window_sender, windows) = sync_channel(WINDOWS);
+            let reader = reader.clone();
+            this.spawn("read-ahead", move || read(reader, &places, &window_sender))?;
+            this.windows.push(windows);
+            wanted.push(wanted_sender);
         }
         let start = Batch::start(batch.after.clone());
-        this.spawn("draw-ahead", move || draw(start, in_memory, window, &batch_sender, &wanted))?;
+        this.spawn("draw-ahead", move || draw(start, in_memory, &batch_sender, &wanted))?;
         Some(this)
     }
 
@@ -112,16 +112,18 @@ impl ReadAhead {
         self.batches.as_ref()?.recv().ok()
     }
 
-    /// The block that is needed next; `None` where the thread ended, or has another one, and it has to
+    /// The window that is needed next; `None` where the thread ended, or has another one, and it has to
     /// be read here.
     pub(crate) fn take(
         &mut self,
-        language: usize,
-        block: u64,
-    ) -> Option<Result<Block, CorpusReadError>> {
-        let (place, read) = self.blocks[self.taken % READERS].recv().ok()?;
+        window: &TextWindow,
+    ) -> Option<Result<OpenWindow, CorpusReadError>> {
+        let read = self.windows[self.taken % READERS].recv().ok()?;
         self.taken += 1;
-        (place == (language, block)).then_some(read)
+        match read {
+            Ok(open) => open.is(window.language(), &window.draws()).then_some(Ok(open)),
+            Err(fault) => Some(Err(fault)),
+        }
     }
 }
 
@@ -129,7 +131,7 @@ impl Drop for ReadAhead {
     /// Waits for the threads, which hold the texts, and with them files that are to be deleted.
     fn drop(&mut self) {
         self.batches = None;
-        self.blocks.clear();
+        self.windows.clear();
         for thread in self.threads.drain(..) {
             // What it might have panicked with is nobody's any more.
             drop(thread.join());
@@ -140,23 +142,21 @@ impl Drop for ReadAhead {
 /// Ends with the stream, or when nobody takes batches any more.
 fn draw(
     mut batch: Batch,
-    mut in_memory: Vec<VecDeque<u64>>,
-    window: usize,
+    mut in_memory: Vec<Range<u64>>,
     batches: &SyncSender<Batch>,
-    wanted: &[Sender<Place>],
+    wanted: &[Sender<TextWindow>],
 ) {
     let mut readers = wanted.iter().cycle();
     loop {
         let following = batch.following();
         for draw in following.draws() {
-            let (own, block) = (&mut in_memory[draw.language], draw.index / TextIndex::BLOCK);
-            if !own.contains(&block) {
-                if own.len() == window {
-                    own.pop_front();
-                }
-                own.push_back(block);
-                // Draws are still of use where blocks can no longer be read ahead.
-                let _ = readers.next().map(|reader| reader.send((draw.language, block)));
+            let own = &mut in_memory[draw.language];
+            if !own.contains(&draw.drawn)
+                && let Some(window) = following.window_of(*draw)
+            {
+                *own = window.draws();
+                // Draws are still of use where windows can no longer be read ahead.
+                let _ = readers.next().map(|reader| reader.send(window));
             }
         }
         let is_last = following.draws().is_empty();
@@ -167,17 +167,16 @@ fn draw(
     }
 }
 
-/// Ends with what is wanted, with a fault, or when nobody takes blocks any more.
+/// Ends with what is wanted, with a fault, or when nobody takes windows any more.
 fn read(
-    indices: &[TextIndex],
-    wanted: &Receiver<Place>,
-    blocks: &SyncSender<(Place, Result<Block, CorpusReadError>)>,
+    mut reader: WindowReader,
+    wanted: &Receiver<TextWindow>,
+    windows: &SyncSender<Result<OpenWindow, CorpusReadError>>,
 ) {
-    let mut buffer = Vec::new();
-    for (language, block) in wanted {
-        let read = indices[language].read_block(block, &mut buffer);
+    for window in wanted {
+        let read = reader.open(&window);
         let has_failed = read.is_err();
-        if blocks.send(((language, block), read)).is_err() || has_failed {
+        if windows.send(read).is_err() || has_failed {
             break;
         }
     }
@@ -186,17 +185,19 @@ fn read(
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use isogloss_core::Seed;
     use isogloss_sampling::{
         BlockShuffle, ExponentConfig, LanguageSizes, LanguageWeighting as _, MixtureStream,
-        SizeUnit, StoppingRule,
+        SizeUnit, StoppingRule, TextSource as _,
     };
 
     use super::*;
+    use crate::TextIndex;
 
     /// A stream over so many lines, in a file that is gone when it is dropped.
-    fn stream(dir: &std::path::Path, lines: u64) -> (Arc<Vec<TextIndex>>, StoppedStream) {
+    fn stream(dir: &Path, lines: u64) -> (WindowReader, StoppedStream) {
         let path = dir.join(format!("{lines}.txt"));
         fs::write(&path, "il\u{e9}\n".repeat(usize::try_from(lines).unwrap())).unwrap();
         let mut index = TextIndex::new("yo".parse().unwrap());
@@ -208,42 +209,44 @@ mod tests {
         let stream = MixtureStream::try_new(&distribution, &indices, Seed::new(1)).unwrap();
         let shuffle = BlockShuffle { block: TextIndex::BLOCK, window: 8 };
         let stream = stream.with_block_shuffle(shuffle).unwrap();
-        (Arc::new(indices), stream.until(StoppingRule::Budget(1 << 40)))
+        (WindowReader::new(indices), stream.until(StoppingRule::Budget(1 << 40)))
     }
 
     #[test]
     fn it_draws_and_reads_as_the_stream_does_and_ends_when_nobody_takes_it() {
         let dir = tempfile::tempdir().unwrap();
-        let (indices, mut stream) = stream(dir.path(), 100_000);
+        let (reader, mut stream) = stream(dir.path(), 100_000);
         let start = Batch::start(stream.clone());
-        let mut ahead = ReadAhead::start(&indices, &start, vec![VecDeque::new()], 8).unwrap();
-        let mut needed = Vec::new();
-        while needed.len() < 90 {
+        let mut ahead = ReadAhead::start(&reader, &start, vec![0..0], 8).unwrap();
+        let mut open: Option<OpenWindow> = None;
+        let mut opened = 0;
+        // Into the second epoch.
+        while opened < 15 {
             let batch = ahead.next_batch().unwrap();
             for (place, draw) in batch.draws().iter().enumerate() {
                 if place % 1_000 == 0 {
                     assert_eq!(batch.stream_after(place).state(), stream.state());
                 }
-                assert_eq!(stream.next().unwrap(), *draw);
-                let block = draw.index / TextIndex::BLOCK;
-                if !needed.contains(&block) {
-                    needed.push(block);
-                    assert!(
-                        ahead.take(0, block).unwrap().unwrap().place_of(0).is_some(),
-                        "{block}"
-                    );
+                if open.as_ref().is_none_or(|window| !window.draws().contains(&draw.drawn)) {
+                    let window = batch.window_of(*draw).unwrap();
+                    open = Some(ahead.take(&window).unwrap().unwrap());
+                    opened += 1;
                 }
+                let (window, expected) = (open.as_ref().unwrap(), stream.next().unwrap());
+                let text = window.place_of(*draw).unwrap();
+                assert_eq!(draw.of_text(text.index, window.epoch), expected);
+                assert_eq!(window.text_at(text), "il\u{e9}");
             }
         }
-        drop(ahead);
-        assert_eq!(Arc::strong_count(&indices), 1, "the threads have ended");
+        drop((ahead, open));
+        assert_eq!(reader.holders(), 1, "the threads have ended");
     }
 
     #[test]
     fn what_stays_in_memory_needs_no_thread() {
         let dir = tempfile::tempdir().unwrap();
-        let (indices, stream) = stream(dir.path(), 8 * TextIndex::BLOCK);
+        let (reader, stream) = stream(dir.path(), 8 * TextIndex::BLOCK);
         let start = Batch::start(stream);
-        assert!(ReadAhead::start(&indices, &start, vec![VecDeque::new()], 8).is_none());
+        assert!(ReadAhead::start(&reader, &start, vec![0..0], 8).is_none());
     }
 }

@@ -1,8 +1,6 @@
 //! Texts in the order in which a mixture draws them.
 
-use std::collections::VecDeque;
 use std::hint::black_box;
-use std::sync::Arc;
 
 use isogloss_core::LanguageTag;
 use isogloss_sampling::{
@@ -10,8 +8,8 @@ use isogloss_sampling::{
     TextSource as _,
 };
 
-use crate::index::Block;
 use crate::read_ahead::{Batch, ReadAhead};
+use crate::window::{OpenWindow, Place, WindowReader};
 use crate::{CorpusReadError, TextIndex};
 
 /// Texts that are looked for together, at most.
@@ -32,9 +30,10 @@ pub struct SampledText {
 /// The texts of several languages, mixed by a distribution and read from their files as they are
 /// drawn, until a rule ends it.
 ///
-/// Of each language a window of blocks of 1,024 lines is in memory and shuffled; a block is read
-/// once in an epoch, by threads that draw and read at most 20 blocks ahead. So memory does not grow
-/// with the corpus, reading stays sequential, and whoever takes the texts seldom waits for it.
+/// Of each language a window of eight blocks of 1,024 lines is in memory and shuffled; a block is read
+/// once in an epoch, and never again where the window holds the whole language, by threads that draw and
+/// read at most eight windows ahead. So memory does not grow with the corpus, reading stays sequential,
+/// and whoever takes the texts seldom waits for it.
 ///
 /// # Examples
 ///
@@ -67,24 +66,20 @@ pub struct SampledText {
 /// ```
 #[derive(Debug)]
 pub struct SampledTexts {
-    indices: Arc<Vec<TextIndex>>,
-    // For each language the blocks that are in memory, the oldest first.
-    shelves: Vec<VecDeque<(u64, Block)>>,
-    window: usize,
+    reader: WindowReader,
+    // For each language the window that is in memory.
+    windows: Vec<Option<OpenWindow>>,
     batch: Batch,
     // How many draws of the batch were taken.
     taken: usize,
     ahead: Ahead,
     gathered: Gathered,
-    // What blocks are read into here, where nobody reads ahead.
-    buffer: Vec<u8>,
 }
 
 /// Where the texts of the draws that follow are, all in memory.
 #[derive(Debug, Default)]
 struct Gathered {
-    // The language, the place of the block on its shelf, and that of the text in the block.
-    places: Vec<(usize, usize, (usize, usize))>,
+    places: Vec<Place>,
     // How many were taken.
     taken: usize,
 }
@@ -112,16 +107,13 @@ impl SampledTexts {
     ) -> Result<Self, StreamError> {
         let shuffle = BlockShuffle { block: TextIndex::BLOCK, window: Self::WINDOW };
         stream.check_sources(&indices)?;
-        let window = usize::try_from(Self::WINDOW).unwrap_or(usize::MAX);
         Ok(Self {
-            shelves: indices.iter().map(|_| VecDeque::new()).collect(),
-            indices: Arc::new(indices),
+            windows: indices.iter().map(|_| None).collect(),
+            reader: WindowReader::new(indices),
             batch: Batch::start(stream.with_block_shuffle(shuffle)?.until(rule)),
             taken: 0,
-            window,
             ahead: Ahead::NotStarted,
             gathered: Gathered::default(),
-            buffer: Vec::new(),
         })
     }
 
@@ -135,27 +127,26 @@ impl SampledTexts {
             (self.batch, self.taken) = (self.next_batch(), 0);
         }
         let Some(draw) = self.batch.draws().get(self.taken).copied() else { return Ok(None) };
-        let place = self.taken;
+        let from = self.taken;
         self.taken += 1;
         if self.gathered.taken == self.gathered.places.len() {
-            self.gather(place)?;
+            self.gather(from)?;
         }
-        let index = &self.indices[draw.language];
-        let changed = || CorpusReadError::Changed {
-            path: index.file_of_block(draw.index / TextIndex::BLOCK).to_owned(),
-        };
         let place = self.gathered.places.get(self.gathered.taken).copied();
-        let (language, shelf, line) = place.ok_or_else(changed)?;
+        let (place, window) = place
+            .zip(self.windows[draw.language].as_ref())
+            .ok_or_else(|| self.reader.changed(draw.language))?;
         self.gathered.taken += 1;
-        Ok(Some((draw, self.shelves[language][shelf].1.text_at(line))))
+        Ok(Some((draw.of_text(place.index, window.epoch), window.text_at(place))))
     }
 
     fn next_batch(&mut self) -> Batch {
         if matches!(self.ahead, Ahead::NotStarted) {
-            let of_shelf =
-                |shelf: &VecDeque<(u64, Block)>| shelf.iter().map(|(id, _)| *id).collect();
-            let in_memory = self.shelves.iter().map(of_shelf).collect();
-            let ahead = ReadAhead::start(&self.indices, &self.batch, in_memory, self.window);
+            let draws = |window: &Option<OpenWindow>| {
+                window.as_ref().map_or(0..0, |window| window.draws().clone())
+            };
+            let in_memory = self.windows.iter().map(draws).collect();
+            let ahead = ReadAhead::start(&self.reader, &self.batch, in_memory, Self::WINDOW);
             self.ahead = Ahead::Started(ahead);
         }
         let ahead = match &self.ahead {
@@ -165,47 +156,40 @@ impl SampledTexts {
         ahead.unwrap_or_else(|| self.batch.following())
     }
 
-    /// Finds the texts of a draw and of those after it that need no other block.
+    /// Finds the texts of a draw and of those after it that need no other window.
     ///
     /// One by one, each would wait for memory, for the place of the text and then for the text; in
     /// these two loops a processor looks for several at once.
     fn gather(&mut self, from: usize) -> Result<(), CorpusReadError> {
-        let next = self.batch.draws()[from];
-        self.shelve(next.language, next.index / TextIndex::BLOCK)?;
-        let draws = self.batch.draws()[from..].iter().take(GROUP);
-        let shelves = &self.shelves;
-        let places = draws.map_while(|draw| {
-            let (block, shelf) = (draw.index / TextIndex::BLOCK, &shelves[draw.language]);
-            let place = shelf.iter().position(|(id, _)| *id == block)?;
-            Some((draw.language, place, shelf[place].1.place_of(draw.index % TextIndex::BLOCK)?))
-        });
-        self.gathered.places.clear();
-        self.gathered.places.extend(places);
-        self.gathered.taken = 0;
-        for (language, shelf, line) in &self.gathered.places {
+        self.open_window(from)?;
+        let Self { windows, batch, gathered, .. } = self;
+        let draws = &batch.draws()[from..];
+        let places =
+            draws.iter().take(GROUP).map_while(|it| windows[it.language].as_ref()?.place_of(*it));
+        gathered.places.clear();
+        gathered.places.extend(places);
+        gathered.taken = 0;
+        for (draw, place) in draws.iter().zip(&gathered.places) {
             // Its first and last bytes are looked at, so that they are near when it is asked for.
-            black_box(shelves[*language][*shelf].1.text_at(*line));
+            black_box(windows[draw.language].as_ref().map(|window| window.text_at(*place)));
         }
         Ok(())
     }
 
-    /// Has the block in memory.
-    fn shelve(&mut self, language: usize, block: u64) -> Result<(), CorpusReadError> {
-        let shelf = &mut self.shelves[language];
-        if shelf.iter().any(|(id, _)| *id == block) {
+    /// Has the window of a draw of the batch in memory.
+    fn open_window(&mut self, draw: usize) -> Result<(), CorpusReadError> {
+        let draw = self.batch.draws()[draw];
+        let own = &mut self.windows[draw.language];
+        if own.as_ref().is_some_and(|window| window.draws().contains(&draw.drawn)) {
             return Ok(());
         }
+        let window = self.batch.window_of(draw);
+        let window = window.ok_or_else(|| self.reader.changed(draw.language))?;
         let read = match &mut self.ahead {
-            Ahead::Started(Some(ahead)) => ahead.take(language, block),
+            Ahead::Started(Some(ahead)) => ahead.take(&window),
             _ => None,
         };
-        let read =
-            read.unwrap_or_else(|| self.indices[language].read_block(block, &mut self.buffer))?;
-        // Blocks of an earlier window are done with when those of the next are asked for.
-        if shelf.len() == self.window {
-            shelf.pop_front();
-        }
-        shelf.push_back((block, read));
+        *own = Some(read.unwrap_or_else(|| self.reader.open(&window))?);
         Ok(())
     }
 
@@ -247,7 +231,7 @@ impl Iterator for SampledTexts {
             Ok(drawn) => drawn.map(|(draw, text)| (draw, text.to_owned()))?,
             Err(error) => return Some(Err(error)),
         };
-        let language = self.indices[draw.language].language().clone();
+        let language = self.reader.indices()[draw.language].language().clone();
         Some(Ok(SampledText { language, text, draw }))
     }
 }

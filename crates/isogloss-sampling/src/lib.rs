@@ -32,5 +32,5 @@ pub use sharding::Shard;
 pub use sizes::{LanguageSizes, SizeUnit};
 pub use state::{MixtureState, SourceState};
 pub use stopping::{StoppedStream, StoppingRule};
-pub use stream::{Draw, MixtureStream, TextSource};
+pub use stream::{Draw, LanguageDraw, MixtureStream, TextSource, TextWindow};
 pub use unimax::UniMaxConfig;

@@ -97,11 +97,24 @@ pub(crate) struct BlockPermutation {
 
 /// Blocks that are shuffled with one another.
 #[derive(Clone, Debug)]
-struct Window {
-    places: Range<u64>,
-    texts: Permutation,
+pub(crate) struct Window {
+    pub(crate) places: Range<u64>,
+    pub(crate) texts: Permutation,
     // The first text of each block, the short one last.
-    blocks: Vec<u64>,
+    pub(crate) blocks: Vec<u64>,
+    // Texts of a block.
+    pub(crate) block: u64,
+}
+
+impl Window {
+    /// The block and the number of a text in it at a place of the window, counted from its start.
+    #[inline]
+    pub(crate) fn at(&self, place: u64) -> (usize, u64) {
+        let text = self.texts.at(place);
+        #[expect(clippy::cast_possible_truncation, reason = "a place among blocks in memory")]
+        let slot = (text / self.block) as usize;
+        (slot, text % self.block)
+    }
 }
 
 /// How far a shuffle reaches that may not reach everywhere.
@@ -134,20 +147,23 @@ impl BlockPermutation {
     /// The number at a place; `place` is below `n`.
     #[inline]
     pub(crate) fn at(&mut self, place: u64) -> u64 {
-        let window = match self.open.take() {
-            Some(window) if window.places.contains(&place) => window,
-            _ => self.window_of(place),
+        // Not taken out and put back, which would move it for every text.
+        if self.open.as_ref().is_none_or(|window| !window.places.contains(&place)) {
+            self.open = None;
+        }
+        let window = match &mut self.open {
+            Some(window) => window,
+            None => {
+                let window = self.window_of(place);
+                self.open.insert(window)
+            }
         };
-        let text = window.texts.at(place - window.places.start);
-        let block = self.shuffle.block;
-        #[expect(clippy::cast_possible_truncation, reason = "a place among blocks in memory")]
-        let first = window.blocks[(text / block) as usize];
-        self.open = Some(window);
-        first + text % block
+        let (slot, text) = window.at(place - window.places.start);
+        window.blocks[slot] + text
     }
 
     /// All windows are of one length but for the one that holds the short block, and the last.
-    fn window_of(&self, place: u64) -> Window {
+    pub(crate) fn window_of(&self, place: u64) -> Window {
         let BlockShuffle { block, window } = self.shuffle;
         let full = block * window;
         let short_by = self.blocks.len * block - self.len;
@@ -164,6 +180,7 @@ impl BlockPermutation {
             places: start..start + texts,
             texts: Permutation::new(texts, self.seed.at(at)),
             blocks: in_order.map(|slot| self.blocks.at(slot) * block).collect(),
+            block,
         }
     }
 }

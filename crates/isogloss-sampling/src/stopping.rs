@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Draw, MixtureState, MixtureStream, StreamError};
+use crate::{Draw, LanguageDraw, MixtureState, MixtureStream, StreamError};
 
 /// When a stream ends.
 ///
@@ -95,10 +95,9 @@ impl StoppedStream {
     }
 }
 
-impl Iterator for StoppedStream {
-    type Item = Draw;
-
-    fn next(&mut self) -> Option<Draw> {
+impl StoppedStream {
+    /// The next draw, of which the text is not looked up.
+    pub fn next_language(&mut self) -> Option<LanguageDraw> {
         let shard = self.stream.shard();
         let mut own = None;
         for worker in 0..shard.count() {
@@ -117,6 +116,14 @@ impl Iterator for StoppedStream {
                 }
             }
         }
-        own.map(|step| self.stream.resolve(step))
+        own
+    }
+}
+
+impl Iterator for StoppedStream {
+    type Item = Draw;
+
+    fn next(&mut self) -> Option<Draw> {
+        self.next_language().map(|draw| self.stream.resolve(draw))
     }
 }

@@ -1,10 +1,12 @@
 //! An endless, reproducible, resumable order of texts in many languages.
 
+use std::ops::Range;
+
 use isogloss_core::{LanguageTag, Seed};
 use serde::{Deserialize, Serialize};
 
 use crate::choice::LanguageDraws;
-use crate::permutation::{BlockPermutation, BlockShuffle, Permutation};
+use crate::permutation::{BlockPermutation, BlockShuffle, Permutation, Window};
 use crate::state::{MixtureState, SourceState};
 use crate::{LanguageDistribution, LanguageOrder, Shard, StoppedStream, StoppingRule, StreamError};
 
@@ -107,6 +109,8 @@ struct Source {
     fingerprint: Option<u64>,
     seed: Seed,
     epoch: u64,
+    // Draws of the language before this epoch.
+    before: u64,
     order: TextOrder,
 }
 
@@ -133,12 +137,22 @@ impl TextOrder {
 }
 
 /// A draw whose text has not been looked up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    pub(crate) language: usize,
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct LanguageDraw {
+    /// The language, by its place in the distribution.
+    pub language: usize,
     /// Draws of the language before this one.
-    drawn: u64,
-    draw: u64,
+    pub drawn: u64,
+    /// The number of this draw in the stream, counted from 0.
+    pub draw: u64,
+}
+
+impl LanguageDraw {
+    /// The draw of a text, by its place in the source, after so many epochs of the language.
+    pub fn of_text(self, index: u64, epoch: u64) -> Draw {
+        Draw { language: self.language, index, epoch, draw: self.draw }
+    }
 }
 
 impl MixtureStream {
@@ -173,6 +187,7 @@ impl MixtureStream {
                 fingerprint: source.fingerprint(),
                 seed,
                 epoch: 0,
+                before: 0,
                 order: TextOrder::new(len, None, seed.at(0)),
             }
         };
@@ -245,23 +260,37 @@ impl MixtureStream {
     }
 
     /// Goes one draw further, whoever's it is.
-    pub(crate) fn step(&mut self) -> Step {
+    pub(crate) fn step(&mut self) -> LanguageDraw {
         let language = self.languages.next_language();
-        let step = Step { language, drawn: self.counts[language], draw: self.draws };
+        let step = LanguageDraw { language, drawn: self.counts[language], draw: self.draws };
         self.counts[language] += 1;
         self.draws += 1;
         step
     }
 
     /// Looks up the text of a step.
-    pub(crate) fn resolve(&mut self, step: Step) -> Draw {
+    pub(crate) fn resolve(&mut self, step: LanguageDraw) -> Draw {
         let source = &mut self.sources[step.language];
-        let epoch = step.drawn / source.len;
-        if epoch != source.epoch {
-            source.turn_to(epoch, self.shuffle);
+        // Nearly always it is of the present epoch; a division takes as long as the rest.
+        if step.drawn.wrapping_sub(source.before) >= source.len {
+            source.turn_to(step.drawn / source.len, self.shuffle);
         }
-        let index = source.order.at(step.drawn % source.len);
-        Draw { language: step.language, index, epoch, draw: step.draw }
+        let index = source.order.at(step.drawn - source.before);
+        step.of_text(index, source.epoch)
+    }
+
+    /// The window in which the text of a draw is, where texts are kept near: what a reader needs to know to have them
+    /// in memory. `None` without [`with_block_shuffle`](Self::with_block_shuffle).
+    pub fn window_of(&self, draw: LanguageDraw) -> Option<TextWindow> {
+        let source = &self.sources[draw.language];
+        let (epoch, place) = (draw.drawn / source.len, draw.drawn % source.len);
+        let order = BlockPermutation::new(source.len, self.shuffle?, source.seed.at(epoch));
+        Some(TextWindow {
+            language: draw.language,
+            epoch,
+            before: epoch * source.len,
+            window: order.window_of(place),
+        })
     }
 
     /// Draws by other probabilities from here on: what a schedule or a
@@ -403,9 +432,48 @@ impl MixtureStream {
     }
 }
 
+/// Blocks of texts of one language that are drawn before any other of its blocks.
+#[derive(Clone, Debug)]
+pub struct TextWindow {
+    language: usize,
+    epoch: u64,
+    before: u64,
+    window: Window,
+}
+
+impl TextWindow {
+    /// The language, by its place in the distribution.
+    pub fn language(&self) -> usize {
+        self.language
+    }
+
+    /// How often all texts of the language had been drawn before.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The draws that are in it, by how many of the language were before them.
+    pub fn draws(&self) -> Range<u64> {
+        self.before + self.window.places.start..self.before + self.window.places.end
+    }
+
+    /// The first text of each block; all have the same number of texts, but the last may have fewer.
+    pub fn blocks(&self) -> &[u64] {
+        &self.window.blocks
+    }
+
+    /// For each of the draws, in order: the block, by its place among [`blocks`](Self::blocks), and the text in it.
+    pub fn texts(&self) -> impl ExactSizeIterator<Item = (usize, u64)> {
+        let Range { start, end } = self.window.places;
+        // No more than memory holds.
+        (0..usize::try_from(end - start).unwrap_or(usize::MAX))
+            .map(|place| self.window.at(place as u64))
+    }
+}
+
 impl Source {
     fn turn_to(&mut self, epoch: u64, shuffle: Option<BlockShuffle>) {
-        self.epoch = epoch;
+        (self.epoch, self.before) = (epoch, epoch * self.len);
         self.order = TextOrder::new(self.len, shuffle, self.seed.at(epoch));
     }
 }
