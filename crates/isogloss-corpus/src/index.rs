@@ -230,6 +230,12 @@ pub(crate) struct LinesInMemory {
 }
 
 impl LinesInMemory {
+    /// Forgets all lines and keeps their memory.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.places.clear();
+    }
+
     /// Adds lines as a file has them, from its start or from another line on.
     fn push(&mut self, text: &str, is_start_of_file: bool) {
         let (before, first) = (self.text.len(), self.places.len());

@@ -183,6 +183,9 @@ impl SampledTexts {
         if own.as_ref().is_some_and(|window| window.draws().contains(&draw.drawn)) {
             return Ok(());
         }
+        if let Some(window) = own.take() {
+            self.reader.close(window);
+        }
         let window = self.batch.window_of(draw);
         let window = window.ok_or_else(|| self.reader.changed(draw.language))?;
         let read = match &mut self.ahead {

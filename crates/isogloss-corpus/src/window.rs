@@ -1,7 +1,7 @@
 //! Windows of texts in memory, in the order in which they are drawn.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use isogloss_sampling::{LanguageDraw, TextWindow};
 
@@ -54,24 +54,51 @@ pub(crate) struct WindowReader {
     indices: Arc<Vec<TextIndex>>,
     // The lines of languages that are in memory as a whole, which every epoch shuffles anew.
     whole: Arc<Vec<OnceLock<Arc<LinesInMemory>>>>,
+    // The memory of windows that are done with, since that of the system costs more than filling it.
+    spare: Arc<Mutex<Spare>>,
     buffer: Vec<u8>,
+}
+
+/// Memory that is used again.
+#[derive(Debug, Default)]
+struct Spare {
+    lines: Vec<LinesInMemory>,
+    places: Vec<Vec<Place>>,
 }
 
 impl Clone for WindowReader {
     fn clone(&self) -> Self {
-        let (indices, whole) = (Arc::clone(&self.indices), Arc::clone(&self.whole));
-        Self { indices, whole, buffer: Vec::new() }
+        Self {
+            indices: Arc::clone(&self.indices),
+            whole: Arc::clone(&self.whole),
+            spare: Arc::clone(&self.spare),
+            buffer: Vec::new(),
+        }
     }
 }
 
 impl WindowReader {
     pub(crate) fn new(indices: Vec<TextIndex>) -> Self {
         let whole = indices.iter().map(|_| OnceLock::new()).collect();
-        Self { indices: Arc::new(indices), whole: Arc::new(whole), buffer: Vec::new() }
+        Self {
+            indices: Arc::new(indices),
+            whole: Arc::new(whole),
+            spare: Arc::default(),
+            buffer: Vec::new(),
+        }
     }
 
     pub(crate) fn indices(&self) -> &[TextIndex] {
         &self.indices
+    }
+
+    /// Takes back the memory of a window.
+    pub(crate) fn close(&self, window: OpenWindow) {
+        let OpenWindow { lines, places, .. } = window;
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.places.push(places);
+        // What is in memory as a whole stays there.
+        spare.lines.extend(Arc::try_unwrap(lines));
     }
 
     /// The texts of a language are not those that were indexed.
@@ -87,11 +114,13 @@ impl WindowReader {
 
     /// Reads the texts of a window, where they are not in memory, and puts them in their order.
     pub(crate) fn open(&mut self, window: &TextWindow) -> Result<OpenWindow, CorpusReadError> {
-        let Self { indices, whole, buffer } = self;
+        let Self { indices, whole, spare, buffer } = self;
         let (language, firsts) = (window.language(), window.blocks());
         let index = &indices[language];
+        let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
         let mut read = |blocks: &mut dyn Iterator<Item = u64>| {
-            let mut lines = LinesInMemory::default();
+            let mut lines = spare().lines.pop().unwrap_or_default();
+            lines.clear();
             for block in blocks {
                 index.read_block(block, &mut lines, buffer)?;
             }
@@ -107,13 +136,18 @@ impl WindowReader {
             }
             None => read(&mut firsts.iter().map(|first| first / TextIndex::BLOCK))?,
         };
-        let places = window.texts().map(|(block, text)| {
+        let texts = window.texts();
+        let count = texts.len();
+        let mut places = spare().places.pop().unwrap_or_default();
+        places.clear();
+        places.extend(texts.map_while(|(block, text)| {
             let index = firsts[block] + text;
             let line = if is_whole { index } else { block as u64 * TextIndex::BLOCK + text };
             Some(Place { place: lines.place_of(line)?, index })
-        });
-        let places = places.collect::<Option<Vec<_>>>();
-        let places = places.ok_or_else(|| self.changed(language))?;
+        }));
+        if places.len() != count {
+            return Err(self.changed(language));
+        }
         let (epoch, draws) = (window.epoch(), window.draws());
         Ok(OpenWindow { language, epoch, draws, lines, places })
     }
