@@ -233,9 +233,9 @@ mod tests {
                     opened += 1;
                 }
                 let (window, expected) = (open.as_ref().unwrap(), stream.next().unwrap());
-                let text = window.place_of(*draw).unwrap();
-                assert_eq!(draw.of_text(text.index, window.epoch), expected);
-                assert_eq!(window.text_at(text), "il\u{e9}");
+                let (index, text) = window.text_of(*draw).unwrap();
+                assert_eq!(draw.of_text(index, window.epoch), expected);
+                assert_eq!(text, "il\u{e9}");
             }
         }
         drop((ahead, open));

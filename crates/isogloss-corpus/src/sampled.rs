@@ -1,19 +1,14 @@
 //! Texts in the order in which a mixture draws them.
 
-use std::hint::black_box;
-
 use isogloss_core::LanguageTag;
 use isogloss_sampling::{
-    BlockShuffle, Draw, MixtureState, MixtureStream, StoppedStream, StoppingRule, StreamError,
-    TextSource as _,
+    BlockShuffle, Draw, LanguageDraw, MixtureState, MixtureStream, StoppedStream, StoppingRule,
+    StreamError, TextSource as _,
 };
 
 use crate::read_ahead::{Batch, ReadAhead};
-use crate::window::{OpenWindow, Place, WindowReader};
+use crate::window::{OpenWindow, WindowReader};
 use crate::{CorpusReadError, TextIndex};
-
-/// Texts that are looked for together, at most.
-const GROUP: usize = 256;
 
 /// A text that was drawn.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,15 +68,6 @@ pub struct SampledTexts {
     // How many draws of the batch were taken.
     taken: usize,
     ahead: Ahead,
-    gathered: Gathered,
-}
-
-/// Where the texts of the draws that follow are, all in memory.
-#[derive(Debug, Default)]
-struct Gathered {
-    places: Vec<Place>,
-    // How many were taken.
-    taken: usize,
 }
 
 #[derive(Debug)]
@@ -113,7 +99,6 @@ impl SampledTexts {
             batch: Batch::start(stream.with_block_shuffle(shuffle)?.until(rule)),
             taken: 0,
             ahead: Ahead::NotStarted,
-            gathered: Gathered::default(),
         })
     }
 
@@ -127,17 +112,17 @@ impl SampledTexts {
             (self.batch, self.taken) = (self.next_batch(), 0);
         }
         let Some(draw) = self.batch.draws().get(self.taken).copied() else { return Ok(None) };
-        let from = self.taken;
         self.taken += 1;
-        if self.gathered.taken == self.gathered.places.len() {
-            self.gather(from)?;
+        let is_open = |window: &OpenWindow| window.draws().contains(&draw.drawn);
+        if !self.windows[draw.language].as_ref().is_some_and(is_open) {
+            self.open_window(draw)?;
         }
-        let place = self.gathered.places.get(self.gathered.taken).copied();
-        let (place, window) = place
-            .zip(self.windows[draw.language].as_ref())
-            .ok_or_else(|| self.reader.changed(draw.language))?;
-        self.gathered.taken += 1;
-        Ok(Some((draw.of_text(place.index, window.epoch), window.text_at(place))))
+        let window = self.windows[draw.language].as_ref();
+        let found = window.and_then(|window| {
+            let (index, text) = window.text_of(draw)?;
+            Some((draw.of_text(index, window.epoch), text))
+        });
+        found.ok_or_else(|| self.reader.changed(draw.language)).map(Some)
     }
 
     fn next_batch(&mut self) -> Batch {
@@ -156,33 +141,9 @@ impl SampledTexts {
         ahead.unwrap_or_else(|| self.batch.following())
     }
 
-    /// Finds the texts of a draw and of those after it that need no other window.
-    ///
-    /// One by one, each would wait for memory, for the place of the text and then for the text; in
-    /// these two loops a processor looks for several at once.
-    fn gather(&mut self, from: usize) -> Result<(), CorpusReadError> {
-        self.open_window(from)?;
-        let Self { windows, batch, gathered, .. } = self;
-        let draws = &batch.draws()[from..];
-        let places =
-            draws.iter().take(GROUP).map_while(|it| windows[it.language].as_ref()?.place_of(*it));
-        gathered.places.clear();
-        gathered.places.extend(places);
-        gathered.taken = 0;
-        for (draw, place) in draws.iter().zip(&gathered.places) {
-            // Its first and last bytes are looked at, so that they are near when it is asked for.
-            black_box(windows[draw.language].as_ref().map(|window| window.text_at(*place)));
-        }
-        Ok(())
-    }
-
-    /// Has the window of a draw of the batch in memory.
-    fn open_window(&mut self, draw: usize) -> Result<(), CorpusReadError> {
-        let draw = self.batch.draws()[draw];
+    /// Has the window of a draw in memory.
+    fn open_window(&mut self, draw: LanguageDraw) -> Result<(), CorpusReadError> {
         let own = &mut self.windows[draw.language];
-        if own.as_ref().is_some_and(|window| window.draws().contains(&draw.drawn)) {
-            return Ok(());
-        }
         if let Some(window) = own.take() {
             self.reader.close(window);
         }
@@ -211,7 +172,6 @@ impl SampledTexts {
         let mut stream = self.stream();
         stream.restore(state)?;
         (self.batch, self.taken, self.ahead) = (Batch::start(stream), 0, Ahead::NotStarted);
-        self.gathered = Gathered::default();
         Ok(())
     }
 

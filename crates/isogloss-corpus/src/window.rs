@@ -8,22 +8,23 @@ use isogloss_sampling::{LanguageDraw, TextWindow};
 use crate::index::LinesInMemory;
 use crate::{CorpusReadError, TextIndex};
 
-/// Where a text is, and which it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    place: (usize, usize),
-    pub(crate) index: u64,
-}
-
-/// The texts of a window.
+/// The texts of a window, one after the other as they are drawn.
+///
+/// Whoever takes them goes through memory from its beginning to its end, which a processor foresees: out of their
+/// order in the file he would wait for each.
 #[derive(Debug)]
 pub(crate) struct OpenWindow {
     language: usize,
     pub(crate) epoch: u64,
     draws: Range<u64>,
-    lines: Arc<LinesInMemory>,
-    // In the order of the draws, so that whoever takes texts goes through them from first to last.
-    places: Vec<Place>,
+    texts: OrderedTexts,
+}
+
+#[derive(Debug, Default)]
+struct OrderedTexts {
+    text: String,
+    // For each text where it ends, and which it is.
+    ends: Vec<(usize, u64)>,
 }
 
 impl OpenWindow {
@@ -32,19 +33,18 @@ impl OpenWindow {
         &self.draws
     }
 
-    /// Whether it is the window of this language that begins with this draw.
+    /// Whether it is the window of this language that has these draws.
     pub(crate) fn is(&self, language: usize, draws: &Range<u64>) -> bool {
         self.language == language && self.draws == *draws
     }
 
-    /// The text of a draw, where it is in the window.
-    pub(crate) fn place_of(&self, draw: LanguageDraw) -> Option<Place> {
-        let place = draw.drawn.checked_sub(self.draws.start)?;
-        self.places.get(usize::try_from(place).ok()?).copied()
-    }
-
-    pub(crate) fn text_at(&self, place: Place) -> &str {
-        self.lines.text_at(place.place)
+    /// The text of a draw, and which it is, where it is in the window.
+    #[inline]
+    pub(crate) fn text_of(&self, draw: LanguageDraw) -> Option<(u64, &str)> {
+        let place = usize::try_from(draw.drawn.checked_sub(self.draws.start)?).ok()?;
+        let (end, index) = *self.texts.ends.get(place)?;
+        let start = if place == 0 { 0 } else { self.texts.ends[place - 1].0 };
+        Some((index, &self.texts.text[start..end]))
     }
 }
 
@@ -53,17 +53,11 @@ impl OpenWindow {
 pub(crate) struct WindowReader {
     indices: Arc<Vec<TextIndex>>,
     // The lines of languages that are in memory as a whole, which every epoch shuffles anew.
-    whole: Arc<Vec<OnceLock<Arc<LinesInMemory>>>>,
+    whole: Arc<Vec<OnceLock<LinesInMemory>>>,
     // The memory of windows that are done with, since that of the system costs more than filling it.
-    spare: Arc<Mutex<Spare>>,
+    spare: Arc<Mutex<Vec<OrderedTexts>>>,
+    lines: LinesInMemory,
     buffer: Vec<u8>,
-}
-
-/// Memory that is used again.
-#[derive(Debug, Default)]
-struct Spare {
-    lines: Vec<LinesInMemory>,
-    places: Vec<Vec<Place>>,
 }
 
 impl Clone for WindowReader {
@@ -72,6 +66,7 @@ impl Clone for WindowReader {
             indices: Arc::clone(&self.indices),
             whole: Arc::clone(&self.whole),
             spare: Arc::clone(&self.spare),
+            lines: LinesInMemory::default(),
             buffer: Vec::new(),
         }
     }
@@ -84,6 +79,7 @@ impl WindowReader {
             indices: Arc::new(indices),
             whole: Arc::new(whole),
             spare: Arc::default(),
+            lines: LinesInMemory::default(),
             buffer: Vec::new(),
         }
     }
@@ -94,11 +90,7 @@ impl WindowReader {
 
     /// Takes back the memory of a window.
     pub(crate) fn close(&self, window: OpenWindow) {
-        let OpenWindow { lines, places, .. } = window;
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        spare.places.push(places);
-        // What is in memory as a whole stays there.
-        spare.lines.extend(Arc::try_unwrap(lines));
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(window.texts);
     }
 
     /// The texts of a language are not those that were indexed.
@@ -114,41 +106,32 @@ impl WindowReader {
 
     /// Reads the texts of a window, where they are not in memory, and puts them in their order.
     pub(crate) fn open(&mut self, window: &TextWindow) -> Result<OpenWindow, CorpusReadError> {
-        let Self { indices, whole, spare, buffer } = self;
+        let Self { indices, whole, spare, lines, buffer } = self;
         let (language, firsts) = (window.language(), window.blocks());
-        let index = &indices[language];
-        let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut read = |blocks: &mut dyn Iterator<Item = u64>| {
-            let mut lines = spare().lines.pop().unwrap_or_default();
-            lines.clear();
-            for block in blocks {
-                index.read_block(block, &mut lines, buffer)?;
-            }
-            Ok::<_, CorpusReadError>(Arc::new(lines))
-        };
+        let (index, whole) = (&indices[language], &whole[language]);
         let is_whole = firsts.len() as u64 == index.block_count();
-        let lines = match whole[language].get() {
-            Some(lines) => Arc::clone(lines),
-            // Another thread may do the same at this time; the first one's stay.
-            None if is_whole => {
-                let lines = read(&mut (0..index.block_count()))?;
-                Arc::clone(whole[language].get_or_init(|| lines))
+        let lines = if let Some(lines) = whole.get() {
+            lines
+        } else {
+            lines.clear();
+            for slot in 0..firsts.len() {
+                let block = if is_whole { slot as u64 } else { firsts[slot] / TextIndex::BLOCK };
+                index.read_block(block, lines, buffer)?;
             }
-            None => read(&mut firsts.iter().map(|first| first / TextIndex::BLOCK))?,
+            // Another thread may do the same at this time; the first one's stay.
+            if is_whole { whole.get_or_init(|| std::mem::take(lines)) } else { lines }
         };
-        let texts = window.texts();
-        let count = texts.len();
-        let mut places = spare().places.pop().unwrap_or_default();
-        places.clear();
-        places.extend(texts.map_while(|(block, text)| {
+        let spare = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut texts = spare.unwrap_or_default();
+        texts.text.clear();
+        texts.ends.clear();
+        for (block, text) in window.texts() {
             let index = firsts[block] + text;
             let line = if is_whole { index } else { block as u64 * TextIndex::BLOCK + text };
-            Some(Place { place: lines.place_of(line)?, index })
-        }));
-        if places.len() != count {
-            return Err(self.changed(language));
+            let Some(place) = lines.place_of(line) else { return Err(self.changed(language)) };
+            texts.text.push_str(lines.text_at(place));
+            texts.ends.push((texts.text.len(), index));
         }
-        let (epoch, draws) = (window.epoch(), window.draws());
-        Ok(OpenWindow { language, epoch, draws, lines, places })
+        Ok(OpenWindow { language, epoch: window.epoch(), draws: window.draws(), texts })
     }
 }
