@@ -11,7 +11,8 @@ use isogloss_sampling::{SizeUnit, TextSource};
 use tempfile::TempPath;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::lines::{Lines, is_packed, open_unpacked, without_bom, without_end};
+use crate::line_buffer::{BufferedLines, LineBuffer};
+use crate::lines::{Lines, is_packed, open_unpacked};
 use crate::{CorpusReadError, ReadOptions};
 
 /// Where the texts of one language are, a line each, in one file or several.
@@ -129,24 +130,33 @@ impl TextIndex {
         self.blocks.len() as u64
     }
 
-    /// Adds the lines of a block to others, each file's part of it at once, by way of a buffer that may be used again.
-    pub(crate) fn read_block(
+    /// Reads the lines of blocks in the place of others, each file's part of a block at once.
+    pub(crate) fn read_blocks<'a>(
         &self,
-        block: u64,
-        read: &mut LinesInMemory,
-        buffer: &mut Vec<u8>,
-    ) -> Result<(), CorpusReadError> {
+        blocks: impl IntoIterator<Item = u64>,
+        lines: &'a mut LineBuffer,
+    ) -> Result<BufferedLines<'a>, CorpusReadError> {
+        lines.clear();
+        for block in blocks {
+            self.read_block(block, lines)?;
+        }
+        lines
+            .check()
+            .map_err(|file| CorpusReadError::Changed { path: self.files[file].path.clone() })
+    }
+
+    fn read_block(&self, block: u64, read: &mut LineBuffer) -> Result<(), CorpusReadError> {
         let (first, mut from) = self.start_of(block);
         let (last, until) = self.start_of(block + 1);
-        let before = read.places.len();
+        let before = read.line_count();
         for (place, file) in self.files.iter().enumerate().take(last + 1).skip(first) {
             let to = if place == last { until } else { file.stamp.bytes };
             if from < to {
-                file.read(from..to, read, buffer)?;
+                file.read(from..to, place, read)?;
             }
             from = 0;
         }
-        let added = (read.places.len() - before) as u64;
+        let added = (read.line_count() - before) as u64;
         if added != Self::BLOCK.min(self.counts.texts - block * Self::BLOCK) {
             return Err(CorpusReadError::Changed { path: self.file_of_block(block).to_owned() });
         }
@@ -169,12 +179,12 @@ impl TextIndex {
 }
 
 impl IndexedFile {
-    /// Reads the lines from one byte up to another, where the file is as it was, by way of a buffer.
+    /// Adds the lines from one byte up to another, where the file, of this number, is as it was.
     fn read(
         &self,
         bytes: Range<u64>,
-        lines: &mut LinesInMemory,
-        read: &mut Vec<u8>,
+        number: usize,
+        lines: &mut LineBuffer,
     ) -> Result<(), CorpusReadError> {
         let path = self.unpacked.as_deref().unwrap_or(&self.path);
         let fail =
@@ -186,14 +196,13 @@ impl IndexedFile {
         }
         file.seek(SeekFrom::Start(bytes.start)).map_err(fail("read"))?;
         let wanted = bytes.end - bytes.start;
-        read.clear();
-        read.reserve(usize::try_from(wanted).unwrap_or_default());
-        file.take(wanted).read_to_end(read).map_err(fail("read"))?;
-        let text = simdutf8::basic::from_utf8(read).map_err(|_| changed())?;
-        if text.len() as u64 != wanted {
+        let read = lines.push(number, bytes.start == 0, |buffer| {
+            buffer.reserve(usize::try_from(wanted).unwrap_or_default());
+            file.take(wanted).read_to_end(buffer)
+        });
+        if read.map_err(fail("read"))? as u64 != wanted {
             return Err(changed());
         }
-        lines.push(text, bytes.start == 0);
         Ok(())
     }
 }
@@ -218,50 +227,5 @@ impl TextSource for TextIndex {
     /// A hash (XXH3) of all lines: a state that was taken over other texts is refused.
     fn fingerprint(&self) -> Option<u64> {
         Some(self.counts.hash)
-    }
-}
-
-/// Lines in memory.
-#[derive(Debug, Default)]
-pub(crate) struct LinesInMemory {
-    text: String,
-    // Where each begins and ends.
-    places: Vec<(usize, usize)>,
-}
-
-impl LinesInMemory {
-    /// Forgets all lines and keeps their memory.
-    pub(crate) fn clear(&mut self) {
-        self.text.clear();
-        self.places.clear();
-    }
-
-    /// Adds lines as a file has them, from its start or from another line on.
-    fn push(&mut self, text: &str, is_start_of_file: bool) {
-        let (before, first) = (self.text.len(), self.places.len());
-        self.text.push_str(text);
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
-            let line = without_end(&text.as_bytes()[start..=end]).len();
-            self.places.push((before + start, before + start + line));
-            start = end + 1;
-        }
-        // The last line of a file may lack its end.
-        if start < text.len() {
-            self.places.push((before + start, before + text.len()));
-        }
-        if is_start_of_file && let Some(line) = self.places.get_mut(first) {
-            line.0 += text.len() - without_bom(text).len();
-        }
-    }
-
-    /// Where a line is, by its number.
-    pub(crate) fn place_of(&self, line: u64) -> Option<(usize, usize)> {
-        self.places.get(usize::try_from(line).ok()?).copied()
-    }
-
-    /// The line at a place.
-    pub(crate) fn text_at(&self, (start, end): (usize, usize)) -> &str {
-        &self.text[start..end]
     }
 }

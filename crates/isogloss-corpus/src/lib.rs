@@ -9,6 +9,7 @@ mod identification_report;
 mod identifier;
 mod index;
 mod jsonl;
+mod line_buffer;
 mod lines;
 #[cfg(feature = "lingua")]
 mod lingua_identifier;

@@ -36,7 +36,7 @@ impl ReadOptions {
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The end of the magic numbers of a frame and of one to be skipped.
 const ZSTD: [&[u8]; 2] = [&[0xb5, 0x2f, 0xfd], &[0x2a, 0x4d, 0x18]];
-const BOM: &str = "\u{feff}";
+pub(crate) const BOM: &str = "\u{feff}";
 
 /// One line at a time, without its end, plain or from gzip or Zstandard (told by the first bytes).
 ///

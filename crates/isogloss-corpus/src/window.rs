@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use isogloss_sampling::{LanguageDraw, TextWindow};
 
-use crate::index::LinesInMemory;
+use crate::line_buffer::{KeptLines, LineBuffer};
 use crate::{CorpusReadError, TextIndex};
 
 /// The texts of a window, one after the other as they are drawn.
@@ -53,11 +53,10 @@ impl OpenWindow {
 pub(crate) struct WindowReader {
     indices: Arc<Vec<TextIndex>>,
     // The lines of languages that are in memory as a whole, which every epoch shuffles anew.
-    whole: Arc<Vec<OnceLock<LinesInMemory>>>,
+    whole: Arc<Vec<OnceLock<KeptLines>>>,
     // The memory of windows that are done with, since that of the system costs more than filling it.
     spare: Arc<Mutex<Vec<OrderedTexts>>>,
-    lines: LinesInMemory,
-    buffer: Vec<u8>,
+    buffer: LineBuffer,
 }
 
 impl Clone for WindowReader {
@@ -66,8 +65,7 @@ impl Clone for WindowReader {
             indices: Arc::clone(&self.indices),
             whole: Arc::clone(&self.whole),
             spare: Arc::clone(&self.spare),
-            lines: LinesInMemory::default(),
-            buffer: Vec::new(),
+            buffer: LineBuffer::default(),
         }
     }
 }
@@ -79,8 +77,7 @@ impl WindowReader {
             indices: Arc::new(indices),
             whole: Arc::new(whole),
             spare: Arc::default(),
-            lines: LinesInMemory::default(),
-            buffer: Vec::new(),
+            buffer: LineBuffer::default(),
         }
     }
 
@@ -106,20 +103,19 @@ impl WindowReader {
 
     /// Reads the texts of a window, where they are not in memory, and puts them in their order.
     pub(crate) fn open(&mut self, window: &TextWindow) -> Result<OpenWindow, CorpusReadError> {
-        let Self { indices, whole, spare, lines, buffer } = self;
+        let Self { indices, whole, spare, buffer } = self;
         let (language, firsts) = (window.language(), window.blocks());
         let (index, whole) = (&indices[language], &whole[language]);
         let is_whole = firsts.len() as u64 == index.block_count();
         let lines = if let Some(lines) = whole.get() {
-            lines
-        } else {
-            lines.clear();
-            for slot in 0..firsts.len() {
-                let block = if is_whole { slot as u64 } else { firsts[slot] / TextIndex::BLOCK };
-                index.read_block(block, lines, buffer)?;
-            }
+            lines.as_lines()
+        } else if is_whole {
+            let lines = index.read_blocks(0..index.block_count(), buffer)?;
             // Another thread may do the same at this time; the first one's stay.
-            if is_whole { whole.get_or_init(|| std::mem::take(lines)) } else { lines }
+            whole.get_or_init(|| lines.to_kept()).as_lines()
+        } else {
+            let blocks = firsts.iter().map(|first| first / TextIndex::BLOCK);
+            index.read_blocks(blocks, buffer)?
         };
         let spare = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut texts = spare.unwrap_or_default();
@@ -128,8 +124,8 @@ impl WindowReader {
         for (block, text) in window.texts() {
             let index = firsts[block] + text;
             let line = if is_whole { index } else { block as u64 * TextIndex::BLOCK + text };
-            let Some(place) = lines.place_of(line) else { return Err(self.changed(language)) };
-            texts.text.push_str(lines.text_at(place));
+            let Some(text) = lines.get(line) else { return Err(self.changed(language)) };
+            texts.text.push_str(text);
             texts.ends.push((texts.text.len(), index));
         }
         Ok(OpenWindow { language, epoch: window.epoch(), draws: window.draws(), texts })
