@@ -8,6 +8,9 @@ use isogloss_sampling::{LanguageDraw, TextWindow};
 use crate::line_buffer::{KeptLines, LineBuffer};
 use crate::{CorpusReadError, TextIndex};
 
+/// Texts that are looked for together.
+const GROUP: usize = 64;
+
 /// The texts of a window, one after the other as they are drawn.
 ///
 /// Whoever takes them goes through memory from its beginning to its end, which a processor foresees: out of their
@@ -92,7 +95,7 @@ impl WindowReader {
 
     /// The texts of a language are not those that were indexed.
     pub(crate) fn changed(&self, language: usize) -> CorpusReadError {
-        CorpusReadError::Changed { path: self.indices[language].file_of_block(0).to_owned() }
+        changed(&self.indices[language])
     }
 
     /// How many readers share the texts.
@@ -105,29 +108,46 @@ impl WindowReader {
     pub(crate) fn open(&mut self, window: &TextWindow) -> Result<OpenWindow, CorpusReadError> {
         let Self { indices, whole, spare, buffer } = self;
         let (language, firsts) = (window.language(), window.blocks());
-        let (index, whole) = (&indices[language], &whole[language]);
-        let is_whole = firsts.len() as u64 == index.block_count();
+        let (source, whole) = (&indices[language], &whole[language]);
+        let is_whole = firsts.len() as u64 == source.block_count();
         let lines = if let Some(lines) = whole.get() {
             lines.as_lines()
         } else if is_whole {
-            let lines = index.read_blocks(0..index.block_count(), buffer)?;
+            let lines = source.read_blocks(0..source.block_count(), buffer)?;
             // Another thread may do the same at this time; the first one's stay.
             whole.get_or_init(|| lines.to_kept()).as_lines()
         } else {
             let blocks = firsts.iter().map(|first| first / TextIndex::BLOCK);
-            index.read_blocks(blocks, buffer)?
+            source.read_blocks(blocks, buffer)?
         };
         let spare = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut texts = spare.unwrap_or_default();
         texts.text.clear();
         texts.ends.clear();
-        for (block, text) in window.texts() {
+        let mut order = window.texts().map(|(block, text)| {
             let index = firsts[block] + text;
             let line = if is_whole { index } else { block as u64 * TextIndex::BLOCK + text };
-            let Some(text) = lines.get(line) else { return Err(self.changed(language)) };
-            texts.text.push_str(text);
-            texts.ends.push((texts.text.len(), index));
+            (line, index)
+        });
+        let (mut numbers, mut group) = (Vec::with_capacity(GROUP), Vec::with_capacity(GROUP));
+        loop {
+            // One by one, each would wait for its number, its place and its first byte; in loops of their own, a
+            // processor looks for several at once.
+            numbers.extend(order.by_ref().take(GROUP));
+            group.extend(numbers.iter().map(|(line, _)| lines.get(*line)));
+            if numbers.is_empty() {
+                break;
+            }
+            for ((_, index), text) in numbers.drain(..).zip(group.drain(..)) {
+                let Some(text) = text else { return Err(changed(source)) };
+                texts.text.push_str(text);
+                texts.ends.push((texts.text.len(), index));
+            }
         }
         Ok(OpenWindow { language, epoch: window.epoch(), draws: window.draws(), texts })
     }
+}
+
+fn changed(texts: &TextIndex) -> CorpusReadError {
+    CorpusReadError::Changed { path: texts.file_of_block(0).to_owned() }
 }
