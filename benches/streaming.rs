@@ -59,16 +59,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         pieces.extend((0..len.div_ceil(piece)).map(|at| (path, at * piece)));
     }
     pieces.sort_by_key(|(path, at)| Seed::new(*at).derive(&path.to_string_lossy()));
-    cool()?;
-    let start = Instant::now();
-    let mut buffer = Vec::new();
-    for (path, at) in &pieces {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(*at))?;
-        buffer.clear();
-        file.take(piece).read_to_end(&mut buffer)?;
+    for (threads, name) in [(1, "reading pieces, shuffled"), (4, "the same by four threads")] {
+        cool()?;
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let read = |first: usize| -> std::io::Result<()> {
+                let mut buffer = Vec::new();
+                for (path, at) in pieces.iter().skip(first).step_by(threads) {
+                    let mut file = File::open(path)?;
+                    file.seek(SeekFrom::Start(*at))?;
+                    buffer.clear();
+                    file.take(piece).read_to_end(&mut buffer)?;
+                }
+                Ok(())
+            };
+            let all: Vec<_> = (0..threads).map(|first| scope.spawn(move || read(first))).collect();
+            all.into_iter().try_for_each(|it| {
+                it.join().map_err(|_| "a thread panicked")?.map_err(Box::<dyn Error>::from)
+            })
+        })?;
+        report(name, start, 0);
     }
-    report("reading pieces, shuffled", start, 0);
 
     // What whoever reads text does at least: find the lines, and know that they are UTF-8.
     cool()?;

@@ -145,16 +145,32 @@ impl TextIndex {
             .map_err(|file| CorpusReadError::Changed { path: self.files[file].path.clone() })
     }
 
-    fn read_block(&self, block: u64, read: &mut LineBuffer) -> Result<(), CorpusReadError> {
-        let (first, mut from) = self.start_of(block);
+    /// Tells the system that blocks are read next, so that a disk is not idle until then. Where it cannot be told,
+    /// nothing is lost but time.
+    pub(crate) fn announce(&self, blocks: impl IntoIterator<Item = u64>) {
+        for (_, file, bytes) in blocks.into_iter().flat_map(|block| self.parts_of(block)) {
+            file.announce(bytes);
+        }
+    }
+
+    /// What there is of a block in each file, and the number of the file.
+    fn parts_of(&self, block: u64) -> impl Iterator<Item = (usize, &IndexedFile, Range<u64>)> {
+        let (first, from) = self.start_of(block);
         let (last, until) = self.start_of(block + 1);
+        let files = self.files.iter().enumerate().take(last + 1).skip(first);
+        let part = move |(place, file): (usize, &'_ IndexedFile)| {
+            let start = if place == first { from } else { 0 };
+            start..if place == last { until } else { file.stamp.bytes }
+        };
+        files
+            .map(move |(place, file)| (place, file, part((place, file))))
+            .filter(|it| !it.2.is_empty())
+    }
+
+    fn read_block(&self, block: u64, read: &mut LineBuffer) -> Result<(), CorpusReadError> {
         let before = read.line_count();
-        for (place, file) in self.files.iter().enumerate().take(last + 1).skip(first) {
-            let to = if place == last { until } else { file.stamp.bytes };
-            if from < to {
-                file.read(from..to, place, read)?;
-            }
-            from = 0;
+        for (place, file, bytes) in self.parts_of(block) {
+            file.read(bytes, place, read)?;
         }
         let added = (read.line_count() - before) as u64;
         if added != Self::BLOCK.min(self.counts.texts - block * Self::BLOCK) {
@@ -179,6 +195,20 @@ impl TextIndex {
 }
 
 impl IndexedFile {
+    #[cfg(target_os = "linux")]
+    fn announce(&self, bytes: Range<u64>) {
+        use rustix::fs::{Advice, fadvise};
+
+        let path = self.unpacked.as_deref().unwrap_or(&self.path);
+        if let Ok(file) = File::open(path) {
+            let len = std::num::NonZeroU64::new(bytes.end - bytes.start);
+            let _ = fadvise(&file, bytes.start, len, Advice::WillNeed);
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn announce(&self, _: Range<u64>) {}
+
     /// Adds the lines from one byte up to another, where the file, of this number, is as it was.
     fn read(
         &self,

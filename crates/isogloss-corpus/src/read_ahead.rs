@@ -1,5 +1,6 @@
 //! Draws that are made, and windows that are read, before they are asked for.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -14,8 +15,8 @@ const READERS: usize = 4;
 /// Windows of each that wait to be taken, at most.
 const WINDOWS: usize = 1;
 /// Draws of a batch, or as many as there are languages, since it holds something for each.
-const DRAWS: usize = 1 << 13;
-/// Batches that wait to be taken, at most: as many draws as there are in all windows that wait, or more.
+const DRAWS: usize = 1 << 15;
+/// Batches that wait to be taken, at most: so many draws ahead that a disk is told of a few dozen windows.
 const BATCHES: usize = 8;
 
 /// Draws that were made at once.
@@ -173,7 +174,13 @@ fn read(
     wanted: &Receiver<TextWindow>,
     windows: &SyncSender<Result<OpenWindow, CorpusReadError>>,
 ) {
-    for window in wanted {
+    // What is wanted later is announced before what is wanted now is read.
+    let mut announced = VecDeque::new();
+    while let Some(window) = announced.pop_front().or_else(|| wanted.recv().ok()) {
+        for later in wanted.try_iter() {
+            reader.announce(&later);
+            announced.push_back(later);
+        }
         let read = reader.open(&window);
         let has_failed = read.is_err();
         if windows.send(read).is_err() || has_failed {

@@ -104,6 +104,14 @@ impl WindowReader {
         Arc::strong_count(&self.indices)
     }
 
+    /// Tells the system what a window will read.
+    pub(crate) fn announce(&self, window: &TextWindow) {
+        let index = &self.indices[window.language()];
+        if self.whole[window.language()].get().is_none() {
+            index.announce(window.blocks().iter().map(|first| first / TextIndex::BLOCK));
+        }
+    }
+
     /// Reads the texts of a window, where they are not in memory, and puts them in their order.
     pub(crate) fn open(&mut self, window: &TextWindow) -> Result<OpenWindow, CorpusReadError> {
         let Self { indices, whole, spare, buffer } = self;
