@@ -113,12 +113,15 @@ impl ReadAhead {
         self.batches.as_ref()?.recv().ok()
     }
 
-    /// The window that is needed next; `None` where the thread ended, or has another one, and it has to
-    /// be read here.
+    /// The window that is needed next; `None` where it is not read ahead, or its thread ended, and it has to be read
+    /// here.
     pub(crate) fn take(
         &mut self,
         window: &TextWindow,
     ) -> Option<Result<OpenWindow, CorpusReadError>> {
+        if !is_read_ahead(window) {
+            return None;
+        }
         let read = self.windows[self.taken % READERS].recv().ok()?;
         self.taken += 1;
         match read {
@@ -140,6 +143,12 @@ impl Drop for ReadAhead {
     }
 }
 
+/// Whether a window is worth the way from one thread to another: one of a few texts, as of a small language that is
+/// drawn again and again, is put in order sooner than it is handed over.
+fn is_read_ahead(window: &TextWindow) -> bool {
+    window.texts().len() >= 256
+}
+
 /// Ends with the stream, or when nobody takes batches any more.
 fn draw(
     mut batch: Batch,
@@ -156,8 +165,12 @@ fn draw(
                 && let Some(window) = following.window_of(*draw)
             {
                 *own = window.draws();
-                // Draws are still of use where windows can no longer be read ahead.
-                let _ = readers.next().map(|reader| reader.send(window));
+                if is_read_ahead(&window)
+                    && let Some(reader) = readers.next()
+                {
+                    // Draws are still of use where windows can no longer be read ahead.
+                    let _ = reader.send(window);
+                }
             }
         }
         let is_last = following.draws().is_empty();
@@ -219,12 +232,16 @@ mod tests {
         (WindowReader::new(indices), stream.until(StoppingRule::Budget(1 << 40)))
     }
 
+    fn no_window() -> Vec<Range<u64>> {
+        std::iter::once(0..0).collect()
+    }
+
     #[test]
     fn it_draws_and_reads_as_the_stream_does_and_ends_when_nobody_takes_it() {
         let dir = tempfile::tempdir().unwrap();
         let (reader, mut stream) = stream(dir.path(), 100_000);
         let start = Batch::start(stream.clone());
-        let mut ahead = ReadAhead::start(&reader, &start, vec![0..0], 8).unwrap();
+        let mut ahead = ReadAhead::start(&reader, &start, no_window(), 8).unwrap();
         let mut open: Option<OpenWindow> = None;
         let mut opened = 0;
         // Into the second epoch.
@@ -254,6 +271,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (reader, stream) = stream(dir.path(), 8 * TextIndex::BLOCK);
         let start = Batch::start(stream);
-        assert!(ReadAhead::start(&reader, &start, vec![0..0], 8).is_none());
+        assert!(ReadAhead::start(&reader, &start, no_window(), 8).is_none());
     }
 }

@@ -153,19 +153,14 @@ impl BlockPermutation {
     /// The number at a place; `place` is below `n`.
     #[inline]
     pub(crate) fn at(&mut self, place: u64) -> u64 {
-        // Not taken out and put back, which would move it for every text.
-        if self.open.as_ref().is_none_or(|window| !window.places.contains(&place)) {
-            self.open = None;
-        }
-        let window = match &mut self.open {
-            Some(window) => window,
-            None => {
-                let window = self.window_of(place);
-                self.open.insert(window)
-            }
+        let window = match self.open.take() {
+            Some(window) if window.places.contains(&place) => window,
+            _ => self.window_of(place),
         };
         let (slot, text) = window.at(place - window.places.start);
-        window.blocks[slot] + text
+        let first = window.blocks[slot];
+        self.open = Some(window);
+        first + text
     }
 
     /// All windows are of one length but for the one that holds the short block, and the last.

@@ -210,3 +210,54 @@ fn a_line_that_is_no_text_is_named_by_the_file_the_user_knows() {
         "{error}"
     );
 }
+
+#[test]
+fn a_language_of_a_few_lines_is_drawn_again_and_again_beside_a_large_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut small = TextIndex::new(tag("sw"));
+    small.push_file(&write(dir.path(), "sw.txt", 0, 3)).unwrap();
+    let mut large = TextIndex::new(tag("yo"));
+    large.push_file(&write(dir.path(), "yo.txt", 0, 20_000)).unwrap();
+    let indices = vec![small, large];
+    let sizes = indices.iter().map(|index| (index.language().clone(), index.text_count()));
+    let sizes = LanguageSizes::try_new(SizeUnit::Sentences, sizes).unwrap();
+    let distribution = ExponentConfig::new().with_alpha(0.0).distribution(&sizes).unwrap();
+    let stream = MixtureStream::try_new(&distribution, &indices, Seed::new(4)).unwrap();
+    let rule = StoppingRule::Budget(50_000);
+    let mut epochs = BTreeMap::<(LanguageTag, u64), Vec<u64>>::new();
+    for text in SampledTexts::try_new(indices, stream, rule).unwrap() {
+        let text = text.unwrap();
+        assert_eq!(text.text, format!("ọ̀rọ̀ {}", text.draw.index));
+        epochs.entry((text.language, text.draw.epoch)).or_default().push(text.draw.index);
+    }
+    assert!(epochs.len() > 8_000, "{}", epochs.len());
+    for ((language, _), mut drawn) in epochs {
+        let is_all = drawn.len() == if language == tag("sw") { 3 } else { 20_000 };
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert!(!is_all || drawn.into_iter().eq(0..if language == tag("sw") { 3 } else { 20_000 }));
+    }
+}
+
+#[test]
+fn the_file_that_is_no_longer_text_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = ["a.txt", "b.txt", "c.txt"].map(|name| write(dir.path(), name, 0, 400));
+    let mut index = TextIndex::new(tag("yo"));
+    for path in &paths {
+        index.push_file(path).unwrap();
+    }
+    // As long and as old as it was.
+    let modified = fs::metadata(&paths[1]).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&paths[1]).unwrap();
+    bytes[2_000] = 0xff;
+    fs::write(&paths[1], bytes).unwrap();
+    fs::File::options().write(true).open(&paths[1]).unwrap().set_modified(modified).unwrap();
+    let sizes = [(tag("yo"), 1_200)];
+    let checked = LanguageSizes::try_new(SizeUnit::Sentences, sizes.clone()).unwrap();
+    let distribution = ExponentConfig::new().distribution(&checked).unwrap();
+    let stream = MixtureStream::try_new(&distribution, &sizes, Seed::new(4)).unwrap();
+    let mut texts = SampledTexts::try_new(vec![index], stream, StoppingRule::Budget(10)).unwrap();
+    let error = texts.find_map(Result::err).unwrap();
+    assert!(matches!(&error, CorpusReadError::Changed { path } if *path == paths[1]), "{error}");
+}

@@ -3,7 +3,7 @@
 use isogloss_core::{LanguageTag, Seed};
 use isogloss_sampling::{
     BlockShuffle, ExponentConfig, LanguageOrder, LanguageSizes, LanguageWeighting, MixtureState,
-    MixtureStream, Shard, SizeUnit, TextSource,
+    MixtureStream, Shard, SizeUnit, StoppingRule, TextSource, TextWindow,
 };
 use isogloss_testing::language_sizes;
 use proptest::prelude::*;
@@ -144,6 +144,45 @@ fn sources_without_text_or_with_more_than_can_be_counted_are_named()
         "source `yo-Latn` has 18446744073709551615 texts, expected at most 72057594037927936",
     );
     Ok(())
+}
+
+proptest! {
+    #[test]
+    fn windows_hold_the_texts_that_are_drawn_and_are_left_for_good(
+        (texts, others) in (1_u64..300, 1_u64..40),
+        (block, window) in (1_u64..40, 1_u64..5),
+        (seed, skipped) in any::<(u64, u8)>(),
+    ) {
+        let sizes = [("en".parse::<LanguageTag>()?, texts), ("yo".parse()?, others)];
+        let shuffle = BlockShuffle { block, window };
+        let stream = stream(0.3, &sizes, seed, LanguageOrder::Random);
+        let first = stream.clone().until(StoppingRule::Budget(1)).next_language().unwrap();
+        prop_assert!(stream.window_of(first).is_none());
+        let mut stream = stream.with_block_shuffle(shuffle)?.until(StoppingRule::Budget(900));
+        let mut expected = stream.clone();
+        expected.by_ref().take(usize::from(skipped)).for_each(drop);
+        for _ in 0..skipped {
+            stream.next_language();
+        }
+        let mut open: [Option<TextWindow>; 2] = [None, None];
+        while let Some(draw) = stream.next_language() {
+            let own = &mut open[draw.language];
+            if own.as_ref().is_none_or(|window| !window.draws().contains(&draw.drawn)) {
+                let next = stream.stream().window_of(draw).unwrap();
+                prop_assert!(own.as_ref().is_none_or(|last| last.draws().end == next.draws().start));
+                prop_assert!(next.blocks().len() as u64 <= window);
+                prop_assert_eq!(next.texts().len() as u64, next.draws().end - next.draws().start);
+                *own = Some(next);
+            }
+            let window = own.as_ref().unwrap();
+            let place = usize::try_from(draw.drawn - window.draws().start)?;
+            let (block, text) = window.texts().nth(place).unwrap();
+            let found = draw.of_text(window.blocks()[block] + text, window.epoch());
+            prop_assert_eq!(Some(found), expected.next());
+            prop_assert_eq!(window.language(), draw.language);
+        }
+        prop_assert_eq!(expected.next(), None);
+    }
 }
 
 #[test]
