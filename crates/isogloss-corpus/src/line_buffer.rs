@@ -78,6 +78,11 @@ impl<'a> BufferedLines<'a> {
         self.text.get(start..end)
     }
 
+    /// The bytes of all of them, with their ends.
+    pub(crate) fn bytes(self) -> usize {
+        self.text.len()
+    }
+
     /// The same in memory of their own.
     pub(crate) fn to_kept(self) -> KeptLines {
         KeptLines { text: self.text.to_owned(), places: self.places.to_vec() }

@@ -61,14 +61,21 @@ impl Batch {
     }
 }
 
+/// A window, by its language and its draws, and what was read of it.
+type ReadWindow = ((usize, Range<u64>), Result<OpenWindow, CorpusReadError>);
+
+fn name(window: &TextWindow) -> (usize, Range<u64>) {
+    (window.language(), window.draws())
+}
+
 /// A stream runs ahead of whoever takes its draws on a thread of its own, and on others windows are
 /// read that the draws will need, in the order in which they will.
 #[derive(Debug)]
 pub(crate) struct ReadAhead {
     // There until it is dropped, as the windows are.
     batches: Option<Receiver<Batch>>,
-    // Of each reader, and how many windows were taken of all.
-    windows: Vec<Receiver<Result<OpenWindow, CorpusReadError>>>,
+    // Of each reader, and how many windows were taken of all; none after a fault.
+    windows: Vec<Receiver<ReadWindow>>,
     taken: usize,
     threads: Vec<JoinHandle<()>>,
 }
@@ -113,8 +120,8 @@ impl ReadAhead {
         self.batches.as_ref()?.recv().ok()
     }
 
-    /// The window that is needed next; `None` where it is not read ahead, or its thread ended, and it has to be read
-    /// here.
+    /// The window that is needed next; `None` where it is not read ahead and has to be read here, as all are after a
+    /// fault: whoever goes on then asks for the same window again, which is no longer the next one.
     pub(crate) fn take(
         &mut self,
         window: &TextWindow,
@@ -122,11 +129,15 @@ impl ReadAhead {
         if !is_read_ahead(window) {
             return None;
         }
-        let read = self.windows[self.taken % READERS].recv().ok()?;
+        let read = self.windows.get(self.taken % READERS)?.recv();
         self.taken += 1;
         match read {
-            Ok(open) => open.is(window.language(), &window.draws()).then_some(Ok(open)),
-            Err(fault) => Some(Err(fault)),
+            Ok((found, Ok(open))) if found == name(window) => Some(Ok(open)),
+            other => {
+                // The readers end, as nobody takes their windows.
+                self.windows.clear();
+                other.ok().filter(|(found, _)| *found == name(window)).map(|(_, read)| read)
+            }
         }
     }
 }
@@ -182,11 +193,7 @@ fn draw(
 }
 
 /// Ends with what is wanted, with a fault, or when nobody takes windows any more.
-fn read(
-    mut reader: WindowReader,
-    wanted: &Receiver<TextWindow>,
-    windows: &SyncSender<Result<OpenWindow, CorpusReadError>>,
-) {
+fn read(mut reader: WindowReader, wanted: &Receiver<TextWindow>, windows: &SyncSender<ReadWindow>) {
     // What is wanted later is announced before what is wanted now is read.
     let mut announced = VecDeque::new();
     while let Some(window) = announced.pop_front().or_else(|| wanted.recv().ok()) {
@@ -196,7 +203,7 @@ fn read(
         }
         let read = reader.open(&window);
         let has_failed = read.is_err();
-        if windows.send(read).is_err() || has_failed {
+        if windows.send((name(&window), read)).is_err() || has_failed {
             break;
         }
     }

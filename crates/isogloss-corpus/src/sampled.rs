@@ -26,9 +26,10 @@ pub struct SampledText {
 /// drawn, until a rule ends it.
 ///
 /// Of each language a window of eight blocks of 1,024 lines is in memory and shuffled; a block is read
-/// once in an epoch, and never again where the window holds the whole language, by threads that draw and
-/// read at most eight windows ahead. So memory does not grow with the corpus, reading stays sequential,
-/// and whoever takes the texts seldom waits for it.
+/// once in an epoch, by threads that draw and read at most eight windows ahead. So memory does not grow
+/// with the corpus, reading stays sequential, and whoever takes the texts seldom waits for it. Where a window
+/// holds all texts of a language, they are read once and stay in memory, as they are in their files beside the
+/// order in which they are drawn.
 ///
 /// # Examples
 ///
@@ -106,7 +107,9 @@ impl SampledTexts {
     ///
     /// # Errors
     ///
-    /// [`CorpusReadError::Changed`] for a file that is not what it was, [`CorpusReadError::Io`].
+    /// [`CorpusReadError::Changed`] for a file that is not what it was, [`CorpusReadError::Io`]. Where a block cannot be
+    /// read, neither can the other texts of its window: whoever goes on gets the same fault for each of them, and
+    /// every time it is tried anew.
     pub fn next_text(&mut self) -> Result<Option<(Draw, &str)>, CorpusReadError> {
         if self.taken == self.batch.draws().len() {
             (self.batch, self.taken) = (self.next_batch(), 0);

@@ -17,7 +17,6 @@ const GROUP: usize = 64;
 /// order in the file he would wait for each.
 #[derive(Debug)]
 pub(crate) struct OpenWindow {
-    language: usize,
     pub(crate) epoch: u64,
     draws: Range<u64>,
     texts: OrderedTexts,
@@ -30,15 +29,23 @@ struct OrderedTexts {
     ends: Vec<(usize, u64)>,
 }
 
+impl OrderedTexts {
+    /// Forgets all texts, and has room for others. The memory of a far larger window is given back, or each language
+    /// would have that of the largest in time.
+    fn make_room(&mut self, bytes: usize, texts: usize) {
+        self.text.clear();
+        self.text.shrink_to(2 * bytes);
+        self.text.reserve(bytes);
+        self.ends.clear();
+        self.ends.shrink_to(2 * texts);
+        self.ends.reserve(texts);
+    }
+}
+
 impl OpenWindow {
     /// The draws of the language that are in it.
     pub(crate) fn draws(&self) -> &Range<u64> {
         &self.draws
-    }
-
-    /// Whether it is the window of this language that has these draws.
-    pub(crate) fn is(&self, language: usize, draws: &Range<u64>) -> bool {
-        self.language == language && self.draws == *draws
     }
 
     /// The text of a draw, and which it is, where it is in the window.
@@ -130,8 +137,7 @@ impl WindowReader {
         };
         let spare = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut texts = spare.unwrap_or_default();
-        texts.text.clear();
-        texts.ends.clear();
+        texts.make_room(lines.bytes(), window.texts().len());
         let mut order = window.texts().map(|(block, text)| {
             let index = firsts[block] + text;
             let line = if is_whole { index } else { block as u64 * TextIndex::BLOCK + text };
@@ -152,7 +158,7 @@ impl WindowReader {
                 texts.ends.push((texts.text.len(), index));
             }
         }
-        Ok(OpenWindow { language, epoch: window.epoch(), draws: window.draws(), texts })
+        Ok(OpenWindow { epoch: window.epoch(), draws: window.draws(), texts })
     }
 }
 

@@ -280,9 +280,10 @@ impl MixtureStream {
     }
 
     /// The window in which the text of a draw is, where texts are kept near: what a reader needs to know to have them
-    /// in memory. `None` without [`with_block_shuffle`](Self::with_block_shuffle).
+    /// in memory. `None` without [`with_block_shuffle`](Self::with_block_shuffle), and for a language that the stream does
+    /// not have.
     pub fn window_of(&self, draw: LanguageDraw) -> Option<TextWindow> {
-        let source = &self.sources[draw.language];
+        let source = self.sources.get(draw.language)?;
         let (epoch, place) = (draw.drawn / source.len, draw.drawn % source.len);
         let order = BlockPermutation::new(source.len, self.shuffle?, source.seed.at(epoch));
         Some(TextWindow {

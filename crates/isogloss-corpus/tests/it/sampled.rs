@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use isogloss_core::{LanguageTag, Seed};
 use isogloss_corpus::{CorpusReadError, SampledTexts, TextIndex};
 use isogloss_sampling::{
-    ExponentConfig, LanguageOrder, LanguageSizes, LanguageWeighting, MixtureStream, Shard,
-    SizeUnit, StoppingRule, TextSource,
+    ExplicitWeights, ExponentConfig, LanguageOrder, LanguageSizes, LanguageWeighting,
+    MixtureStream, Shard, SizeUnit, StoppingRule, TextSource,
 };
 
 fn tag(text: &str) -> LanguageTag {
@@ -260,4 +260,41 @@ fn the_file_that_is_no_longer_text_is_named() {
     let mut texts = SampledTexts::try_new(vec![index], stream, StoppingRule::Budget(10)).unwrap();
     let error = texts.find_map(Result::err).unwrap();
     assert!(matches!(&error, CorpusReadError::Changed { path } if *path == paths[1]), "{error}");
+}
+
+#[test]
+fn who_goes_on_after_a_fault_gets_the_texts_of_other_files() {
+    let dir = tempfile::tempdir().unwrap();
+    // Nearly all draws are of one that is not read ahead.
+    let mut small = TextIndex::new(tag("sw"));
+    small.push_file(&write(dir.path(), "sw.txt", 0, 200)).unwrap();
+    let mut large = TextIndex::new(tag("yo"));
+    let gone = write(dir.path(), "yo.txt", 0, 20_000);
+    large.push_file(&gone).unwrap();
+    let indices = vec![small, large];
+    fs::remove_file(&gone).unwrap();
+    let weights = [(tag("sw"), 999.0), (tag("yo"), 1.0)];
+    let sizes = indices.iter().map(|index| (index.language().clone(), index.text_count()));
+    let sizes = LanguageSizes::try_new(SizeUnit::Sentences, sizes).unwrap();
+    let distribution = ExplicitWeights::try_new(weights).unwrap().distribution(&sizes).unwrap();
+    let stream = MixtureStream::try_new(&distribution, &indices, Seed::new(4)).unwrap();
+    let rule = StoppingRule::Budget(500_000);
+    let mut texts = SampledTexts::try_new(indices, stream, rule).unwrap();
+    let (mut read, mut faults) = (0, 0);
+    loop {
+        match texts.next_text() {
+            Ok(None) => break,
+            Ok(Some((draw, _))) => {
+                assert_eq!(draw.language, 0);
+                read += 1;
+            }
+            Err(CorpusReadError::Io { path, .. }) => {
+                assert_eq!(path, gone);
+                faults += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(read + faults, 500_000);
+    assert!((300..700).contains(&faults), "{faults}");
 }
