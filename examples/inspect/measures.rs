@@ -98,9 +98,11 @@ impl Measured {
         let others = vectors.len() - 1;
         let ranks = on_all_cores(bars, ["retrieval", "layers"], others * layers, |place| {
             let (language, layer) = (1 + place / layers, place % layers);
-            Ok(Ranks::of(&retrieve(&vectors[0][layer], &vectors[language][layer])?))
+            let ranks = Ranks::of(&retrieve(&vectors[0][layer], &vectors[language][layer])?);
+            let found = ranks.found(&bootstrap)?;
+            Ok((ranks, found))
         })?;
-        let found = ranks.iter().map(|it| it.found(&bootstrap)).collect::<Outcome<Vec<_>>>()?;
+        let (ranks, found): (Vec<Ranks>, Vec<Found>) = ranks.into_iter().unzip();
         let retrieval: Vec<Vec<Found>> = found.chunks(layers).map(<[_]>::to_vec).collect();
         let of_layer =
             |layer| Ranks::mean(&ranks.iter().skip(layer).step_by(layers).collect::<Vec<_>>());

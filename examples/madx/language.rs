@@ -157,13 +157,17 @@ impl<'a> Languages<'a> {
         self.args.out.join("adapters").join(language)
     }
 
-    fn batches(&self, texts: &Arc<Vec<TokenizedTexts>>) -> Outcome<MlmBatches> {
+    fn batches(
+        &self,
+        texts: &Arc<Vec<TokenizedTexts>>,
+        bucket: BucketConfig,
+    ) -> Outcome<MlmBatches> {
         let sizes = texts.iter().map(|it| (it.language().clone(), it.len() as u64));
         let sizes = LanguageSizes::try_new(SizeUnit::Sentences, sizes)?;
         let distribution = ExponentConfig::new().distribution(&sizes)?;
         let stream = MixtureStream::try_new(&distribution, texts, self.seed.derive("texts"))?;
         let config = self.base.model().encoder().config().clone();
-        let framing = Framing::new(config, self.layout, BucketConfig::new(self.args.batch_tokens));
+        let framing = Framing::new(config, self.layout, bucket);
         let masking = self.masking.clone();
         Ok(MlmBatches::try_new(Arc::clone(texts), stream, masking, framing, self.seed)?)
     }
@@ -180,8 +184,9 @@ impl<'a> Languages<'a> {
         let seed = self.seed.derive(&text.name);
         let (model, _) = attach(self.base.model().clone(), &text.name, &config, seed, &training)?;
         let parameters = trainable_parameter_count(&model);
+        let bucket = BucketConfig::new(self.args.batch_tokens);
         let task: Box<dyn Task<_>> =
-            Box::new(ObjectiveTask::new("mlm", MlmObjective, self.batches(&text.learned)?));
+            Box::new(ObjectiveTask::new("mlm", MlmObjective, self.batches(&text.learned, bucket)?));
         let steps = self.args.language_steps;
         let rate = LearningRateConfig::new(self.args.learning_rate).with_warmup_steps(steps / 10);
         let config = TrainingConfig::new(steps).with_learning_rate(rate).with_seed(seed);
@@ -193,13 +198,15 @@ impl<'a> Languages<'a> {
             Ok(monitor.watching(trainer).run(&stop, &monitor)?)
         });
         let model = run?.model;
-        let (before, after) = (before.mean()?, self.losses(&model, text)?.mean()?);
+        let after = self.losses(&model, text)?;
         let dir = self.dir(&text.name);
         let title = format!("A language adapter for {}", text.name);
         let mut card = ModelCard::new(title, &self.args.licence)
             .with_base(self.args.model.display().to_string())
             .with_summary(format!(
-                "Held-out loss {before:.4} before, {after:.4} after, with intervals of 95 %."
+                "Held-out loss {:.4} before, {:.4} after.",
+                before.value(),
+                after.value()
             ));
         if let Some((_, provenance)) = &text.terms {
             card = card.with_provenance(provenance.clone());
@@ -210,7 +217,7 @@ impl<'a> Languages<'a> {
             card = terms.beside(card, provenance, &path)?;
         }
         save_adapter(&model, &text.name, &card, &dir)?;
-        let name = text.name.clone();
+        let (name, before, after) = (text.name.clone(), before.mean()?, after.mean()?);
         Ok(Learned { name, dir, before, after, parameters, seconds, mebibytes })
     }
 
@@ -218,7 +225,11 @@ impl<'a> Languages<'a> {
     pub(crate) fn losses(&self, model: &MaskedLanguageModel, text: &Text) -> Outcome<Losses> {
         let model = model.valid();
         let loss = |part: &Arc<Vec<TokenizedTexts>>| {
-            let mut task = ObjectiveTask::new("held out", MlmObjective, self.batches(part)?);
+            // As they are drawn, all of the part, and not those of like lengths.
+            let mut bucket = BucketConfig::new(self.args.batch_tokens);
+            bucket.window = 1;
+            let batches = self.batches(part, bucket)?;
+            let mut task = ObjectiveTask::new("held out", MlmObjective, batches);
             let batch = Task::<MaskedLanguageModel>::next_batch(&mut task, &self.device)?;
             let loss = batch.loss(&model);
             Ok([f64::from(loss.sum.into_scalar::<f32>()), loss.count as f64])
@@ -236,6 +247,10 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
+    fn value(&self) -> f64 {
+        mean_loss(&self.of_parts, &(0..self.of_parts.len()).collect::<Vec<_>>())
+    }
+
     /// The mean over hidden tokens.
     pub(crate) fn mean(&self) -> Outcome<Estimate> {
         self.estimate(|parts| mean_loss(&self.of_parts, parts))

@@ -94,7 +94,8 @@ impl BootstrapConfig {
     ///
     /// # Errors
     ///
-    /// As those of [`estimate`](Self::estimate); [`EvaluationError::Length`] where a draw has not as many scores.
+    /// As those of [`estimate`](Self::estimate); [`EvaluationError::Length`] where a draw has not as many scores. With
+    /// [`Interval::Bca`] all fail with the first that has no such interval.
     pub fn estimate_all(
         &self,
         items: usize,

@@ -141,7 +141,7 @@ impl JackknifeConfig {
     ) -> Result<Jackknifed, EvaluationError> {
         let mut without = each;
         let value = without.remove(0);
-        Jackknifed::try_new(value, without, groups.sizes.clone(), self.level)
+        Jackknifed::try_new(value, without, groups.sizes.clone(), *self)
     }
 
     /// Deals items into groups whose sizes differ by one at most.
@@ -199,7 +199,7 @@ pub struct Jackknifed {
     value: f64,
     without: Vec<f64>,
     sizes: Vec<usize>,
-    level: f64,
+    config: JackknifeConfig,
     /// Student's quantile for the level.
     quantile: f64,
 }
@@ -209,12 +209,13 @@ impl Jackknifed {
         value: f64,
         without: Vec<f64>,
         sizes: Vec<usize>,
-        level: f64,
+        config: JackknifeConfig,
     ) -> Result<Self, EvaluationError> {
         check_finite("score of all items", &[value])?;
         check_finite("score without a group", &without)?;
-        let quantile = student_t_quantile(f64::midpoint(1.0, level), without.len() as u64 - 1)?;
-        Ok(Self { value, without, sizes, level, quantile })
+        let quantile =
+            student_t_quantile(f64::midpoint(1.0, config.level), without.len() as u64 - 1)?;
+        Ok(Self { value, without, sizes, config, quantile })
     }
 
     /// The mean of several scores of the same items, as of several languages, by which its interval knows that they
@@ -222,14 +223,25 @@ impl Jackknifed {
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Empty`] without scores, [`EvaluationError::Length`] where they are not of the same groups.
+    /// [`EvaluationError::Empty`] without scores, [`EvaluationError::Config`] where they are not of the same groups.
     pub fn mean(scores: &[&Self]) -> Result<Self, EvaluationError> {
         let Some(first) = scores.first() else {
             return Err(EvaluationError::Empty { what: "scores" });
         };
-        if let Some(other) = scores.iter().find(|score| score.sizes != first.sizes) {
-            let (found, expected) = (other.items(), first.items());
-            return Err(EvaluationError::Length { what: "items of a score", found, expected });
+        let is_other =
+            |score: &&&Self| (&score.sizes, score.config) != (&first.sizes, first.config);
+        if let Some(other) = scores.iter().find(is_other) {
+            let name = |it: &Self| {
+                let JackknifeConfig { groups, level, seed } = it.config;
+                format!(
+                    "{} items, {groups} groups, level {level}, seed {}",
+                    it.items(),
+                    seed.value()
+                )
+            };
+            let found = format!("{} beside {}", name(other), name(first));
+            let expected = "scores of the same items, by one configuration";
+            return Err(EvaluationError::Config { field: "scores", found, expected });
         }
         let mean = |of: &dyn Fn(&Self) -> f64| {
             scores.iter().map(|score| of(score)).sum::<f64>() / scores.len() as f64
@@ -237,7 +249,7 @@ impl Jackknifed {
         let value = mean(&|score| score.value);
         let without =
             (0..first.without.len()).map(|group| mean(&|score| score.without[group])).collect();
-        Self::try_new(value, without, first.sizes.clone(), first.level)
+        Self::try_new(value, without, first.sizes.clone(), first.config)
     }
 
     /// The score of all items.

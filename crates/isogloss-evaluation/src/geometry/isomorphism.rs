@@ -94,7 +94,8 @@ fn relational_similarities(
     let what = "relational similarity";
     check_pairs(src, tgt)?;
     check_rows(what, src, groups, 3)?;
-    let unit = |it: &EmbeddingMatrix| Vectors::new(it).normalised().in_order(&groups.order);
+    let unit =
+        |it: &EmbeddingMatrix| Vectors::new(it).normalised().in_order(&groups.order).narrowed();
     let (src, tgt) = (unit(src), unit(tgt));
     let covariances =
         |x: &Vectors, y: &Vectors| Moments::each(x, y, groups, Moments::product_covariance);

@@ -139,11 +139,19 @@ fn iso_scores(matrix: &EmbeddingMatrix, groups: &Groups) -> Result<Vec<f64>, Eva
         let reason = "the vectors are all alike, expected some that differ".to_owned();
         return Err(EvaluationError::Undefined { what, reason });
     }
-    let vectors = Vectors::new(matrix).centred().in_order(&groups.order);
+    let vectors = Vectors::new(matrix).centred().in_order(&groups.order).narrowed();
     let others = matrix.dim() as f64 - 1.0;
-    Ok(Moments::each(&vectors, &vectors, groups, |moments| {
-        (moments.participation_ratio() - 1.0) / others
-    }))
+    let each = Moments::each(&vectors, &vectors, groups, |moments| {
+        (moments.hsic_biased(), (moments.participation_ratio() - 1.0) / others)
+    });
+    let all = each.first().map_or(0.0, |(norm, _)| *norm);
+    // What is left without a group may be alike, but for rounding.
+    if each.iter().any(|(norm, _)| *norm < 1e-12 * all) {
+        let reason =
+            "without a group the vectors are all alike, expected some that differ".to_owned();
+        return Err(EvaluationError::Undefined { what, reason });
+    }
+    Ok(each.into_iter().map(|(_, score)| score).collect())
 }
 
 impl JackknifeConfig {

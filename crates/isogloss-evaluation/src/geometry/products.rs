@@ -28,6 +28,18 @@ impl Vectors {
         Self { dim: self.dim, values }
     }
 
+    /// Vectors of the same products in as many dimensions as there are vectors, where those are fewer by half: less than
+    /// that is not worth finding them.
+    pub(super) fn narrowed(self) -> Self {
+        let rows = self.row_count();
+        if 2 * rows > self.dim {
+            return self;
+        }
+        // X = RᵀQᵀ, of which Q turns and changes no product.
+        let columns = DMatrix::from_vec(self.dim, rows, self.values);
+        Self { dim: rows, values: columns.qr().r().as_slice().to_vec() }
+    }
+
     pub(super) fn row_count(&self) -> usize {
         self.values.len() / self.dim
     }

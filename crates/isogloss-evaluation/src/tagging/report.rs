@@ -175,7 +175,8 @@ impl TaggingReport {
     ///
     /// # Errors
     ///
-    /// Those of [`try_new`](Self::try_new) and of [`BootstrapConfig::estimate`].
+    /// Those of [`try_new`](Self::try_new) and of [`BootstrapConfig::estimate_all`]: a type that stands in one sentence, or
+    /// is always right, has no interval of [`Interval::Bca`](crate::Interval::Bca).
     pub fn estimates<S: AsRef<str>>(
         sentences: &[[Vec<S>; 2]],
         reading: TagReading,

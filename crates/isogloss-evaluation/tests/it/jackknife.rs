@@ -78,7 +78,13 @@ fn settings_out_of_range_and_scores_that_are_no_numbers_are_named() {
     assert!(Jackknifed::mean(&[]).is_err());
     let score = |items: usize| config.estimate(items, |kept| Ok(kept.len() as f64)).unwrap();
     let error = Jackknifed::mean(&[&score(8), &score(6)]).unwrap_err();
-    assert_eq!(error.to_string(), "items of a score: 6, expected 8");
+    let other =
+        "6 items, 2 groups, level 0.95, seed 3 beside 8 items, 2 groups, level 0.95, seed 3";
+    let expected = "expected scores of the same items, by one configuration";
+    assert_eq!(error.to_string(), format!("`scores` is {other}, {expected}"));
+    let seed = JackknifeConfig::new(Seed::new(4)).with_groups(2);
+    let other = seed.estimate(8, |kept| Ok(kept.len() as f64)).unwrap();
+    assert!(Jackknifed::mean(&[&score(8), &other]).is_err());
 }
 
 /// Texts in two languages: what both share, turned, and noise of each.
@@ -147,6 +153,50 @@ fn all_pairs_stand_in_order_and_a_language_at_fault_is_named() {
     assert!(Cka::Debiased.of(&four[0], &four[1]).is_ok());
     let error = config().with_groups(4).cka(Cka::Debiased, &four[0], &four[1]).unwrap_err();
     assert_eq!(error.to_string(), "debiased CKA is not defined: 3 vectors, expected at least 4");
+}
+
+#[test]
+fn what_is_alike_without_a_group_has_no_interval() {
+    let mut values = [1.0_f32, 2.0].repeat(20);
+    (values[10], values[11]) = (3.0, 5.0);
+    let alike = EmbeddingMatrix::try_new(2, values).unwrap();
+    assert!(iso_score(&alike).is_ok());
+    let error = config().iso_score(&alike).unwrap_err().to_string();
+    let expected = "without a group the vectors are all alike, expected some that differ";
+    assert_eq!(error, format!("IsoScore is not defined: {expected}"));
+    let [x, _] = texts(Seed::new(1), 20);
+    assert!(Cka::Biased.of(&x, &alike).is_ok());
+    for cka in [Cka::Biased, Cka::Debiased] {
+        let error = config().cka(cka, &x, &alike).unwrap_err().to_string();
+        assert!(error.contains("HSIC of the targets with themselves"), "{error}");
+    }
+}
+
+#[test]
+fn vectors_wider_than_they_are_many_are_measured_alike() {
+    let [x, y] = texts(Seed::new(6), 60);
+    // The same vectors in 180 dimensions: turned, which changes nothing that is measured but IsoScore's share.
+    let wide = |matrix: &EmbeddingMatrix| {
+        let spread = |row: &[f32]| {
+            row.iter()
+                .flat_map(|it| [0.36 * it, 0.48 * it, -0.8 * it])
+                .chain([0.0; 168])
+                .collect::<Vec<_>>()
+        };
+        EmbeddingMatrix::try_new(180, matrix.rows().flat_map(spread).collect()).unwrap()
+    };
+    let (wide_x, wide_y) = (wide(&x), wide(&y));
+    for (found, expected) in [
+        (config().cka(Cka::Debiased, &wide_x, &wide_y), config().cka(Cka::Debiased, &x, &y)),
+        (config().cka(Cka::Biased, &wide_x, &y), config().cka(Cka::Biased, &x, &y)),
+        (config().relational_similarity(&wide_x, &wide_y), config().relational_similarity(&x, &y)),
+    ] {
+        let (found, expected) = (found.unwrap(), expected.unwrap());
+        assert!((found.value() - expected.value()).abs() < 1e-6, "{found:?}");
+        assert!((found.standard_error() - expected.standard_error()).abs() < 1e-6, "{found:?}");
+    }
+    let (found, expected) = (config().iso_score(&wide_x).unwrap(), config().iso_score(&x).unwrap());
+    assert!((179.0 * found.value() - 3.0 * expected.value()).abs() < 1e-4, "{found:?}");
 }
 
 #[test]
