@@ -7,7 +7,7 @@ use std::sync::Arc;
 use isogloss::burn::module::Module as _;
 use isogloss::burn::tensor::Device;
 use isogloss::core::{LanguageTag, Seed};
-use isogloss::evaluation::{Estimate, JackknifeConfig};
+use isogloss::evaluation::{Estimate, JackknifeConfig, Metric as _, RatioOfSums};
 use isogloss::governance::{ModelCard, Provenance};
 use isogloss::peft::{
     AdapterCard, AdapterConfig, BottleneckConfig, attach, save_adapter, trainable_parameter_count,
@@ -268,8 +268,7 @@ impl Losses {
     }
 }
 
+/// 0 where nothing is hidden.
 fn mean_loss(of_parts: &[[f64; 2]], kept: &[usize]) -> f64 {
-    let [sum, count] =
-        [0, 1].map(|of: usize| kept.iter().map(|part| of_parts[*part][of]).sum::<f64>());
-    sum / count.max(1.0)
+    RatioOfSums.aggregate(&mut kept.iter().map(|part| &of_parts[*part])).unwrap_or(0.0)
 }

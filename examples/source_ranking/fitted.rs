@@ -14,17 +14,17 @@ pub(crate) struct Fitted {
     pub(crate) weights: Vec<(SourceFeature, f64)>,
     /// None without candidates.
     pub(crate) ranking: Option<SourceRanking>,
-    /// Of weights, then of scores in the order of the ranking: by leaving out targets. An error says why there are none.
-    pub(crate) intervals: Result<[Vec<Estimate>; 2], EvaluationError>,
+    /// Of weights, then of scores in the order of the ranking: by leaving out targets, where they are wanted.
+    pub(crate) intervals: Option<[Vec<Estimate>; 2]>,
 }
 
 impl Fitted {
-    /// Fits the weights of features to targets, and ranks candidates by them.
+    /// Fits the weights of features to targets, and ranks candidates by them; with a seed, with intervals.
     pub(crate) fn of(
         targets: &[&MeasuredTarget],
         features: &[SourceFeature],
         candidates: &[SourceCandidate],
-        seed: Seed,
+        seed: Option<Seed>,
     ) -> Result<Self, EvaluationError> {
         let fit = |targets: &[&MeasuredTarget]| {
             let fitted = SourceRegression::fit(targets.iter().copied(), features, RIDGE)?;
@@ -32,8 +32,8 @@ impl Fitted {
             Ok::<_, EvaluationError>((fitted.weights, ranking))
         };
         let (weights, ranking) = fit(targets)?;
-        let groups = targets.len().min(10);
-        let jackknife = JackknifeConfig::new(seed).with_groups(groups);
+        let Some(seed) = seed else { return Ok(Self { weights, ranking, intervals: None }) };
+        let jackknife = JackknifeConfig::new(seed).with_groups(targets.len().min(10));
         let each = jackknife.estimate_all(targets.len(), |kept| {
             let kept: Vec<&MeasuredTarget> = kept.iter().map(|place| targets[*place]).collect();
             let (weights, found) = fit(&kept)?;
@@ -44,11 +44,10 @@ impl Fitted {
                 found.into_iter().find(|it| it.language == source.language).map(|it| it.score)
             });
             Ok(weights.iter().map(|(_, weight)| *weight).chain(scores).collect())
-        });
-        let intervals = each.map(|each| {
-            let (weights, scores) = each.split_at(features.len());
-            [weights, scores].map(|all| all.iter().map(Jackknifed::estimate).collect())
-        });
+        })?;
+        let (of_weights, of_scores) = each.split_at(features.len());
+        let estimates = |all: &[Jackknifed]| all.iter().map(Jackknifed::estimate).collect();
+        let intervals = Some([estimates(of_weights), estimates(of_scores)]);
         Ok(Self { weights, ranking, intervals })
     }
 }

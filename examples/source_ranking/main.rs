@@ -62,8 +62,9 @@ struct Args {
     #[arg(long, requires = "measured")]
     seed: Option<u64>,
 
-    /// Show what was measured for each target also where runs of one seed give it no interval
-    #[arg(long, requires = "measured", conflicts_with = "target")]
+    /// Show what was fitted, and what was measured for each target, without intervals, which take two targets and runs of
+    /// two seeds
+    #[arg(long, requires = "measured")]
     without_intervals: bool,
 
     /// Where the comparison of rules is written [default: out/source-ranking]
@@ -112,8 +113,8 @@ fn run(args: &Args) -> Outcome<()> {
     let seed = Seed::new(args.seed.unwrap_or(1));
     let Some(target) = &args.target else {
         if let (Some(table), Some(study)) = (&table, &study) {
-            let page = StudyPage::of(table, study, &features, &args.always, seed)?;
-            let page = if args.without_intervals { page.without_intervals() } else { page };
+            let with_intervals = !args.without_intervals;
+            let page = StudyPage::of(table, study, &features, &args.always, seed, with_intervals)?;
             println!("{}", page.summary().to_text()?.trim_end());
             let out = args.out.clone().unwrap_or_else(|| "out/source-ranking".into());
             print_written(&page.report()?.write_all_forms(&out)?);
@@ -125,7 +126,18 @@ fn run(args: &Args) -> Outcome<()> {
     let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
     let fitted = study.as_ref().map(|study| {
         let others = study.targets().iter().filter(|it| it.language() != target.as_str());
-        Fitted::of(&others.collect::<Vec<_>>(), &features, &candidates, seed)
+        let others: Vec<_> = others.collect();
+        // There are none in the JSON.
+        let with_intervals = !args.without_intervals && !args.json;
+        let seed = with_intervals.then_some(seed);
+        Fitted::of(&others, &features, &candidates, seed).map_err(|error| {
+            let hint = if seed.is_some() && others.len() < 2 {
+                "; --without-intervals shows what one target says"
+            } else {
+                ""
+            };
+            format!("{error}{hint}")
+        })
     });
     let fitted = fitted.transpose()?;
     let (ranking, weights) = match &fitted {

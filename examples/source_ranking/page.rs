@@ -17,7 +17,7 @@ pub(crate) fn target_report(
     weights: &[(SourceFeature, f64)],
     fitted: Option<&Fitted>,
 ) -> Result<Report, EvaluationError> {
-    let intervals = fitted.and_then(|it| it.intervals.as_ref().ok());
+    let intervals = fitted.and_then(|it| it.intervals.as_ref());
     let names = weights.iter().map(|(feature, _)| feature.name());
     let columns: Vec<&str> = ["source", "score"].into_iter().chain(names).collect();
     let mut table = Table::new("Sources, the best first, and their features", &columns);
@@ -34,8 +34,8 @@ pub(crate) fn target_report(
     let section = Section::new(format!("To {}", name(target.as_str())));
     let section = section.with_block(Block::Table(table));
     let section = if let Some(fitted) = fitted {
-        let caption = "Weights, fitted to the experiment; intervals are over its targets";
-        fitted.weights_blocks(caption).fold(section, Section::with_block)
+        let caption = "Weights, fitted to the experiment, with intervals, if any, over its targets";
+        section.with_block(Block::Table(fitted.weights_table(caption)))
     } else {
         let cells = weights.iter().map(|(_, weight)| Cell::from(*weight));
         section.with_block(Block::Table(weights_table("Weights", weights, cells)))
@@ -57,18 +57,13 @@ fn weights_table(
 }
 
 impl Fitted {
-    /// The weights with their intervals, or why they have none.
-    fn weights_blocks(&self, caption: &str) -> impl Iterator<Item = Block> {
-        let (cells, warning): (Vec<Cell>, _) = match &self.intervals {
-            Ok([weights, _]) => (weights.iter().map(|it| (*it).into()).collect(), None),
-            Err(error) => {
-                let warning = format!("What is fitted has no interval over targets, as {error}.");
-                let weights = self.weights.iter().map(|(_, weight)| (*weight).into());
-                (weights.collect(), Some(Block::Warning(warning)))
-            }
-        };
-        let table = weights_table(caption, &self.weights, cells.into_iter());
-        warning.into_iter().chain([Block::Table(table)])
+    fn weights_table(&self, caption: &str) -> Table {
+        if let Some([estimates, _]) = &self.intervals {
+            let cells = estimates.iter().map(|estimate| Cell::from(*estimate));
+            return weights_table(caption, &self.weights, cells);
+        }
+        let cells = self.weights.iter().map(|(_, weight)| Cell::from(*weight));
+        weights_table(caption, &self.weights, cells)
     }
 }
 
@@ -80,7 +75,7 @@ pub(crate) struct StudyPage<'a> {
     /// Rules that do not apply to the experiment, and why.
     left_out: Vec<String>,
     fitted: Fitted,
-    /// Target by target, what was measured, with intervals where they are wanted.
+    /// Whether what was fitted, and target by target what was measured, have them.
     with_intervals: bool,
 }
 
@@ -93,6 +88,7 @@ impl<'a> StudyPage<'a> {
         features: &[SourceFeature],
         always: &[LanguageTag],
         seed: Seed,
+        with_intervals: bool,
     ) -> Result<Self, EvaluationError> {
         let bootstrap = &BootstrapConfig::new(seed);
         let mut rules: Vec<(String, SourceRule)> = Vec::new();
@@ -103,7 +99,7 @@ impl<'a> StudyPage<'a> {
             rules.push((weight.0.name().to_owned(), SourceRule::Weights(vec![*weight])));
         }
         let targets: Vec<&MeasuredTarget> = study.targets().iter().collect();
-        let fitted = Fitted::of(&targets, features, &[], seed)?;
+        let fitted = Fitted::of(&targets, features, &[], with_intervals.then_some(seed))?;
         if weights.len() > 1 {
             rules.push(("all features, weighted alike".to_owned(), SourceRule::Weights(weights)));
         }
@@ -128,13 +124,7 @@ impl<'a> StudyPage<'a> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { table, study, rules: found, left_out, fitted, with_intervals: true })
-    }
-
-    /// Shows what was measured for each target also where it has no interval.
-    pub(crate) fn without_intervals(mut self) -> Self {
-        self.with_intervals = false;
-        self
+        Ok(Self { table, study, rules: found, left_out, fitted, with_intervals })
     }
 
     /// What the terminal shows.
@@ -210,7 +200,7 @@ impl<'a> StudyPage<'a> {
              features are as they are; below 0, that they transferred worse. Features that say much the same \
              share their weight. Intervals are of 95 %, by leaving out targets.",
         );
-        self.fitted.weights_blocks(caption).fold(section, Section::with_block)
+        section.with_block(Block::Table(self.fitted.weights_table(caption)))
     }
 
     fn targets_section(&self) -> Result<Section, EvaluationError> {

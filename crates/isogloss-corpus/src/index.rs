@@ -158,13 +158,11 @@ impl TextIndex {
         let (first, from) = self.start_of(block);
         let (last, until) = self.start_of(block + 1);
         let files = self.files.iter().enumerate().take(last + 1).skip(first);
-        let part = move |(place, file): (usize, &'_ IndexedFile)| {
+        let parts = files.map(move |(place, file)| {
             let start = if place == first { from } else { 0 };
-            start..if place == last { until } else { file.stamp.bytes }
-        };
-        files
-            .map(move |(place, file)| (place, file, part((place, file))))
-            .filter(|it| !it.2.is_empty())
+            (place, file, start..if place == last { until } else { file.stamp.bytes })
+        });
+        parts.filter(|(_, _, bytes)| !bytes.is_empty())
     }
 
     fn read_block(&self, block: u64, read: &mut LineBuffer) -> Result<(), CorpusReadError> {

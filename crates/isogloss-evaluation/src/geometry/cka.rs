@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::moments::Moments;
 use super::products::Vectors;
-use super::{check_pairs, is_constant};
+use super::{ALIKE, check_pairs, is_constant};
 use crate::jackknife::Groups;
 use crate::{
     BarSeries, Bars, EmbeddingMatrix, Estimate, EvaluationError, JackknifeConfig, Jackknifed, Plot,
@@ -132,9 +132,6 @@ impl JackknifeConfig {
     }
 }
 
-/// What rounding leaves of no variance, as a share of that of all items.
-const ALIKE: f64 = 1e-12;
-
 /// A representation, with its products with itself.
 struct Side {
     /// Who it is, in an error.
@@ -186,13 +183,14 @@ impl Side {
         if self.is_constant {
             return Err(undefined(format!("{name} are all alike, expected some that differ")));
         }
-        let all = self.own.first().map_or(0.0, |products| cka.pick(products));
+        // The unbiased estimate may fall below what it estimates.
+        let all = self.own.first().map_or(0.0, |products| cka.pick(products)).max(0.0);
+        let least = ALIKE * all;
         let norm = |products: &Products| {
             let own = cka.pick(products);
-            // The unbiased estimate may fall below what it estimates; and what is left without a group may be alike,
-            // but for rounding.
-            if own <= 0.0 || own < ALIKE * all {
-                let reason = format!("HSIC of {name} with themselves is {own}, expected above 0");
+            if own <= least {
+                let reason =
+                    format!("HSIC of {name} with themselves is {own}, expected above {least}");
                 return Err(undefined(reason));
             }
             Ok(own.sqrt())

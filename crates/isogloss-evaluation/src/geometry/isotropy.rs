@@ -6,7 +6,7 @@ use nalgebra::SymmetricEigen;
 
 use super::moments::Moments;
 use super::products::{Vectors, dot};
-use super::{check_rows, is_constant};
+use super::{ALIKE, check_rows, is_constant};
 use crate::jackknife::Groups;
 use crate::{EmbeddingMatrix, EvaluationError, JackknifeConfig, Jackknifed};
 
@@ -145,8 +145,7 @@ fn iso_scores(matrix: &EmbeddingMatrix, groups: &Groups) -> Result<Vec<f64>, Eva
         (moments.hsic_biased(), (moments.participation_ratio() - 1.0) / others)
     });
     let all = each.first().map_or(0.0, |(norm, _)| *norm);
-    // What is left without a group may be alike, but for rounding.
-    if each.iter().any(|(norm, _)| *norm < 1e-12 * all) {
+    if each.iter().any(|(norm, _)| *norm <= ALIKE * all) {
         let reason =
             "without a group the vectors are all alike, expected some that differ".to_owned();
         return Err(EvaluationError::Undefined { what, reason });

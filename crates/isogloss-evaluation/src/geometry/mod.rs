@@ -13,6 +13,9 @@ pub use isotropy::{iso_score, mean_cosine, partition_isotropy};
 use crate::jackknife::Groups;
 use crate::{EmbeddingMatrix, EvaluationError};
 
+/// What rounding leaves of no variance, as a share of that of all items: without a group, what is left may be alike.
+const ALIKE: f64 = 1e-12;
+
 /// Checks that there are enough vectors for a number to be defined, also without a group.
 fn check_rows(
     what: &'static str,
