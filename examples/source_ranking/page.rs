@@ -34,7 +34,10 @@ pub(crate) fn target_report(
     let section = Section::new(format!("To {}", name(target.as_str())));
     let section = section.with_block(Block::Table(table));
     let section = if let Some(fitted) = fitted {
-        let caption = "Weights, fitted to the experiment, with intervals, if any, over its targets";
+        let caption = match intervals {
+            Some(_) => "Weights, fitted to the experiment; intervals are over its targets",
+            None => "Weights, fitted to the experiment",
+        };
         section.with_block(Block::Table(fitted.weights_table(caption)))
     } else {
         let cells = weights.iter().map(|(_, weight)| Cell::from(*weight));
@@ -195,11 +198,14 @@ impl<'a> StudyPage<'a> {
 
     fn weights_section(&self) -> Section {
         let caption = "Weights of places, from 0 to 1, fitted to all targets";
-        let section = Section::new("What goes with good transfer").with_paragraph(
-            "A weight above 0 says that sources with a larger value transferred better, where the other \
-             features are as they are; below 0, that they transferred worse. Features that say much the same \
-             share their weight. Intervals are of 95 %, by leaving out targets.",
-        );
+        let mut said = "A weight above 0 says that sources with a larger value transferred better, where the other \
+                        features are as they are; below 0, that they transferred worse. Features that say much the \
+                        same share their weight."
+            .to_owned();
+        if self.with_intervals {
+            said += " Intervals are of 95 %, by leaving out targets.";
+        }
+        let section = Section::new("What goes with good transfer").with_paragraph(said);
         section.with_block(Block::Table(self.fitted.weights_table(caption)))
     }
 
