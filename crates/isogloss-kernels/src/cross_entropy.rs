@@ -88,9 +88,12 @@ mod flex {
     use pulp::{Arch, NullaryFnOnce};
     use rayon::prelude::*;
 
-    use crate::flex::{indices, numbers, numbers_mut, owned, tensor};
+    use crate::flex::{CHUNK, changed, indices, numbers, tensor};
     use crate::product::{Matrix, MatrixMut, Write, product_on_all};
     use crate::vectors::{exp_of_negative, largest, sum};
+
+    /// Words whose gradients of a bias one thread adds up at a time.
+    const COLUMNS: usize = 1024;
 
     /// Logits that are held at a time, unless 16 rows are more.
     const LOGITS: usize = 1 << 24;
@@ -192,9 +195,14 @@ mod flex {
                     product_on_all(&mut out, write, [gradient.transposed(), h], count, 1.0);
                 }
                 if let Some(of_bias) = &mut of_bias {
-                    for row in logits.chunks_exact(vocab) {
-                        of_bias.iter_mut().zip(row).for_each(|(total, value)| *total += value);
-                    }
+                    // Some columns each, row after row.
+                    let columns = of_bias.par_chunks_mut(COLUMNS).enumerate();
+                    columns.for_each(|(block, totals)| {
+                        for row in logits.chunks_exact(vocab) {
+                            let row = &row[block * COLUMNS..][..totals.len()];
+                            totals.iter_mut().zip(row).for_each(|(total, value)| *total += value);
+                        }
+                    });
                 }
             }
             #[expect(clippy::cast_possible_truncation, reason = "tensors are f32")]
@@ -213,9 +221,7 @@ mod flex {
             if factor == 1.0 {
                 return x;
             }
-            let mut x = owned(x);
-            numbers_mut(&mut x).par_iter_mut().for_each(|value| *value *= factor);
-            x
+            changed(x, CHUNK, |_, x| x.iter_mut().for_each(|value| *value *= factor))
         }
     }
 

@@ -47,6 +47,11 @@ pub fn residual_dropout<const D: usize>(
 
 #[cfg(feature = "flex")]
 mod flex {
+    #![expect(
+        clippy::inline_always,
+        reason = "a call within a loop keeps it from becoming vectors"
+    )]
+
     use burn::backend::autodiff::checkpoint::base::Checkpointer;
     use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
     use burn::backend::autodiff::grads::Gradients;
@@ -56,11 +61,10 @@ mod flex {
         Autodiff, AutodiffBackend as _, Backend, Dispatch, Flex, backend_extension,
     };
     use burn::tensor::Tensor;
-    use pulp::Arch;
-    use rayon::prelude::*;
+    use pulp::{Arch, NullaryFnOnce};
 
-    use crate::flex::{CHUNK, numbers, numbers_mut, owned};
-    use crate::mask::Mask;
+    use crate::flex::{CHUNK, changed, numbers};
+    use crate::mask::{Mask, MaskRow};
 
     pub(super) fn dropout<const D: usize>(x: Tensor<D>, mask: Mask) -> Tensor<D> {
         Tensor::from_dispatch(<Dispatch as FusedDropout>::masked(x.into_dispatch(), mask))
@@ -89,13 +93,9 @@ mod flex {
     impl FusedDropout for Flex {
         fn masked(x: FloatTensor<Self>, mask: Mask) -> FloatTensor<Self> {
             let arch = Arch::new();
-            let mut x = owned(x);
-            let chunks = numbers_mut(&mut x).par_chunks_mut(CHUNK).enumerate();
-            chunks.for_each(|(chunk, values)| {
-                let row = mask.row(chunk as u64);
-                arch.dispatch(|| row.apply(values));
-            });
-            x
+            changed(x, CHUNK, |chunk, values| {
+                arch.dispatch(Masking { values, row: mask.row(chunk as u64) });
+            })
         }
 
         fn masked_onto(
@@ -104,19 +104,45 @@ mod flex {
             mask: Mask,
         ) -> FloatTensor<Self> {
             let residual = residual.to_contiguous();
-            let residual = numbers(&residual).par_chunks(CHUNK);
-            let arch = Arch::new();
-            let mut x = owned(x);
-            let chunks = numbers_mut(&mut x).par_chunks_mut(CHUNK).zip(residual).enumerate();
-            chunks.for_each(|(chunk, (values, residual))| {
-                let row = mask.row(chunk as u64);
-                arch.dispatch(|| {
-                    for ((place, value), residual) in (0_u32..).zip(values).zip(residual) {
-                        *value = residual + *value * row.at(place);
-                    }
-                });
-            });
-            x
+            let (residual, arch) = (numbers(&residual), Arch::new());
+            changed(x, CHUNK, |chunk, values| {
+                let residual = &residual[chunk * CHUNK..][..values.len()];
+                arch.dispatch(Adding { values, residual, row: mask.row(chunk as u64) });
+            })
+        }
+    }
+
+    // Not closures: those of this size are not inlined, and outside of where they are dispatched there are no
+    // vector instructions.
+    struct Masking<'a> {
+        values: &'a mut [f32],
+        row: MaskRow,
+    }
+
+    impl NullaryFnOnce for Masking<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            self.row.apply(self.values);
+        }
+    }
+
+    struct Adding<'a> {
+        values: &'a mut [f32],
+        residual: &'a [f32],
+        row: MaskRow,
+    }
+
+    impl NullaryFnOnce for Adding<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            let Self { values, residual, row } = self;
+            for (place, (value, residual)) in (0_u32..).zip(values.iter_mut().zip(residual)) {
+                *value = residual + *value * row.at(place);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
+use rayon::prelude::*;
 
 /// Numbers that one thread takes at a time; their count does not depend on that of the threads.
 pub(crate) const CHUNK: usize = 16_384;
@@ -44,6 +45,35 @@ pub(crate) fn owned(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
 /// The numbers of an [`owned`] tensor, to be written over.
 pub(crate) fn numbers_mut(x: &mut FloatTensor<Flex>) -> &mut [f32] {
     x.storage_mut::<f32>()
+}
+
+/// Goes over all numbers in chunks, on all cores, each with its place among the chunks: where they are, if nobody
+/// else holds them, and else in a copy, of which each thread makes what it then changes.
+pub(crate) fn changed(
+    mut x: FloatTensor<Flex>,
+    chunk: usize,
+    change: impl Fn(usize, &mut [f32]) + Sync,
+) -> FloatTensor<Flex> {
+    let chunk = chunk.max(1);
+    let count = x.layout().num_elements();
+    if x.is_contiguous() && x.is_unique() && x.storage::<f32>().len() == count {
+        let chunks = numbers_mut(&mut x).par_chunks_mut(chunk).enumerate();
+        chunks.for_each(|(place, numbers)| change(place, numbers));
+        return x;
+    }
+    // Not `x` beside its copy: two that hold the same numbers.
+    let x = if x.is_contiguous() { x } else { x.to_contiguous() };
+    let (shape, mut values) = (x.shape(), Vec::with_capacity(count));
+    let copies = values.spare_capacity_mut()[..count].par_chunks_mut(chunk);
+    copies.zip(numbers(&x).par_chunks(chunk)).enumerate().for_each(|(place, (copy, numbers))| {
+        change(place, copy.write_copy_of_slice(numbers));
+    });
+    #[expect(unsafe_code, reason = "memory that is written before it is read is not cleared")]
+    // SAFETY: all chunks of the first `count` were written.
+    unsafe {
+        values.set_len(count);
+    }
+    tensor(values, shape)
 }
 
 /// Ids as places in a list.

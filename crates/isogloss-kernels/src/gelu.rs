@@ -25,6 +25,11 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 #[cfg(feature = "flex")]
 mod flex {
+    #![expect(
+        clippy::inline_always,
+        reason = "a call within a loop keeps it from becoming vectors"
+    )]
+
     use std::f32::consts::FRAC_1_SQRT_2;
 
     use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -34,10 +39,9 @@ mod flex {
     use burn::backend::tensor::FloatTensor;
     use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
     use burn::tensor::Tensor;
-    use pulp::Arch;
-    use rayon::prelude::*;
+    use pulp::{Arch, NullaryFnOnce};
 
-    use crate::flex::{CHUNK, numbers, numbers_mut, owned};
+    use crate::flex::{CHUNK, changed, numbers};
     use crate::vectors::exp_of_negative;
 
     pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -58,30 +62,53 @@ mod flex {
     impl Gelu for Flex {
         fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
             let arch = Arch::new();
-            let mut x = owned(x);
-            numbers_mut(&mut x).par_chunks_mut(CHUNK).for_each(|values| {
-                arch.dispatch(|| values.iter_mut().for_each(|x| *x *= distribution(*x).0));
-            });
-            x
+            changed(x, CHUNK, |_, values| arch.dispatch(Forward { values }))
         }
     }
 
     impl GeluGradient for Flex {
         fn fused_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
             let x = x.to_contiguous();
-            let x = numbers(&x).par_chunks(CHUNK);
-            let arch = Arch::new();
-            let mut grad = owned(grad);
-            numbers_mut(&mut grad).par_chunks_mut(CHUNK).zip(x).for_each(|(grad, x)| {
-                arch.dispatch(|| {
-                    for (grad, &x) in grad.iter_mut().zip(x) {
-                        let (distribution, exponential) = distribution(x);
-                        // φ(x) = exp(-x²/2) / √(2π)
-                        *grad *= distribution + x * exponential * 0.398_942_3;
-                    }
-                });
-            });
-            grad
+            let (x, arch) = (numbers(&x), Arch::new());
+            changed(grad, CHUNK, |chunk, grad| {
+                let x = &x[chunk * CHUNK..][..grad.len()];
+                arch.dispatch(Slope { grad, x });
+            })
+        }
+    }
+
+    // Not closures: those of this size are not inlined, and outside of where they are dispatched there are no
+    // vector instructions.
+    struct Forward<'a> {
+        values: &'a mut [f32],
+    }
+
+    impl NullaryFnOnce for Forward<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            for x in self.values {
+                *x *= distribution(*x).0;
+            }
+        }
+    }
+
+    struct Slope<'a> {
+        grad: &'a mut [f32],
+        x: &'a [f32],
+    }
+
+    impl NullaryFnOnce for Slope<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            for (grad, &x) in self.grad.iter_mut().zip(self.x) {
+                let (distribution, exponential) = distribution(x);
+                // φ(x) = exp(-x²/2) / √(2π)
+                *grad *= distribution + x * exponential * 0.398_942_3;
+            }
         }
     }
 
@@ -117,7 +144,6 @@ mod flex {
     }
 
     /// `Φ(x)` and `exp(-x²/2)`. Without calls, so that it becomes vectors.
-    #[expect(clippy::inline_always, reason = "a call within a loop keeps it from becoming vectors")]
     #[inline(always)]
     fn distribution(x: f32) -> (f32, f32) {
         let z = x.abs() * FRAC_1_SQRT_2;

@@ -68,7 +68,7 @@ mod flex {
     use pulp::{Arch, NullaryFnOnce};
     use rayon::prelude::*;
 
-    use crate::flex::{numbers, numbers_mut, owned, rows_of_chunk, tensor};
+    use crate::flex::{changed, numbers, numbers_mut, owned, rows_of_chunk, tensor};
     use crate::vectors::{dot, sum};
 
     pub(super) fn layer_norm<const D: usize>(
@@ -117,11 +117,9 @@ mod flex {
             let (gamma, beta) = (numbers(&gamma), numbers(&beta));
             let arch = Arch::new();
             let chunk = rows_of_chunk(gamma.len()) * gamma.len();
-            let mut x = owned(x);
-            numbers_mut(&mut x).par_chunks_mut(chunk.max(1)).for_each(|values| {
+            changed(x, chunk, |_, values| {
                 arch.dispatch(Forward { values, gamma, beta, epsilon });
-            });
-            x
+            })
         }
     }
 

@@ -44,7 +44,7 @@ mod flex {
     use rayon::prelude::*;
 
     use crate::flex::{numbers, rows_of_chunk, tensor};
-    use crate::product::{Matrix, MatrixMut, Write, product_on_all};
+    use crate::product::{Matrix, product_of};
 
     pub(super) fn linear<const D: usize>(
         x: Tensor<D>,
@@ -108,11 +108,8 @@ mod flex {
             let ([x, weight], bias) = ([x, weight].map(ordered), bias.to_contiguous());
             let ([rows, inputs], x) = matrix(&x);
             let ([_, outputs], weight) = matrix(&weight);
-            let mut values = numbers(&bias).repeat(rows);
             let dims = [rows, outputs];
-            let mut out = MatrixMut { numbers: &mut values, dims, row_stride: outputs };
-            product_on_all(&mut out, Write::Add, [x, weight], inputs, 1.0);
-            tensor(values, dims)
+            tensor(product_of([x, weight], dims, inputs, Some(numbers(&bias))), dims)
         }
     }
 
@@ -121,22 +118,16 @@ mod flex {
             let [grad, weight] = [grad, weight].map(ordered);
             let ([rows, outputs], grad) = matrix(&grad);
             let ([inputs, _], weight) = matrix(&weight);
-            let mut values = vec![0.0; rows * inputs];
             let dims = [rows, inputs];
-            let mut out = MatrixMut { numbers: &mut values, dims, row_stride: inputs };
-            product_on_all(&mut out, Write::Over, [grad, weight.transposed()], outputs, 1.0);
-            tensor(values, dims)
+            tensor(product_of([grad, weight.transposed()], dims, outputs, None), dims)
         }
 
         fn of_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
             let [x, grad] = [x, grad].map(ordered);
             let ([rows, inputs], x) = matrix(&x);
             let ([_, outputs], grad) = matrix(&grad);
-            let mut values = vec![0.0; inputs * outputs];
             let dims = [inputs, outputs];
-            let mut out = MatrixMut { numbers: &mut values, dims, row_stride: outputs };
-            product_on_all(&mut out, Write::Over, [x.transposed(), grad], rows, 1.0);
-            tensor(values, dims)
+            tensor(product_of([x.transposed(), grad], dims, rows, None), dims)
         }
 
         fn of_bias(grad: FloatTensor<Self>) -> FloatTensor<Self> {

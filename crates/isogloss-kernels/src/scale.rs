@@ -39,7 +39,7 @@ mod flex {
     use pulp::Arch;
     use rayon::prelude::*;
 
-    use crate::flex::{CHUNK, numbers, numbers_mut, owned, tensor};
+    use crate::flex::{CHUNK, changed, numbers, tensor};
     use crate::vectors::dot;
 
     pub(super) fn sum_of_squares<const D: usize>(x: Tensor<D>) -> Tensor<1> {
@@ -70,11 +70,8 @@ mod flex {
         }
 
         fn scaled(x: FloatTensor<Self>, by: f64) -> FloatTensor<Self> {
-            let mut x = owned(x);
             let by = by as f32;
-            let scale = |x: &mut [f32]| x.iter_mut().for_each(|x| *x *= by);
-            numbers_mut(&mut x).par_chunks_mut(CHUNK).for_each(scale);
-            x
+            changed(x, CHUNK, |_, x| x.iter_mut().for_each(|x| *x *= by))
         }
     }
 }

@@ -9,14 +9,16 @@ const LANES: usize = 16;
 /// `exp(x)` for `x ≤ 0`: a power of two times a polynomial on `[-ln √2, ln √2]`. 0 below -87.
 #[inline(always)]
 pub(crate) fn exp_of_negative(x: f32) -> f32 {
-    let n = (x.max(-87.0) * LOG2_E).round_ties_even();
+    /// 3 · 2²²: a number of which nothing is left behind the point once it is added, and that then stands in
+    /// the lowest bits. A cast would check each number by itself.
+    const WHOLE: f32 = 12_582_912.0;
+    let shifted = x.max(-87.0) * LOG2_E + WHOLE;
+    let n = shifted - WHOLE;
     // ln 2 in two parts, the first of few bits, so that `n` times it is exact.
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let p = 0.166_666_6 + r * (0.041_666_6 + r * (0.008_333_3 + r * 0.001_388_9));
     let p = 1.0 + r * (1.0 + r * (0.5 + r * p));
-    #[expect(clippy::cast_possible_truncation, reason = "from -126 to 0")]
-    let exponent = n as i32 + 127;
-    let exp = p * f32::from_bits(exponent.cast_unsigned() << 23);
+    let exp = p * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
     if x < -87.0 { 0.0 } else { exp }
 }
 

@@ -222,6 +222,9 @@ impl SentenceModel for SentenceEncoder {
         let Prepared { rows, long_texts, left_out } = self.prepare_all(texts, config)?;
         let pooled = read_rows(&rows, self.pooled_dim(), config, progress, |rows| {
             let batch = self.batch(rows, config.language, left_out)?;
+            if let [pooling] = self.poolings[..] {
+                return Ok(on_host(self.encoder().embed(&batch, pooling, None)));
+            }
             let hidden = self.encoder().read(&batch);
             let pooled =
                 self.poolings.iter().map(|pooling| pooling.forward(hidden.clone(), &batch));

@@ -362,6 +362,14 @@ impl DeviceBatch {
         }
     }
 
+    /// Where layers have what is at places of the flattened batch. `[n]`, each below `batch · seq`
+    pub(crate) fn layer_slots(&self, flat_positions: &Tensor<1, Int>) -> Tensor<1, Int> {
+        match &self.packed {
+            Some(packed) => packed.slots.clone().select(0, flat_positions.clone()),
+            None => flat_positions.clone(),
+        }
+    }
+
     /// What layers made of their rows. `[rows · row, d_model]` to `[batch, seq, d_model]`
     pub(crate) fn hidden(&self, rows: Tensor<2>) -> Tensor<3> {
         let ([batch, seq], [_, d_model]) = (self.dims(), rows.dims());

@@ -223,7 +223,7 @@ impl SequenceClassifier {
     ///
     /// - returns: `[batch, n_classes]`, unnormalised
     pub fn forward(&self, batch: &DeviceBatch) -> Tensor<2> {
-        self.logits_of(self.encoder.read(batch), batch)
+        self.head.forward(self.encoder.embed(batch, self.pooling, None))
     }
 
     /// The scores of hidden states that are there already. `[batch, n_classes]`

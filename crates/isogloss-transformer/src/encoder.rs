@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Tensor, TensorData};
 use isogloss_kernels::{Either, LayerNorm, Quantization, QuantizedMatrix, dropout, embedding};
 use isogloss_peft::{
     AdapterHost as _, EmbeddingSite, FullParameters, InvertibleSite, PrefixSite, PromptPlace,
@@ -13,6 +13,7 @@ use isogloss_peft::{
 
 use crate::hidden_states::Reading;
 use crate::initialization::Initialization;
+use crate::mlm::chosen;
 use crate::recompute;
 use crate::{
     BatchError, ConfigFault, DeviceBatch, EncoderBatch, EncoderConfig, EncoderConfigError,
@@ -168,6 +169,13 @@ impl Embeddings {
         let rows = self.position.weight.lazy_shape()[0];
         let fits = last + before < rows;
         if fits { Ok(()) } else { Err(BatchError::Positions { last, before, rows }) }
+    }
+
+    /// Whether layers make each row of what attention gives by itself and in the same way, without prompts and
+    /// without adapters that differ.
+    pub(crate) fn is_by_rows(&self) -> bool {
+        let is_even = self.adapter.routes() == [None; 2] && self.adapter.copies().is_none();
+        is_even && self.prompt.forward().1.is_empty()
     }
 
     /// Adapters that differ by rows or tokens are of a batch of so many, and of one that is not packed.
@@ -470,7 +478,7 @@ impl Encoder {
         let prefixes = self.prefix.forward();
         each(0, reading.hidden(batch, self.finished(x.clone(), 0)));
         for (n_layers, (layer, prefix)) in (1..).zip(self.layers.iter().zip(&prefixes)) {
-            x = layer.forward(x, &reading, prefix.as_ref());
+            x = layer.forward(x, &reading, prefix.as_ref(), None);
             each(n_layers, reading.hidden(batch, self.finished(x.clone(), n_layers)));
         }
     }
@@ -492,16 +500,68 @@ impl Encoder {
 
     fn read_layers(&self, batch: &DeviceBatch, n_layers: usize) -> HiddenStates {
         let (embedded, reading) = self.embedded(batch);
+        let x = self.through_layers(embedded, &reading, n_layers, None);
+        reading.hidden(batch, x)
+    }
+
+    /// What so many layers make of what was embedded; of the last, those rows of the reading that are wanted.
+    fn through_layers(
+        &self,
+        embedded: Tensor<2>,
+        reading: &Reading,
+        n_layers: usize,
+        wanted: Option<&Tensor<1, Int>>,
+    ) -> Tensor<2> {
         let prefixes = self.prefix.forward();
         let layers = &self.layers[..n_layers.min(self.layers.len())];
         let recomputed =
-            recompute::forward(layers, &self.embeddings, &embedded, &prefixes, &reading);
+            recompute::forward(layers, &self.embeddings, &embedded, &prefixes, reading, wanted);
         let x = recomputed.unwrap_or_else(|| {
-            let with_prefixes = layers.iter().zip(&prefixes);
-            with_prefixes
-                .fold(embedded, |x, (layer, prefix)| layer.forward(x, &reading, prefix.as_ref()))
+            let with_prefixes = layers.iter().zip(&prefixes).enumerate();
+            with_prefixes.fold(embedded, |x, (place, (layer, prefix))| {
+                let wanted = wanted.filter(|_| place + 1 == layers.len());
+                layer.forward(x, reading, prefix.as_ref(), wanted)
+            })
         });
-        reading.hidden(batch, self.finished(x, n_layers))
+        self.finished(x, n_layers)
+    }
+
+    /// The hidden states of the last layer at some places of a batch: the same numbers as those of
+    /// [`forward`](Self::forward), without what the last layer makes of the other tokens behind attention, which
+    /// nobody would look at. Where half of the tokens and more are wanted, or adapters differ by rows, everything
+    /// is computed all the same.
+    ///
+    /// Dropout draws other numbers than in a pass that computes everything.
+    ///
+    /// # Shapes
+    ///
+    /// - `flat_positions`: `[n]`, each `row · seq + position`
+    /// - returns: `[n, d_model]`
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read), and for a position that there is not, as Burn's operations do.
+    pub fn forward_at(&self, batch: &DeviceBatch, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
+        let all = || chosen(self.forward(batch), flat_positions);
+        self.wanted(batch, self.layers.len(), flat_positions).unwrap_or_else(all)
+    }
+
+    /// The states behind so many layers at some places, where they can be computed without the others.
+    fn wanted(
+        &self,
+        batch: &DeviceBatch,
+        n_layers: usize,
+        flat_positions: &Tensor<1, Int>,
+    ) -> Option<Tensor<2>> {
+        let [rows, seq] = batch.dims();
+        let is_few = 2 * flat_positions.dims()[0] < rows * seq;
+        let is_by_rows = self.embeddings.is_by_rows();
+        if !is_few || !is_by_rows || n_layers.min(self.layers.len()) == 0 {
+            return None;
+        }
+        let (embedded, reading) = self.embedded(batch);
+        let slots = batch.layer_slots(flat_positions);
+        Some(self.through_layers(embedded, &reading, n_layers, Some(&slots)))
     }
 
     /// Whether the rows of a batch have positions beside the prompts and prefixes that act.
@@ -535,7 +595,13 @@ impl Encoder {
         n_layers: Option<usize>,
     ) -> Tensor<2> {
         let n_layers = n_layers.unwrap_or(self.layers.len());
-        pooling.forward(self.read_layers(batch, n_layers), batch)
+        let first = (pooling == Pooling::Cls).then(|| {
+            let [rows, seq] = batch.dims();
+            let starts: Vec<i64> = (0..rows).map(|row| (row * seq).cast_signed() as i64).collect();
+            Tensor::from_data(TensorData::new(starts, [rows]), &batch.ids.device())
+        });
+        let alone = first.and_then(|first| self.wanted(batch, n_layers, &first));
+        alone.unwrap_or_else(|| pooling.forward(self.read_layers(batch, n_layers), batch))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use isogloss_kernels::{AttentionShape, LayerNorm, Prefix, attention, dropout, residual_dropout};
 use isogloss_peft::{Activation, LinearSite, ResidualSite, SubLayer};
 
@@ -42,14 +42,22 @@ impl SelfAttention {
     /// # Shapes
     ///
     /// - `x`: `[batch · seq, d_model]`, the rows of `reading` one after the other
-    /// - returns: as `x`
-    fn forward(&self, x: Tensor<2>, reading: &Reading, prefix: Option<&Prefix>) -> Tensor<2> {
+    /// - `wanted`: some of them, `[n]`; all, where it is `None`
+    /// - returns: `[n, d_model]`
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        reading: &Reading,
+        prefix: Option<&Prefix>,
+        wanted: Option<&Tensor<1, Int>>,
+    ) -> Tensor<2> {
         let [batch, seq] = reading.dims;
         let shape = AttentionShape { batch, seq, n_heads: self.n_heads };
         let (q, k) = (self.query.forward(x.clone()), self.key.forward(x.clone()));
         let v = self.value.forward(x);
         let visibility = &reading.visibility;
-        self.output.forward(attention([q, k, v], prefix, visibility, shape, &self.dropout))
+        let context = attention([q, k, v], prefix, visibility, shape, &self.dropout);
+        self.output.forward(of(context, wanted))
     }
 }
 
@@ -107,6 +115,8 @@ impl EncoderLayer {
         }
     }
 
+    /// What all tokens show, every token may look at; what follows is computed of those alone that are wanted.
+    ///
     /// # Shapes
     ///
     /// As those of attention.
@@ -115,6 +125,7 @@ impl EncoderLayer {
         x: Tensor<2>,
         reading: &Reading,
         prefix: Option<&Prefix>,
+        wanted: Option<&Tensor<1, Int>>,
     ) -> Tensor<2> {
         let feed = |x| {
             let inner = self.activation.forward(self.up.forward(x)); // [batch · seq, d_ff]
@@ -122,15 +133,16 @@ impl EncoderLayer {
         };
         match self.norm {
             NormOrder::Post => {
-                let attended = self.attention.forward(x.clone(), reading, prefix);
+                let attended = self.attention.forward(x.clone(), reading, prefix, wanted);
+                let x = of(x, wanted);
                 let x = self.after_attention(attended, x, |sum| self.attention_norm.forward(sum));
                 let hidden = feed(x.clone());
                 self.adapter.forward(hidden, x, |sum| self.output_norm.forward(sum))
             }
             NormOrder::Pre => {
                 let normal = self.attention_norm.forward(x.clone());
-                let attended = self.attention.forward(normal, reading, prefix);
-                let x = self.after_attention(attended, x, |sum| sum);
+                let attended = self.attention.forward(normal, reading, prefix, wanted);
+                let x = self.after_attention(attended, of(x, wanted), |sum| sum);
                 let hidden = feed(self.output_norm.forward(x.clone()));
                 self.adapter.forward(hidden, x, |sum| sum)
             }
@@ -148,5 +160,13 @@ impl EncoderLayer {
         }
         let attended = dropout(attended, &self.attention_dropout);
         self.attention_adapter.forward(attended, x, norm)
+    }
+}
+
+/// Some rows of a matrix, or all.
+fn of(rows: Tensor<2>, wanted: Option<&Tensor<1, Int>>) -> Tensor<2> {
+    match wanted {
+        Some(wanted) => rows.select(0, wanted.clone()),
+        None => rows,
     }
 }

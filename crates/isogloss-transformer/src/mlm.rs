@@ -431,8 +431,8 @@ impl MaskedLanguageModel {
         if batch.count() == 0 {
             return LossSum::zero(&batch.labels.device());
         }
-        let hidden = self.encoder.forward(&batch.input);
-        let transformed = self.transformed(chosen(hidden, &batch.flat_positions));
+        let hidden = self.encoder.forward_at(&batch.input, &batch.flat_positions);
+        let transformed = self.transformed(hidden);
         let matrix = self.head.matrix(self.encoder.word_embedding());
         decoder_cross_entropy(&transformed, &matrix, &self.head.bias.val(), &batch.labels)
     }
@@ -448,7 +448,7 @@ impl MaskedLanguageModel {
     ///
     /// Their number must not be 0.
     pub fn logits(&self, batch: &MlmBatch) -> Tensor<2> {
-        self.logits_at(self.encoder.forward(&batch.input), &batch.flat_positions)
+        self.scores(self.encoder.forward_at(&batch.input, &batch.flat_positions))
     }
 
     /// The scores of the vocabulary at some places, of hidden states of the encoder.
@@ -459,8 +459,12 @@ impl MaskedLanguageModel {
     /// - `flat_positions`: `[n]`, each `row · seq + token`
     /// - returns: `[n, vocab_size]`, unnormalised
     pub fn logits_at(&self, hidden: Tensor<3>, flat_positions: &Tensor<1, Int>) -> Tensor<2> {
-        let transformed = self.transformed(chosen(hidden, flat_positions));
-        self.head.scores(transformed, self.encoder.word_embedding())
+        self.scores(chosen(hidden, flat_positions))
+    }
+
+    /// `[n, d_model]` to `[n, vocab_size]`
+    fn scores(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.head.scores(self.transformed(hidden), self.encoder.word_embedding())
     }
 
     /// What is multiplied with the embedding, once an adapter's map of the embeddings is undone.

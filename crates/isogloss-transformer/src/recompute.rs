@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Gradients, Int, Tensor};
 use isogloss_kernels::{Prefix, drawn_seed, seed_random};
 
 use crate::EncoderLayer;
@@ -68,6 +68,8 @@ struct Held {
     input: Tensor<2>,
     /// With its graph, if something of it is trained.
     prefix: Option<Prefix>,
+    /// The rows that it makes, where those are not all.
+    wanted: Option<Tensor<1, Int>>,
     seed: u64,
 }
 
@@ -111,7 +113,8 @@ impl Pass {
         // Of prefixes, which layers may have made of the same numbers.
         let mut of_prefixes: Vec<Tensor<1>> = Vec::new();
         let mut below = Some(gradient);
-        for (place, Held { layer, input, prefix, seed }) in layers.into_iter().enumerate().rev() {
+        for (place, held) in layers.into_iter().enumerate().rev() {
+            let Held { layer, input, prefix, wanted, seed } = held;
             let Some(gradient) = below.take() else { break };
             let goes_on = place > 0 || embedded.is_some();
             let input = if goes_on { input.require_grad() } else { input };
@@ -120,7 +123,8 @@ impl Pass {
                 prefix.with_tensors(leaves)
             });
             seed_random(&input.device(), seed);
-            let output = layer.forward(input.clone(), &reading, leaves.as_ref());
+            let output =
+                layer.forward(input.clone(), &reading, leaves.as_ref(), wanted.as_ref());
             let gradients = from(output, gradient).backward();
             below = if goes_on { input.grad(&gradients) } else { None };
             for (tensor, leaf) in
@@ -141,13 +145,14 @@ impl Pass {
     }
 }
 
-/// Runs layers and keeps their inputs, if somebody wants it so; `None` if not.
+/// Runs layers and keeps their inputs, if somebody wants it so; `None` if not. The last makes the wanted rows.
 pub(crate) fn forward(
     layers: &[EncoderLayer],
     embeddings: &impl Module,
     embedded: &Tensor<2>,
     prefixes: &[Option<Prefix>],
     reading: &Reading,
+    wanted: Option<&Tensor<1, Int>>,
 ) -> Option<Tensor<2>> {
     let is_on = embedded.is_autodiff() && TAPE.with_borrow(Option::is_some);
     if !is_on || layers.is_empty() {
@@ -165,14 +170,15 @@ pub(crate) fn forward(
     for (place, layer) in layers.iter().enumerate() {
         let seed = seed.wrapping_add(place as u64);
         seed_random(&device, seed);
+        let wanted = wanted.filter(|_| place + 1 == layers.len());
         if lowest.is_some_and(|lowest| place >= lowest) {
-            let prefix = prefixes[place].clone();
-            held.push(Held { layer: layer.clone(), input: x.clone(), prefix, seed });
+            let (prefix, wanted) = (prefixes[place].clone(), wanted.cloned());
+            held.push(Held { layer: layer.clone(), input: x.clone(), prefix, wanted, seed });
         }
         // Without gradients nothing is kept; dropout is there all the same.
         let prefix = prefixes[place].as_ref();
         let prefix = prefix.map(|it| it.with_tensors(it.tensors().map(Tensor::detach)));
-        x = layer.clone().no_grad().forward(x, reading, prefix.as_ref());
+        x = layer.clone().no_grad().forward(x, reading, prefix.as_ref(), wanted);
     }
     if held.is_empty() {
         return Some(x);

@@ -204,14 +204,20 @@ impl ReplacedTokenModel {
         let input = batch.input();
         let offset = self.encoder.config().position_offset;
         let (mut x, reading) = self.encoder.embeddings().forward(input, &[], offset);
-        for layer in &self.generator {
-            x = layer.forward(x, &reading, None);
+        let embeddings = self.encoder.embeddings();
+        let alone = embeddings.is_by_rows() && !self.generator.is_empty();
+        let wanted = alone.then(|| input.layer_slots(batch.flat_positions()));
+        for (place, layer) in self.generator.iter().enumerate() {
+            let wanted = wanted.as_ref().filter(|_| place + 1 == self.generator.len());
+            x = layer.forward(x, &reading, None, wanted);
         }
         if let Some(norm) = &self.generator_norm {
             x = norm.forward(x);
         }
-        self.generator_head
-            .transform(chosen(reading.hidden(input, x).tokens(), batch.flat_positions()))
+        if !alone {
+            x = chosen(reading.hidden(input, x).tokens(), batch.flat_positions());
+        }
+        self.generator_head.transform(x)
     }
 
     /// Samples a token for each gap, by what the generator thinks of it, and fills the gaps. No gradient

@@ -20,8 +20,11 @@ use crate::mask::Mask;
 use crate::product::{Matrix, MatrixMut, Write, product};
 use crate::vectors::{dot, exp_of_negative, largest, sum};
 
-/// Queries whose scores are held at once.
+/// Queries whose scores are held at once, forwards by each thread.
 const QUERIES: usize = 64;
+
+/// The same backwards, where a thread has a sequence to itself: what is multiplied is laid out for fewer products.
+const QUERIES_BACKWARD: usize = 128;
 
 pub(super) fn attention(
     [q, k, v]: [Tensor<2>; 3],
@@ -169,11 +172,11 @@ impl AttentionGradient for Flex {
             let of_prefix = [of_prefix_k, of_prefix_v].map(|it| &mut it[..before.len()]);
             let [of_prefix_k, of_prefix_v] = of_prefix;
             let mut of = [[of_prefix_k, of_k], [of_prefix_v, of_v]];
-            let step = QUERIES * rows.d_model;
+            let step = QUERIES_BACKWARD * rows.d_model;
             let pieces = q.chunks(step).zip(grad.chunks(step)).zip(of_q.chunks_mut(step));
             for (piece, ((q, grad), of_q)) in pieces.enumerate() {
-                let bias = rows.bias(bias, index, piece * QUERIES);
-                let at = (index, piece * QUERIES);
+                let first = piece * QUERIES_BACKWARD;
+                let (bias, at) = (rows.bias(bias, index, first), (index, first));
                 rows.attend_backward([q, grad], [k, v], bias, at, space, of_q, &mut of);
             }
         });
@@ -362,7 +365,7 @@ impl Rows {
         head: usize,
         bias: &[f32],
         weights: &mut [f32],
-    ) -> [f32; QUERIES] {
+    ) -> [f32; QUERIES_BACKWARD] {
         let [before, seq] = k.map(|k| k.len() / self.d_model);
         let keys = before + seq;
         let queries = weights.len() / keys;
@@ -374,7 +377,7 @@ impl Rows {
                 product(&mut out, Write::Over, pair, self.d_head, self.scale());
             }
         }
-        let mut inverses = [0.0; QUERIES];
+        let mut inverses = [0.0; QUERIES_BACKWARD];
         let bias_stride = self.bias_strides[1];
         self.arch.dispatch(Exponentials {
             keys,

@@ -32,5 +32,6 @@ mod sequence;
 mod tiny;
 mod training;
 mod vocabulary;
+mod wanted;
 
 use isogloss_testing::device;
