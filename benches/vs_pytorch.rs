@@ -1,6 +1,6 @@
 //! Our side of `vs_pytorch/run.sh`: takes as many steps as it is asked for, and says what they took.
 //!
-//! `vs_pytorch mlm|classify|adapter|int8|nf4 MODEL BATCHES` reads a number of steps from each line of its input and
+//! `vs_pytorch mlm|classify|adapter|bf16|int8|nf4 MODEL BATCHES` reads a number of steps from each line of its input and
 //! answers with a line of JSON; `vs_pytorch begin MODEL CONFIG` writes the adapter that both sides begin with.
 #![expect(clippy::print_stdout, reason = "the script reads it")]
 
@@ -60,8 +60,9 @@ fn main() -> Outcome<()> {
             train(model, MlmObjective, batches, &device)
         }
         ["classify", model, batches] => classify(open(model, &device)?, batches, &device),
-        [kind @ ("adapter" | "int8" | "nf4"), model, batches] => {
+        [kind @ ("adapter" | "bf16" | "int8" | "nf4"), model, batches] => {
             let format = match kind {
+                "bf16" => Some(Quantization::Bf16),
                 "int8" => Some(Quantization::Int8),
                 "nf4" => Some(Quantization::Nf4),
                 _ => None,
@@ -84,7 +85,7 @@ fn main() -> Outcome<()> {
             Ok(save_adapter(&adapted, "it", &card, &Path::new(model).join("adapter"))?)
         }
         _ => {
-            Err("expected mlm|classify|adapter|int8|nf4 MODEL BATCHES, or begin MODEL CONFIG"
+            Err("expected mlm|classify|adapter|bf16|int8|nf4 MODEL BATCHES, or begin MODEL CONFIG"
                 .into())
         }
     }

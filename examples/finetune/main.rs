@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use isogloss_examples::{Outcome, PeftArgs, QuantizedArgs, exit_code};
+use isogloss_examples::{NumbersArgs, Outcome, PeftArgs, QuantizedArgs, exit_code};
 use mimalloc::MiMalloc;
 
 mod classification;
@@ -72,6 +72,9 @@ pub(crate) struct Args {
     /// Go on from the newest checkpoint under OUT, which are there until the model is
     #[arg(long)]
     pub(crate) resume: bool,
+
+    #[command(flatten)]
+    pub(crate) numbers: NumbersArgs,
 
     /// Updates between checkpoints [default: those between looks at the dev file]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]

@@ -256,12 +256,11 @@ impl<'a> Session<'a> {
         if let Some(ranks) = ranks {
             trainer = trainer.with_hook(Box::new(ranks));
         }
-        let (trainer, from) = trainer
+        let trainer = trainer
             .with_devices(&self.others)?
             .with_validation(tasks.dev, in_dev)?
-            .with_checkpoints(&checkpoints)
-            .with_metrics(args.out.join("metrics.jsonl"))
-            .resume()?;
+            .with_checkpoints(&checkpoints);
+        let (trainer, from) = args.numbers.written(trainer, &args.out).resume()?;
         if from > 0 {
             println!("going on from step {from}");
         }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use isogloss::training::Decay;
-use isogloss_examples::{Outcome, WeightingArgs, exit_code, whole_number};
+use isogloss_examples::{NumbersArgs, Outcome, WeightingArgs, exit_code, whole_number};
 use mimalloc::MiMalloc;
 
 mod cost;
@@ -70,6 +70,9 @@ pub(crate) struct Args {
     /// Go on from the newest checkpoint under OUT
     #[arg(long)]
     pub(crate) resume: bool,
+
+    #[command(flatten)]
+    pub(crate) numbers: NumbersArgs,
 
     /// Say what the run would cost, and end
     #[arg(long)]

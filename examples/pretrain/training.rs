@@ -124,12 +124,8 @@ pub(crate) fn run(args: &Args) -> Outcome<()> {
     for (task, batches) in held_out(&making, &wanted, &data)? {
         trainer = trainer.with_validation(task, batches)?;
     }
-    let metrics = args.out.join("metrics.jsonl");
-    let (trainer, from) = trainer
-        .with_devices(&others)?
-        .with_checkpoints(&checkpoints)
-        .with_metrics(metrics)
-        .resume()?;
+    let trainer = trainer.with_devices(&others)?.with_checkpoints(&checkpoints);
+    let (trainer, from) = args.numbers.written(trainer, &args.out).resume()?;
     if from > 0 {
         println!("going on from update {from}");
     }

@@ -20,7 +20,7 @@ pub use devices::devices;
 pub use ending::{Outcome, exit_code, print_written, stop_on_interrupt};
 pub use language_file::LanguageFile;
 pub use memory::keep_memory;
-pub use monitor::Monitor;
+pub use monitor::{Monitor, NumbersArgs};
 pub use peft::{FUSION_FILE, Method, PeftArgs, load_adapters};
 pub use quantized::QuantizedArgs;
 pub use sentences::{EncoderArgs, read_lines};

@@ -1,5 +1,7 @@
 //! How a run is watched: bars and lines, or a dashboard on the whole terminal.
 
+use std::path::Path;
+
 use isogloss::burn::module::Module;
 use isogloss::core::{Progress, ProgressEvent};
 use isogloss::training::{StopFlag, Trainer};
@@ -7,6 +9,28 @@ use isogloss::training::{StopFlag, Trainer};
 use crate::Stage;
 #[cfg(feature = "dashboard")]
 use crate::dashboard::Dashboard;
+
+/// The options of a program that trains, for who looks at its numbers.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct NumbersArgs {
+    /// Write event files of TensorBoard into OUT/tensorboard, too
+    #[cfg(feature = "tensorboard")]
+    #[arg(long)]
+    tensorboard: bool,
+}
+
+impl NumbersArgs {
+    /// Writes the numbers of a run into files under a directory while it goes on.
+    #[must_use]
+    pub fn written<M: Module>(self, trainer: Trainer<M>, out: &Path) -> Trainer<M> {
+        let trainer = trainer.with_metrics(out.join("metrics.jsonl"));
+        #[cfg(feature = "tensorboard")]
+        if self.tensorboard {
+            return trainer.with_tensorboard(out.join("tensorboard"));
+        }
+        trainer
+    }
+}
 
 /// Shows how a run goes: Burn's dashboard, where it is compiled in and the output is a terminal, a bar otherwise.
 #[derive(Debug)]

@@ -5,6 +5,10 @@ use isogloss::kernels::Quantization;
 /// The options of a program that can hold a model in few bits.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct QuantizedArgs {
+    /// Hold the weights in 16 bits, bfloat16: half of the memory
+    #[arg(long, conflicts_with_all = ["int8", "nf4"])]
+    bf16: bool,
+
     /// Hold the weights in 8 bits: a quarter of the memory, for a little of their precision
     #[arg(long)]
     int8: bool,
@@ -18,6 +22,7 @@ impl QuantizedArgs {
     /// What was asked for.
     pub fn format(self) -> Option<Quantization> {
         match self {
+            Self { bf16: true, .. } => Some(Quantization::Bf16),
             Self { int8: true, .. } => Some(Quantization::Int8),
             Self { nf4: true, .. } => Some(Quantization::Nf4),
             Self { .. } => None,
@@ -26,6 +31,11 @@ impl QuantizedArgs {
 
     /// The option that was given.
     pub fn option(self) -> Option<&'static str> {
-        self.format().map(|format| if format == Quantization::Int8 { "--int8" } else { "--nf4" })
+        match self {
+            Self { bf16: true, .. } => Some("--bf16"),
+            Self { int8: true, .. } => Some("--int8"),
+            Self { nf4: true, .. } => Some("--nf4"),
+            Self { .. } => None,
+        }
     }
 }

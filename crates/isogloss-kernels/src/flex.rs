@@ -50,19 +50,20 @@ pub(crate) fn numbers_mut(x: &mut FloatTensor<Flex>) -> &mut [f32] {
 /// Goes over all numbers in chunks, on all cores, each with its place among the chunks: where they are, if nobody
 /// else holds them, and else in a copy, of which each thread makes what it then changes.
 pub(crate) fn changed(
-    mut x: FloatTensor<Flex>,
+    x: FloatTensor<Flex>,
     chunk: usize,
     change: impl Fn(usize, &mut [f32]) + Sync,
 ) -> FloatTensor<Flex> {
+    // Not `x` beside its copy: two that hold the same numbers.
+    let mut x = if x.is_contiguous() { x } else { x.to_contiguous() };
     let chunk = chunk.max(1);
     let count = x.layout().num_elements();
-    if x.is_contiguous() && x.is_unique() && x.storage::<f32>().len() == count {
+    if x.is_unique() && x.storage::<f32>().len() == count {
         let chunks = numbers_mut(&mut x).par_chunks_mut(chunk).enumerate();
         chunks.for_each(|(place, numbers)| change(place, numbers));
         return x;
     }
-    // Not `x` beside its copy: two that hold the same numbers.
-    let x = if x.is_contiguous() { x } else { x.to_contiguous() };
+    assert_eq!(numbers(&x).len(), count, "numbers of 32 bits");
     let (shape, mut values) = (x.shape(), Vec::with_capacity(count));
     let copies = values.spare_capacity_mut()[..count].par_chunks_mut(chunk);
     copies.zip(numbers(&x).par_chunks(chunk)).enumerate().for_each(|(place, (copy, numbers))| {

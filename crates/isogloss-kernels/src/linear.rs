@@ -29,7 +29,7 @@ pub fn linear<const D: usize>(
 }
 
 #[cfg(feature = "flex")]
-mod flex {
+pub(crate) mod flex {
     use burn::backend::TensorMetadata;
     use burn::backend::autodiff::checkpoint::base::Checkpointer;
     use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -51,20 +51,32 @@ mod flex {
         weight: Tensor<2>,
         bias: Option<Tensor<1>>,
     ) -> Tensor<D> {
+        in_rows(x, weight.dims(), bias, |x, bias| {
+            <Dispatch as FusedLinear>::fused_linear(x, weight.into_dispatch(), bias)
+        })
+    }
+
+    /// Makes a matrix of all that goes into a linear layer, and what comes out of it as it went in.
+    ///
+    /// - `dims`: of the layer, `[in, out]`
+    pub(crate) fn in_rows<const D: usize>(
+        x: Tensor<D>,
+        [inputs, outputs]: [usize; 2],
+        bias: Option<Tensor<1>>,
+        layer: impl FnOnce(FloatTensor<Dispatch>, FloatTensor<Dispatch>) -> FloatTensor<Dispatch>,
+    ) -> Tensor<D> {
         let mut dims = x.dims();
-        let [inputs, outputs] = weight.dims();
         assert_eq!(dims[D - 1], inputs, "the width of what goes into a linear layer");
         let rows = dims.iter().product::<usize>() / inputs.max(1);
         dims[D - 1] = outputs;
         let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &x.device()));
         let x = x.reshape([rows, inputs]).into_dispatch();
-        let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
-        let y = <Dispatch as FusedLinear>::fused_linear(x, weight, bias);
-        Tensor::<2>::from_dispatch(y).reshape(dims)
+        Tensor::<2>::from_dispatch(layer(x, bias.into_dispatch())).reshape(dims)
     }
 
     #[backend_extension(Autodiff, Flex)]
-    trait FusedLinear: Backend {
+    #[expect(unreachable_pub, reason = "the macro names it from outside")]
+    pub trait FusedLinear: Backend {
         fn fused_linear(
             x: FloatTensor<Self>,
             weight: FloatTensor<Self>,
@@ -73,7 +85,7 @@ mod flex {
     }
 
     /// What goes backwards, on the backends that compute: there is no derivative of the derivative.
-    trait LinearGradient: FusedLinear {
+    pub(crate) trait LinearGradient: FusedLinear {
         /// `dy Wᵀ`
         fn of_input(grad: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 

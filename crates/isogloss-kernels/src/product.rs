@@ -179,7 +179,8 @@ fn checked(out: &MatrixMut<'_>, factors: [Matrix<'_>; 2], inner: usize) {
     let [m, n] = out.dims;
     assert_within(factors, [m, n], inner);
     assert!(
-        is_within(out.numbers.len(), [m, n], [out.row_stride, 1]) && (m <= 1 || n <= out.row_stride),
+        is_within(out.numbers.len(), [m, n], [out.row_stride, 1])
+            && (m <= 1 || n <= out.row_stride),
         "a matrix within its slice",
     );
 }

@@ -1,14 +1,15 @@
-//! Matrices in 8 bits, and in 4.
+//! Matrices in 16 bits, in 8, and in 4.
 
 use std::convert::Infallible;
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use half::bf16;
 
 use crate::linear;
 
-/// Numbers that are quantised at a time, so that little beside the matrix is held.
+/// Numbers that are rounded at a time, so that little beside the matrix is held.
 const BLOCK: usize = 1 << 20;
 
 /// In how many bits the numbers of a [`QuantizedMatrix`] are, and which they can be.
@@ -31,6 +32,9 @@ pub enum Quantization {
     /// NormalFloat, without the second quantisation of scales. Blocks are of a row, where `bitsandbytes` counts on
     /// into the next: the same, where a row is a multiple of 64.
     Nf4,
+    /// The first 16 bits of a 32-bit number, bfloat16: half of the memory, and of each number the first 8 binary
+    /// digits, the nearest. What was published in these 16 bits is held as it is.
+    Bf16,
 }
 
 /// The numbers of [`Quantization::Nf4`], ascending.
@@ -60,15 +64,26 @@ impl Quantization {
     /// The numbers that a word of 32 bits holds.
     const fn per_word(self) -> usize {
         match self {
+            Self::Bf16 => 2,
             Self::Int8 => 4,
             Self::Nf4 => 8,
+        }
+    }
+
+    /// What the rows of a table are held in, of which each is a word's alone: in no fewer bits than 8.
+    #[must_use]
+    pub const fn of_table(self) -> Self {
+        match self {
+            Self::Nf4 => Self::Int8,
+            Self::Int8 | Self::Bf16 => self,
         }
     }
 
     /// The scales of a row.
     fn scales(self, cols: usize) -> usize {
         match self {
-            Self::Int8 => 1,
+            // In 16 bits, of 1.
+            Self::Int8 | Self::Bf16 => 1,
             Self::Nf4 => cols.div_ceil(NF4_BLOCK).max(1),
         }
     }
@@ -77,6 +92,10 @@ impl Quantization {
     fn push_row(self, row: &[f32], words: &mut Vec<i32>, scales: &mut Vec<f32>) {
         match self {
             Self::Int8 => scales.push(push_int8(row, words)),
+            Self::Bf16 => {
+                push_bf16(row, words);
+                scales.push(1.0);
+            }
             Self::Nf4 => {
                 for block in row.chunks(NF4_BLOCK) {
                     scales.push(push_nf4(block, words));
@@ -221,7 +240,8 @@ impl QuantizedMatrix {
 
 /// A linear layer whose matrix is in few bits: `y = x W + b`.
 ///
-/// Its rows, with their scales, are the outputs. The bias stays as it was, a parameter.
+/// Its rows, with their scales, are the outputs. The bias stays as it was, a parameter. On Flex the matrix is in 32 bits
+/// for as long as it is multiplied, and is made once more on the way back; elsewhere autodiff holds it until then.
 #[derive(Module, Debug)]
 pub struct QuantizedLinear {
     /// Transposed. `[out, in]`
@@ -277,7 +297,12 @@ impl QuantizedLinear {
     /// - `x`: `[…, in]`
     /// - returns: `[…, out]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        linear(x, self.weight(), self.bias.as_ref().map(Param::val))
+        let bias = self.bias.as_ref().map(Param::val);
+        #[cfg(feature = "flex")]
+        if crate::flex::serves(&x) && flex::serves(&self.matrix.words) {
+            return flex::linear(x, &self.matrix, bias);
+        }
+        linear(x, self.weight(), bias)
     }
 
     /// `[in, out]`
@@ -303,6 +328,29 @@ fn push_int8(row: &[f32], words: &mut Vec<i32>) -> f32 {
         words.push(i32::from_le_bytes(bytes));
     }
     scale
+}
+
+/// Appends a row, two numbers to a word.
+fn push_bf16(row: &[f32], words: &mut Vec<i32>) {
+    let code = |x: f32| if x.is_nan() { 0 } else { bf16::from_f32(x).to_bits() };
+    for two in row.chunks(2) {
+        let high = two.get(1).map_or(0, |&x| code(x));
+        words.push((u32::from(high) << 16 | u32::from(code(two[0]))).cast_signed());
+    }
+}
+
+/// What a number of 16 bits is a product of: one of the numbers of its high byte, which are a sign and all but the last
+/// bit of the exponent, and one of those of its low byte. For devices on which bits cannot become a number; below
+/// 2⁻¹²⁵ it is 0.
+fn bf16_factors() -> [Vec<f32>; 2] {
+    let high = |byte: u16| match byte & 0x7f {
+        0 => 0.0,
+        // 2^(2k - 127)
+        k => bf16::from_bits((byte & 0x80) << 8 | (2 * k) << 7).to_f32(),
+    };
+    let low =
+        |byte: u16| bf16::from_bits(127 << 7 | byte & 0x7f).to_f32() * f32::from(1 + (byte >> 7));
+    [(0..256).map(high).collect(), (0..256).map(low).collect()]
 }
 
 /// Appends a block, eight numbers to a word; returns its scale.
@@ -338,6 +386,18 @@ fn widen(words: &Tensor<2, Int>, scale: Tensor<2>, cols: usize, format: Quantiza
     };
     let parts = 0..format.per_word();
     let (numbers, block) = match format {
+        Quantization::Bf16 => {
+            let device = words.device();
+            let factor = |bits: Tensor<2, Int>, factors: Vec<f32>| {
+                let factors = Tensor::<1>::from_floats(factors.as_slice(), &device);
+                factors.select(0, bits.flatten::<1>(0, 1)).reshape([rows, width])
+            };
+            let half = |index| {
+                let [high, low] = bf16_factors();
+                factor(part(2 * index + 1, 8), high) * factor(part(2 * index, 8), low)
+            };
+            (Tensor::stack::<3>(parts.map(half).collect(), 2), cols)
+        }
         Quantization::Int8 => {
             // Without a sign, shifted by half the range, and back.
             let byte = |index| part(index, 8).bitwise_xor_scalar(128).float() - 128.0;
@@ -362,20 +422,30 @@ fn widen(words: &Tensor<2, Int>, scale: Tensor<2>, cols: usize, format: Quantiza
 
 #[cfg(feature = "flex")]
 mod flex {
+    #![expect(
+        clippy::inline_always,
+        reason = "a call within a loop keeps it from becoming vectors"
+    )]
+
+    use std::mem::MaybeUninit;
+
     use burn::backend::TensorMetadata;
+    use burn::backend::autodiff::checkpoint::base::Checkpointer;
     use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::autodiff::grads::Gradients;
+    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+    use burn::backend::ops::FloatTensorOps as _;
     use burn::backend::tensor::{FloatTensor, IntTensor};
     use burn::backend::{
         Autodiff, AutodiffBackend as _, Backend, Dispatch, DispatchDevice, Flex, backend_extension,
     };
     use burn::tensor::{DType, Int, Tensor, TensorData};
-    use pulp::Arch;
+    use pulp::{Arch, NullaryFnOnce};
     use rayon::prelude::*;
 
-    use super::{NF4, NF4_BLOCK, Quantization};
-
-    /// Numbers that one thread takes at a time.
-    const CHUNK: usize = 16_384;
+    use super::{NF4, NF4_BLOCK, Quantization, QuantizedMatrix};
+    use crate::flex::rows_of_chunk;
+    use crate::linear::flex::{FusedLinear, LinearGradient, in_rows};
 
     /// Whether there is a kernel for the tensor.
     pub(super) fn serves(words: &Tensor<2, Int>) -> bool {
@@ -391,21 +461,100 @@ mod flex {
         format: Quantization,
     ) -> Tensor<2> {
         let (words, scale) = (words.into_dispatch(), scale.into_dispatch());
-        Tensor::from_dispatch(<Dispatch as Widen>::widen(words, scale, cols, format))
+        Tensor::from_dispatch(<Dispatch as FewBits>::widen(words, scale, cols, format))
+    }
+
+    pub(super) fn linear<const D: usize>(
+        x: Tensor<D>,
+        matrix: &QuantizedMatrix,
+        bias: Option<Tensor<1>>,
+    ) -> Tensor<D> {
+        let [outputs, inputs] = matrix.dims();
+        in_rows(x, [inputs, outputs], bias, |x, bias| {
+            let (words, scale) = (matrix.words.clone(), matrix.scale.clone());
+            let (words, scale) = (words.into_dispatch(), scale.into_dispatch());
+            let (cols, format) = (matrix.cols, matrix.format);
+            <Dispatch as FewBits>::linear_of(x, words, scale, bias, cols, format)
+        })
     }
 
     #[backend_extension(Autodiff, Flex)]
     #[expect(unreachable_pub, reason = "the macro names it from outside")]
-    pub trait Widen: Backend {
+    pub trait FewBits: Backend {
         fn widen(
             words: IntTensor<Self>,
             scale: FloatTensor<Self>,
             cols: usize,
             format: Quantization,
         ) -> FloatTensor<Self>;
+
+        /// `x Wᵀ + b`, of a matrix `[out, in]`.
+        fn linear_of(
+            x: FloatTensor<Self>,
+            words: IntTensor<Self>,
+            scale: FloatTensor<Self>,
+            bias: FloatTensor<Self>,
+            cols: usize,
+            format: Quantization,
+        ) -> FloatTensor<Self>;
     }
 
-    impl Widen for Flex {
+    /// Rows, of some of the words and scales.
+    struct Widening<'a> {
+        to: &'a mut [MaybeUninit<f32>],
+        from: &'a [u8],
+        scales: &'a [f32],
+        dims: Dims,
+        format: Quantization,
+        /// The two numbers of each byte, in 4 bits.
+        twos: &'a [[f32; 2]; 256],
+    }
+
+    /// Of a row: numbers, bytes and scales.
+    #[derive(Clone, Copy)]
+    struct Dims {
+        cols: usize,
+        bytes: usize,
+        scales: usize,
+    }
+
+    impl NullaryFnOnce for Widening<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            let Self { to, from, scales, dims, format, twos } = self;
+            let rows = to.chunks_mut(dims.cols).zip(from.chunks(dims.bytes));
+            for ((to, from), scales) in rows.zip(scales.chunks(dims.scales)) {
+                match format {
+                    Quantization::Bf16 => {
+                        let (pairs, _) = from.as_chunks::<2>();
+                        for (to, &pair) in to.iter_mut().zip(pairs) {
+                            let bits = u32::from(u16::from_le_bytes(pair)) << 16;
+                            to.write(f32::from_bits(bits));
+                        }
+                    }
+                    Quantization::Int8 => {
+                        for (to, &from) in to.iter_mut().zip(from) {
+                            to.write(f32::from(from.cast_signed()) * scales[0]);
+                        }
+                    }
+                    Quantization::Nf4 => {
+                        let blocks = to.chunks_mut(NF4_BLOCK).zip(from.chunks(NF4_BLOCK / 2));
+                        for ((to, from), scale) in blocks.zip(scales) {
+                            for (to, &from) in to.chunks_mut(2).zip(from) {
+                                for (to, number) in to.iter_mut().zip(twos[usize::from(from)]) {
+                                    to.write(number * scale);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    impl FewBits for Flex {
         fn widen(
             words: IntTensor<Self>,
             scale: FloatTensor<Self>,
@@ -414,50 +563,51 @@ mod flex {
         ) -> FloatTensor<Self> {
             let (words, scale) = (words.to_contiguous(), scale.to_contiguous());
             let [rows, width] = words.shape().dims();
-            let [_, scales_of_row] = scale.shape().dims::<2>();
+            let [_, scales] = scale.shape().dims::<2>();
             let bytes: &[u8] = bytemuck::cast_slice(words.as_slice::<i32>().unwrap_or_default());
-            let scales = scale.as_slice::<f32>().unwrap_or_default();
-            let mut values = vec![0.0_f32; rows * cols];
-            let (cols_or_one, bytes_of_row) = (cols.max(1), 4 * width.max(1));
-            let step = (CHUNK / cols_or_one).max(1);
-            let arch = Arch::new();
-            let scales = scales.par_chunks(step * scales_of_row.max(1));
-            let from = bytes.par_chunks(step * bytes_of_row).zip(scales);
-            let pairs = values.par_chunks_mut(step * cols_or_one).zip(from);
-            // The two numbers of each byte.
-            let twos: Vec<[f32; 2]> =
-                (0..256).map(|byte| [NF4[byte & 15], NF4[byte >> 4]]).collect();
-            pairs.for_each(|(to, (from, scales))| {
-                let rows = to.chunks_mut(cols_or_one).zip(from.chunks(bytes_of_row));
-                let rows = rows.zip(scales.chunks(scales_of_row.max(1)));
-                match format {
-                    Quantization::Int8 => arch.dispatch(|| {
-                        for ((to, from), scale) in rows {
-                            for (to, &from) in to.iter_mut().zip(from) {
-                                *to = f32::from(from.cast_signed()) * scale[0];
-                            }
-                        }
-                    }),
-                    Quantization::Nf4 => {
-                        for ((to, from), scales) in rows {
-                            let blocks = to.chunks_mut(NF4_BLOCK).zip(from.chunks(NF4_BLOCK / 2));
-                            for ((to, from), scale) in blocks.zip(scales) {
-                                for (to, &from) in to.chunks_mut(2).zip(from) {
-                                    let two = twos[usize::from(from)];
-                                    for (to, number) in to.iter_mut().zip(two) {
-                                        *to = number * scale;
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
+            let numbers = scale.as_slice::<f32>().unwrap_or_default();
+            let has_all = width == cols.div_ceil(format.per_word())
+                && scales == format.scales(cols)
+                && (bytes.len(), numbers.len()) == (4 * rows * width, rows * scales);
+            assert!(has_all, "words and scales for {rows} rows of {cols} numbers");
+            let (count, step, arch) = (rows * cols, rows_of_chunk(cols), Arch::new());
+            // None of them 0, since chunks of nothing are none.
+            let dims = Dims { cols: cols.max(1), bytes: 4 * width.max(1), scales: scales.max(1) };
+            let mut twos = [[0.0; 2]; 256];
+            for (byte, two) in twos.iter_mut().enumerate() {
+                *two = [NF4[byte & 15], NF4[byte >> 4]];
+            }
+            let mut values = Vec::with_capacity(count);
+            let parts = values.spare_capacity_mut()[..count].par_chunks_mut(step * dims.cols);
+            let parts = parts.zip(bytes.par_chunks(step * dims.bytes));
+            parts.zip(numbers.par_chunks(step * dims.scales)).for_each(|((to, from), scales)| {
+                arch.dispatch(Widening { to, from, scales, dims, format, twos: &twos });
             });
+            #[expect(
+                unsafe_code,
+                reason = "memory that is written before it is read is not cleared"
+            )]
+            // SAFETY: each row has words and scales for all of its numbers, which were written.
+            unsafe {
+                values.set_len(count);
+            }
             FloatTensor::<Self>::from_data(TensorData::new(values, [rows, cols]))
+        }
+
+        fn linear_of(
+            x: FloatTensor<Self>,
+            words: IntTensor<Self>,
+            scale: FloatTensor<Self>,
+            bias: FloatTensor<Self>,
+            cols: usize,
+            format: Quantization,
+        ) -> FloatTensor<Self> {
+            let weight = Self::float_transpose(Self::widen(words, scale, cols, format));
+            Self::fused_linear(x, weight, bias)
         }
     }
 
-    impl<B: Widen, C: CheckpointStrategy> Widen for Autodiff<B, C> {
+    impl<B: FewBits + LinearGradient, C: CheckpointStrategy> FewBits for Autodiff<B, C> {
         fn widen(
             words: IntTensor<Self>,
             scale: FloatTensor<Self>,
@@ -466,6 +616,81 @@ mod flex {
         ) -> FloatTensor<Self> {
             // Nothing goes backwards through what is no parameter.
             Self::from_inner(B::widen(words, Self::inner(scale), cols, format))
+        }
+
+        fn linear_of(
+            x: FloatTensor<Self>,
+            words: IntTensor<Self>,
+            scale: FloatTensor<Self>,
+            bias: FloatTensor<Self>,
+            cols: usize,
+            format: Quantization,
+        ) -> FloatTensor<Self> {
+            #[derive(Debug)]
+            struct Product;
+
+            /// The matrix as it is held: that of 32 bits would be held from here to the way back.
+            #[derive(Clone, Debug)]
+            struct Held<B: Backend> {
+                words: IntTensor<B>,
+                scale: FloatTensor<B>,
+                cols: usize,
+                format: Quantization,
+            }
+
+            impl<B: FewBits + LinearGradient> Backward<B, 2> for Product {
+                type State = Held<B>;
+
+                fn backward(
+                    self,
+                    ops: Ops<Self::State, 2>,
+                    grads: &mut Gradients,
+                    _: &mut Checkpointer,
+                ) {
+                    let grad = grads.consume::<B>(&ops.node);
+                    let ([of_x, of_bias], held) = (ops.parents, ops.state);
+                    if let Some(parent) = of_bias {
+                        grads.register::<B>(parent.id, B::of_bias(grad.clone()));
+                    }
+                    if let Some(parent) = of_x {
+                        let Held { words, scale, cols, format } = held;
+                        let weight = B::float_transpose(B::widen(words, scale, cols, format));
+                        grads.register::<B>(parent.id, B::of_input(grad, weight));
+                    }
+                }
+            }
+
+            let nodes = [x.node(), bias.node()];
+            let [x, scale, bias] = [x, scale, bias].map(Self::inner);
+            let held = Held::<B> { words: words.clone(), scale: scale.clone(), cols, format };
+            let forward = || B::linear_of(x, words, scale, bias, cols, format);
+            match Product.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => prep.finish(held, forward()),
+                OpsKind::UnTracked(prep) => prep.finish(forward()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_16_bits_are_products_of_what_their_bytes_stand_for() {
+        let [high, low] = bf16_factors();
+        for bits in 0..=u16::MAX {
+            let expected = bf16::from_bits(bits).to_f32();
+            let [first, second] = bits.to_be_bytes().map(usize::from);
+            let found = high[first] * low[second];
+            if expected.is_nan() {
+                continue;
+            }
+            if expected.abs() < 2.0_f32.powi(-125) {
+                assert!(found.abs() < f32::MIN_POSITIVE, "{bits:04x}: {found}");
+            } else {
+                assert!(found.to_bits() == expected.to_bits(), "{bits:04x}: {found} {expected}");
+            }
         }
     }
 }

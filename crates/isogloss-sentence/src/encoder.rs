@@ -61,8 +61,8 @@ impl SentenceEncoder {
         directory::open(dir, |root| Pretrained::open(root, device), device)
     }
 
-    /// Opens a directory as [`open`](Self::open) does, with the weights of its encoder in 8 or 4 bits: a quarter
-    /// of the memory or less, at about the same speed. See [`Encoder::quantized`] for what is rounded, and
+    /// Opens a directory as [`open`](Self::open) does, with the weights of its encoder in 16, 8 or 4 bits: half
+    /// of the memory, a quarter or less, at about the same speed. See [`Encoder::quantized`] for what is rounded, and
     /// [`Pretrained::open_quantized`]. Such a model is not [saved](Self::save).
     ///
     /// # Errors

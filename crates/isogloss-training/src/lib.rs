@@ -21,6 +21,8 @@ mod run;
 mod run_plan;
 mod tables;
 mod task;
+#[cfg(feature = "tensorboard")]
+mod tensorboard;
 mod token_files;
 mod tokenized;
 mod trainer;

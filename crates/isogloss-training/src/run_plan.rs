@@ -27,15 +27,17 @@ pub struct RunShape<'a> {
 /// Arithmetic and memory of one update.
 ///
 /// ```text
-/// forward, for each token     2 · (4 d² + 2 d · d_ff) · layers + 4 · length · d · layers
-/// forward, for each predicted 2 · (d² + d · vocabulary)
+/// forward, for each token     2 · (4 d² + 2 d · d_ff) · (layers - 1) + 2 · 3 d² + 4 · length · d · layers
+/// forward, for each predicted 2 · (d² + 2 d · d_ff) + 2 · (d² + d · vocabulary)
 /// update                      3 · forward: backwards, each product is two; where layers are recomputed, theirs 4
 /// activations, bytes          4 · tokens / accumulation · layers · (12 d + 2 d_ff)
 /// activations, recomputed     4 · tokens / accumulation · (layers · d + 12 d + 2 d_ff)
 /// memory, bytes               (16, averaged 20) · trained + 4 · frozen + activations + logits
 /// ```
 ///
-/// The 16 bytes are a weight, its gradient and two moments of AdamW, and 4 more its average; logits are held at most 64 MiB at a time,
+/// Of the last layer, what stands behind attention is computed of the tokens that are predicted, and of all, where those
+/// are half of them and more. Translation ranking, which this is not the plan of, has no head and may pool all tokens. The
+/// 16 bytes are a weight, its gradient and two moments of AdamW, and 4 more its average; logits are held at most 64 MiB at a time,
 /// and their gradient as much again.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -59,7 +61,10 @@ impl RunPlan {
         let EncoderConfig { d_model, d_ff, n_layers, vocab_size, .. } = *shape.encoder;
         let [d, d_ff, layers, vocabulary] = [d_model, d_ff, n_layers, vocab_size].map(|n| n as f64);
         let (tokens, length) = (shape.tokens as f64, shape.length as f64);
-        let products = 2.0 * (4.0 * d * d + 2.0 * d * d_ff) * layers;
+        // Queries, keys and values, and what stands behind attention.
+        let [before, behind] = [2.0 * 3.0 * d * d, 2.0 * (d * d + 2.0 * d * d_ff)];
+        let of_last = if shape.predicted < 0.5 { shape.predicted } else { 1.0 };
+        let products = before * layers + behind * ((layers - 1.0).max(0.0) + of_last);
         let attention = 4.0 * length * d * layers;
         let predicted = tokens * shape.predicted;
         let head = 2.0 * (d * d + d * vocabulary);
@@ -127,13 +132,17 @@ mod tests {
             averaged: false,
         };
         let plan = RunPlan::new(&shape);
-        // A layer: 4 · 64 + 2 · 8 · 32 = 768 weights in products; two layers and a factor of 2: 3,072. Attention:
-        // 4 · 10 · 8 · 2 = 640. The head: 2 · (64 + 8,000) = 16,128 for each of 10.
-        assert!((plan.flops - 3.0 * (100.0 * (3_072.0 + 640.0) + 10.0 * 16_128.0)).abs() < 1e-6);
+        // A layer: 3 · 64 = 192 weights before attention, 64 + 2 · 8 · 32 = 576 behind it, those of the second for a tenth
+        // of the tokens; with a factor of 2: 2 · (2 · 192 + 1.1 · 576) = 2,035.2. Attention: 4 · 10 · 8 · 2 = 640. The
+        // head: 2 · (64 + 8,000) = 16,128 for each of 10.
+        assert!((plan.flops - 3.0 * (100.0 * (2_035.2 + 640.0) + 10.0 * 16_128.0)).abs() < 1e-6);
         // Activations: 4 · 50 · 2 · (96 + 64) = 64,000; logits: 4 · 5 · 1,000 · 2 = 40,000.
         assert!((plan.bytes - (64_000.0 + 4_000.0 + 64_000.0 + 40_000.0)).abs() < 1e-6);
         let recomputed = RunPlan::new(&RunShape { recomputed: true, ..shape.clone() });
-        assert!((recomputed.flops - plan.flops - 100.0 * (3_072.0 + 640.0)).abs() < 1e-6);
+        assert!((recomputed.flops - plan.flops - 100.0 * (2_035.2 + 640.0)).abs() < 1e-6);
+        // Whatever is predicted of most tokens, the last layer is computed of all: 2 · 2 · 768 = 3,072.
+        let causal = RunPlan::new(&RunShape { predicted: 1.0, ..shape.clone() });
+        assert!((causal.flops - 3.0 * 100.0 * (3_072.0 + 640.0 + 16_128.0)).abs() < 1e-6);
         // 4 · 50 · (2 · 8 + 160) = 35,200 in the place of 64,000.
         assert!((plan.bytes - recomputed.bytes - 28_800.0).abs() < 1e-6);
         let averaged = RunPlan::new(&RunShape { averaged: true, ..shape });

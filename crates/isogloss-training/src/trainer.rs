@@ -18,6 +18,8 @@ use crate::metrics::{MetricsLog, StepRecord, Watch};
 use crate::mixture::Mixture;
 use crate::replicas::{self, Computed, Replica, Share, Terms};
 use crate::tables::Tables;
+#[cfg(feature = "tensorboard")]
+use crate::tensorboard::EventFile;
 use crate::validation::{Best, HeldOut, best};
 use crate::{
     LossRecord, Outcome, StepHook, StopFlag, Task, TrainedRun, TrainingConfig, TrainingError,
@@ -53,6 +55,8 @@ pub struct Trainer<M> {
     replicas: Vec<Replica<M>>,
     checkpoints: Option<PathBuf>,
     metrics: Option<PathBuf>,
+    #[cfg(feature = "tensorboard")]
+    event_files: Option<PathBuf>,
     watchers: Vec<Box<dyn Watch>>,
     hooks: Vec<Box<dyn StepHook<M>>>,
     step: u64,
@@ -99,6 +103,8 @@ impl<M: Module> Trainer<M> {
             replicas: Vec::new(),
             checkpoints: None,
             metrics: None,
+            #[cfg(feature = "tensorboard")]
+            event_files: None,
             watchers: Vec::new(),
             hooks: Vec::new(),
             step: 0,
@@ -190,6 +196,17 @@ impl<M: Module> Trainer<M> {
     #[must_use]
     pub fn with_metrics(mut self, path: impl Into<PathBuf>) -> Self {
         self.metrics = Some(path.into());
+        self
+    }
+
+    /// Writes event files of TensorBoard into a directory while the run goes on: `loss/train/TASK`, `learning_rate` and
+    /// `gradient_norm`, before it is clipped, of each step, and `loss/dev/TASK` of held-out losses. A run that goes on
+    /// begins another file, and what earlier ones have beyond its checkpoint is not shown any more, in some versions of
+    /// TensorBoard once it was written again; another run wants a directory of its own.
+    #[cfg(feature = "tensorboard")]
+    #[must_use]
+    pub fn with_tensorboard(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.event_files = Some(dir.into());
         self
     }
 
@@ -289,6 +306,10 @@ impl<M: Module> Trainer<M> {
         let mut outcome = Outcome::Finished;
         if let Some(path) = &self.metrics {
             self.watchers.push(Box::new(MetricsLog::open(path, self.step)?));
+        }
+        #[cfg(feature = "tensorboard")]
+        if let Some(dir) = &self.event_files {
+            self.watchers.push(Box::new(EventFile::open(dir, self.step)?));
         }
         self = self.thaw();
         let replica = |device| Replica::new(&self.model, device, &self.device);

@@ -362,12 +362,15 @@ impl DeviceBatch {
         }
     }
 
-    /// Where layers have what is at places of the flattened batch. `[n]`, each below `batch · seq`
-    pub(crate) fn layer_slots(&self, flat_positions: &Tensor<1, Int>) -> Tensor<1, Int> {
-        match &self.packed {
+    /// Where layers have what is at places of the flattened batch, if those are less than half of what they read.
+    /// `[n]`, each below `batch · seq`
+    pub(crate) fn few_slots(&self, flat_positions: &Tensor<1, Int>) -> Option<Tensor<1, Int>> {
+        let [rows, seq] = self.layer_dims();
+        let is_few = 2 * flat_positions.dims()[0] < rows * seq;
+        is_few.then(|| match &self.packed {
             Some(packed) => packed.slots.clone().select(0, flat_positions.clone()),
             None => flat_positions.clone(),
-        }
+        })
     }
 
     /// What layers made of their rows. `[rows · row, d_model]` to `[batch, seq, d_model]`

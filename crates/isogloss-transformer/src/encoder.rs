@@ -371,7 +371,7 @@ impl Encoder {
     }
 
     /// Rounds the word embedding and the matrices of the layers, in the memory that [`Quantization`] says, at about the
-    /// same speed. The embedding is in 8 bits in any case: its rows, of which each is a word's alone, bear less.
+    /// same speed. The embedding is in 8 bits at least: its rows, of which each is a word's alone, bear less.
     ///
     /// Everything is still computed in 32 bits, and an adapter trains on it as before: what Dettmers et al. (2023),
     /// "QLoRA", <https://arxiv.org/abs/2305.14314>, do with [`Quantization::Nf4`]. What is rounded takes no gradient,
@@ -379,7 +379,7 @@ impl Encoder {
     #[must_use]
     pub fn quantized(mut self, format: Quantization) -> Self {
         if let Either::A(table) = &self.embeddings.word {
-            let table = QuantizedMatrix::quantize(table.weight.val(), Quantization::Int8);
+            let table = QuantizedMatrix::quantize(table.weight.val(), format.of_table());
             self.embeddings.word = Either::B(table);
         }
         self.for_each_site(&mut |_, site| {
@@ -395,7 +395,7 @@ impl Encoder {
         &mut self,
         format: Quantization,
     ) -> BTreeMap<String, Quantization> {
-        let word = ("embeddings.word.weight".to_owned(), Quantization::Int8);
+        let word = ("embeddings.word.weight".to_owned(), format.of_table());
         let mut paths = BTreeMap::from([word]);
         self.for_each_site(&mut |path, site| {
             if let SiteMut::Linear(_) = site {
@@ -517,16 +517,12 @@ impl Encoder {
         let recomputed =
             recompute::forward(layers, &self.embeddings, &embedded, &prefixes, reading, wanted);
         let x = recomputed.unwrap_or_else(|| {
-            let with_prefixes = layers.iter().zip(&prefixes).enumerate();
-            with_prefixes.fold(embedded, |x, (place, (layer, prefix))| {
-                let wanted = wanted.filter(|_| place + 1 == layers.len());
-                layer.forward(x, reading, prefix.as_ref(), wanted)
-            })
+            EncoderLayer::forward_all(layers, embedded, reading, &prefixes, wanted)
         });
         self.finished(x, n_layers)
     }
 
-    /// The hidden states of the last layer at some places of a batch: the same numbers as those of
+    /// The hidden states of the last layer at some places of a batch: up to rounding the numbers of
     /// [`forward`](Self::forward), without what the last layer makes of the other tokens behind attention, which
     /// nobody would look at. Where half of the tokens and more are wanted, or adapters differ by rows, everything
     /// is computed all the same.
@@ -553,14 +549,11 @@ impl Encoder {
         n_layers: usize,
         flat_positions: &Tensor<1, Int>,
     ) -> Option<Tensor<2>> {
-        let [rows, seq] = batch.dims();
-        let is_few = 2 * flat_positions.dims()[0] < rows * seq;
-        let is_by_rows = self.embeddings.is_by_rows();
-        if !is_few || !is_by_rows || n_layers.min(self.layers.len()) == 0 {
+        if !self.embeddings.is_by_rows() || n_layers.min(self.layers.len()) == 0 {
             return None;
         }
+        let slots = batch.few_slots(flat_positions)?;
         let (embedded, reading) = self.embedded(batch);
-        let slots = batch.layer_slots(flat_positions);
         Some(self.through_layers(embedded, &reading, n_layers, Some(&slots)))
     }
 

@@ -128,7 +128,7 @@ impl EncoderLayer {
         wanted: Option<&Tensor<1, Int>>,
     ) -> Tensor<2> {
         let feed = |x| {
-            let inner = self.activation.forward(self.up.forward(x)); // [batch · seq, d_ff]
+            let inner = self.activation.forward(self.up.forward(x)); // [n, d_ff]
             dropout(self.down.forward(inner), &self.output_dropout)
         };
         match self.norm {
@@ -147,6 +147,22 @@ impl EncoderLayer {
                 self.adapter.forward(hidden, x, |sum| sum)
             }
         }
+    }
+
+    /// Layers one after the other, of which the last makes the wanted rows alone.
+    ///
+    /// - `prefixes`: of each layer, or none at all
+    pub(crate) fn forward_all(
+        layers: &[Self],
+        x: Tensor<2>,
+        reading: &Reading,
+        prefixes: &[Option<Prefix>],
+        wanted: Option<&Tensor<1, Int>>,
+    ) -> Tensor<2> {
+        layers.iter().enumerate().fold(x, |x, (place, layer)| {
+            let prefix = prefixes.get(place).and_then(Option::as_ref);
+            layer.forward(x, reading, prefix, wanted.filter(|_| place + 1 == layers.len()))
+        })
     }
 
     fn after_attention(

@@ -123,8 +123,7 @@ impl Pass {
                 prefix.with_tensors(leaves)
             });
             seed_random(&input.device(), seed);
-            let output =
-                layer.forward(input.clone(), &reading, leaves.as_ref(), wanted.as_ref());
+            let output = layer.forward(input.clone(), &reading, leaves.as_ref(), wanted.as_ref());
             let gradients = from(output, gradient).backward();
             below = if goes_on { input.grad(&gradients) } else { None };
             for (tensor, leaf) in

@@ -203,18 +203,15 @@ impl ReplacedTokenModel {
     fn generate(&self, batch: &MlmBatch) -> Tensor<2> {
         let input = batch.input();
         let offset = self.encoder.config().position_offset;
-        let (mut x, reading) = self.encoder.embeddings().forward(input, &[], offset);
-        let embeddings = self.encoder.embeddings();
-        let alone = embeddings.is_by_rows() && !self.generator.is_empty();
-        let wanted = alone.then(|| input.layer_slots(batch.flat_positions()));
-        for (place, layer) in self.generator.iter().enumerate() {
-            let wanted = wanted.as_ref().filter(|_| place + 1 == self.generator.len());
-            x = layer.forward(x, &reading, None, wanted);
-        }
+        let (embedded, reading) = self.encoder.embeddings().forward(input, &[], offset);
+        let alone = self.encoder.embeddings().is_by_rows() && !self.generator.is_empty();
+        let wanted = if alone { input.few_slots(batch.flat_positions()) } else { None };
+        let layers = &self.generator;
+        let mut x = EncoderLayer::forward_all(layers, embedded, &reading, &[], wanted.as_ref());
         if let Some(norm) = &self.generator_norm {
             x = norm.forward(x);
         }
-        if !alone {
+        if wanted.is_none() {
             x = chosen(reading.hidden(input, x).tokens(), batch.flat_positions());
         }
         self.generator_head.transform(x)

@@ -1,6 +1,6 @@
-//! Matrices in 8 and 4 bits beside the numbers they were made of.
+//! Matrices in 16, 8 and 4 bits beside the numbers they were made of.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::LinearConfig;
 use burn::tensor::{Tensor, TensorData};
 use isogloss_kernels::{Either, Quantization, QuantizedLinear, QuantizedMatrix};
@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 const INT8: Quantization = Quantization::Int8;
 const NF4: Quantization = Quantization::Nf4;
+const BF16: Quantization = Quantization::Bf16;
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap()
@@ -45,8 +46,14 @@ fn what_is_not_finite_does_not_spoil_its_row() {
 
 #[test]
 fn rows_are_those_of_the_whole() {
+    for format in [INT8, BF16] {
+        select_as_the_whole(format);
+    }
+}
+
+fn select_as_the_whole(format: Quantization) {
     // More than one thread takes, of a width that is no whole number of words.
-    let small = QuantizedMatrix::quantize(ramp([700, 37]), INT8);
+    let small = QuantizedMatrix::quantize(ramp([700, 37]), format);
     let whole = values(small.to_float());
     let chosen = [699_u16, 0, 3, 3];
     let found = values(small.select(Tensor::from_ints(chosen.map(i32::from), &crate::device())));
@@ -78,9 +85,15 @@ fn blocks_make_the_matrix_that_the_whole_makes() {
 
 #[test]
 fn a_layer_passes_gradients_to_its_input_and_its_bias() {
+    for (format, near) in [(INT8, 0.01), (BF16, 0.01), (NF4, 0.3)] {
+        passes_gradients(format, near);
+    }
+}
+
+fn passes_gradients(format: Quantization, tolerance: f32) {
     let device = crate::device().autodiff();
     let layer = LinearConfig::new(6, 5).init(&device);
-    let small = QuantizedLinear::quantize(layer.clone(), INT8);
+    let small = QuantizedLinear::quantize(layer.clone(), format);
     assert_eq!(small.dims(), [6, 5]);
     let rounded = small.to_linear();
     let ramp =
@@ -90,11 +103,46 @@ fn a_layer_passes_gradients_to_its_input_and_its_bias() {
     let expected = rounded.forward(x.clone());
     assert_eq!(values(found.clone()), values(expected.clone()));
     let near = layer.forward(x.clone()) - found.clone();
-    assert!(values(near.abs().max())[0] < 0.01);
+    assert!(values(near.abs().max())[0] < tolerance);
     let weight = ramp([4, 5]);
-    let gradient = |y: Tensor<2>| x.grad(&(y * weight.clone()).sum().backward()).unwrap();
-    assert_eq!(values(gradient(found.clone())), values(gradient(expected)));
+    let gradients = |layer: Option<&Param<Tensor<1>>>, y: Tensor<2>| {
+        let gradients = (y * weight.clone()).sum().backward();
+        let of_bias = layer.unwrap().val().grad(&gradients).unwrap();
+        [values(x.grad(&gradients).unwrap()), values(of_bias)]
+    };
+    let bias = small.clone().into_bias();
+    let found = gradients(bias.as_ref(), found);
+    let expected = gradients(rounded.bias.as_ref(), expected);
+    assert!(found[1].iter().any(|x| x.abs() > 1e-3));
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
     assert_eq!((small.num_params(), layer.num_params()), (5, 35));
+}
+
+#[test]
+fn sixteen_bits_hold_the_first_digits() {
+    // A tie goes to the even one, as 1 + 2⁻⁸ to 1; of an odd count, so that half of a word is nothing.
+    let row =
+        vec![1.0, 1.003_906_3, 1.011_718_8, -0.1, f32::NAN, f32::INFINITY, -3.0e38, 1e-37, 0.0];
+    let small = QuantizedMatrix::quantize(matrix(row, [1, 9]), BF16);
+    assert_eq!((small.dims(), small.bytes(), small.format()), ([1, 9], 4 * (5 + 1), BF16));
+    let found = values(small.to_float());
+    let expected = [
+        1.0,
+        1.0,
+        1.015_625,
+        -0.100_097_656,
+        0.0,
+        f32::INFINITY,
+        -2.990_482_7e38,
+        9.990_8e-38,
+        0.0,
+    ];
+    for (found, expected) in found.iter().zip(expected) {
+        let is_near = (found - expected).abs() <= 1e-4 * expected.abs();
+        assert!(is_near || found.to_bits() == expected.to_bits(), "{found} {expected}");
+    }
 }
 
 #[test]
@@ -177,6 +225,21 @@ proptest! {
                 prop_assert!((found - x).abs() <= nearest + 1e-4, "{found} {x} {scale}");
             }
         }
+    }
+
+    #[test]
+    fn eight_digits_are_kept_and_no_more_are_lost_a_second_time(
+        numbers in proptest::collection::vec(-1e4_f32..1e4, 1..40),
+    ) {
+        let once = |numbers: &[f32]| {
+            let row = matrix(numbers.to_vec(), [1, numbers.len()]);
+            values(QuantizedMatrix::quantize(row, BF16).to_float())
+        };
+        let found = once(&numbers);
+        for (found, x) in found.iter().zip(&numbers) {
+            prop_assert!((found - x).abs() <= x.abs() / 256.0, "{found} {x}");
+        }
+        prop_assert_eq!(once(&found), found);
     }
 
     #[test]

@@ -70,6 +70,21 @@ macro_rules! all {
     };
 }
 
+#[test]
+fn a_linear_layer_of_nothing_is_its_bias_and_one_of_many_columns_burns() {
+    let device = crate::device();
+    for [rows, inputs, outputs] in [[3, 0, 5], [2, 3, 700], [1, 1, 1]] {
+        let tensor = |dims: [usize; 2], step| numbers(dims, step, &device);
+        let (x, weight) = (tensor([rows, inputs], 1), tensor([inputs, outputs], 2));
+        let bias: Tensor<1> = numbers([outputs], 3, &device);
+        let found = linear(x.clone(), weight.clone(), Some(bias.clone()));
+        let bias = bias.unsqueeze::<2>().expand([rows, outputs]);
+        let expected = if inputs == 0 { bias } else { x.matmul(weight) + bias };
+        let difference = (found - expected).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-5, "{rows} {inputs} {outputs}: {difference}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

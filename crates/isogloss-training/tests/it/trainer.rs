@@ -1,6 +1,8 @@
 //! The loop: what it learns, what it refuses, what it reports.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "tensorboard")]
+use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -209,6 +211,60 @@ fn a_line_for_each_step_is_written_while_the_run_goes_on() {
     assert_eq!(from, 3);
     resumed.run(&StopFlag::new(), &()).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+}
+
+#[cfg(feature = "tensorboard")]
+#[test]
+fn an_event_file_is_written_by_each_part_of_a_run() {
+    let _turn = turn();
+    let device = device().autodiff();
+    let dir = tempfile::tempdir().unwrap();
+    let events = dir.path().join("events");
+    let trainer = |steps| {
+        let tasks = tasks(vec![(Sums::new("sum", 16), 1.0)]);
+        let config = config(steps).with_validate_every(3).with_checkpoint_every(3);
+        Trainer::try_new(config, Regression::new(0.0, &device), tasks, &device)
+            .unwrap()
+            .with_validation(Box::new(Sums::new("held-out", 8)), 1)
+            .unwrap()
+            .with_checkpoints(dir.path().join("checkpoints"))
+            .with_tensorboard(&events)
+    };
+    // The bytes of records: a length, its check, an event, its check.
+    let of_file = |path: PathBuf| {
+        let (bytes, mut at, mut records) = (std::fs::read(path).unwrap(), 0, Vec::new());
+        while at < bytes.len() {
+            let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+            let end = at + 12 + usize::try_from(length).unwrap();
+            records.push(bytes[at + 12..end].to_vec());
+            at = end + 4;
+        }
+        records
+    };
+    let files = || {
+        let listed = std::fs::read_dir(&events).unwrap();
+        let mut files: Vec<PathBuf> = listed.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().map(of_file).collect::<Vec<_>>()
+    };
+    let holds =
+        |record: &[u8], text: &str| record.windows(text.len()).any(|part| part == text.as_bytes());
+    trainer(6).run(&StopFlag::new(), &()).unwrap();
+    let first = files();
+    // A version, a start, six steps and two held-out losses.
+    assert_eq!(first.iter().map(Vec::len).collect::<Vec<_>>(), [10]);
+    let count = |text| first[0].iter().filter(|record| holds(record, text)).count();
+    let counts = [count("loss/train/sum"), count("gradient_norm"), count("loss/dev/held-out")];
+    assert_eq!(counts, [6, 6, 2]);
+    std::fs::remove_dir_all(dir.path().join("checkpoints/step-0000000006")).unwrap();
+    let (resumed, from) = trainer(6).resume().unwrap();
+    resumed.run(&StopFlag::new(), &()).unwrap();
+    let both = files();
+    assert_eq!((from, both.len()), (3, 2));
+    let second = both.iter().find(|file| **file != first[0]).unwrap();
+    // Three steps and one held-out loss; the session starts at step 4, the second field of its event.
+    assert_eq!(second.len(), 6);
+    assert_eq!(second[1][9..11], [0x10, 4]);
 }
 
 #[test]

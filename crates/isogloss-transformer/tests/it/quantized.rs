@@ -1,4 +1,4 @@
-//! Models whose weights are in 8 or 4 bits.
+//! Models whose weights are in 16, 8 or 4 bits.
 
 use burn::optim::{AdamWConfig, GradientsParams};
 use isogloss_peft::{AdapterConfig, LoraConfig, attach, merge};
@@ -19,7 +19,8 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn a_model_rounded_as_it_is_read_is_the_one_rounded_in_memory() {
     let device = crate::device();
-    let formats = [(Quantization::Int8, 0.999), (Quantization::Nf4, 0.95)];
+    let formats =
+        [(Quantization::Bf16, 0.9999), (Quantization::Int8, 0.999), (Quantization::Nf4, 0.95)];
     for (case, (format, near)) in CASES.into_iter().flat_map(|it| formats.map(|of| (it, of))) {
         let full = Pretrained::<Encoder>::open(&dir(case), &device).unwrap().into_model();
         let read = Pretrained::<Encoder>::open_quantized(&dir(case), format, &device).unwrap();
@@ -105,7 +106,7 @@ fn it_is_not_saved_and_its_vocabulary_does_not_grow() {
 
 #[test]
 fn a_lora_learns_on_it_and_is_merged_into_32_bits() {
-    for format in [Quantization::Int8, Quantization::Nf4] {
+    for format in [Quantization::Bf16, Quantization::Int8, Quantization::Nf4] {
         learns_on(format);
     }
 }

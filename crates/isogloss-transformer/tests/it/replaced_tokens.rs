@@ -4,8 +4,8 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::Tensor;
 use isogloss_core::Seed;
 use isogloss_transformer::{
-    HasEncoder, Objective, ReplacedTokenConfig, ReplacedTokenModel, ReplacedTokenObjective,
-    binary_cross_entropy, load_checkpoint, save_checkpoint,
+    HasEncoder, MlmBatch, Objective, ReplacedTokenConfig, ReplacedTokenModel,
+    ReplacedTokenObjective, binary_cross_entropy, load_checkpoint, save_checkpoint,
 };
 
 use crate::tiny::{self, values};
@@ -50,6 +50,26 @@ fn gaps_are_filled_and_nothing_else_is_changed() {
     }
     // Of 180 samples over 20 tokens, some are what stood there.
     assert!((1..60).contains(&lucky), "{lucky}");
+}
+
+#[test]
+fn packed_rows_have_the_samples_and_the_loss_of_padded_ones() {
+    let device = crate::device().autodiff();
+    let model = config().try_init(&device, tiny::SEED).unwrap();
+    let result = |batch: &MlmBatch| {
+        let loss = ReplacedTokenObjective.loss(&model, batch);
+        let word = model.encoder().word_embedding().grad(&loss.sum.backward()).unwrap();
+        (values(loss.mean())[0], values(word))
+    };
+    let padded = result(&tiny::batch(&tiny::rows(), &device));
+    // Of rows of 7, of which the generator makes few tokens, and of all by themselves.
+    for row in [7, 14, 40] {
+        let packed = MlmBatch::try_packed(&tiny::config(), &tiny::rows(), row, &device).unwrap();
+        let packed = result(&packed);
+        let slack = isogloss_testing::slack();
+        assert!((packed.0 - padded.0).abs() < 2e-5 * slack, "{} {}", packed.0, padded.0);
+        assert!(tiny::largest_difference(&packed.1, &padded.1) < 2e-4 * slack, "{row}");
+    }
 }
 
 #[test]

@@ -1,0 +1,303 @@
+//! Fused operations beside the plain operations that they stand for: `cargo bench --bench kernels [-- --json FILE]`.
+//!
+//! Both on Flex, forwards and backwards with gradients of all inputs, in turn, at the shape of a layer of XLM-R's body
+//! of 384 and of a small model; medians. An operation that is not faster here has no business in `isogloss-kernels`.
+#![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
+
+use std::error::Error;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use isogloss::burn::module::Param;
+use isogloss::burn::nn::loss::CrossEntropyLossConfig;
+use isogloss::burn::nn::{Dropout, DropoutConfig, LayerNormConfig};
+use isogloss::burn::tensor::{Device, Distribution, Int, Tensor, activation, module};
+use isogloss::kernels::{
+    AdamWStep, AttentionShape, LayerNorm, Quantization, QuantizedMatrix, Visibility, adamw,
+    attention, decoder_cross_entropy, dropout, embedding, gelu, linear, residual_dropout,
+    sum_of_squares,
+};
+use mimalloc::MiMalloc;
+use serde_json::{Value, json};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// How long an operation is timed.
+const TIME: Duration = Duration::from_millis(1_500);
+
+/// Tokens, the width of a layer and of its feed-forward part, heads, tokens of a row, words.
+#[derive(Clone, Copy)]
+struct Shape {
+    tokens: usize,
+    width: usize,
+    inner: usize,
+    heads: usize,
+    row: usize,
+    words: usize,
+}
+
+const SHAPES: [Shape; 2] = [
+    Shape { tokens: 1_024, width: 384, inner: 1_536, heads: 12, row: 128, words: 30_000 },
+    Shape { tokens: 2_048, width: 256, inner: 1_024, heads: 4, row: 128, words: 8_192 },
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    let file = match (args.next().as_deref(), args.next()) {
+        (None, _) => None,
+        (Some("--json"), Some(file)) => Some(file),
+        (Some(other), _) => return Err(format!("expected --json FILE, found {other}").into()),
+    };
+    let mut measured = Vec::new();
+    println!(
+        "{:36} {:>18} {:>10} {:>10} {:>7}",
+        "operation", "shape", "fused, ms", "plain, ms", "ratio"
+    );
+    for shape in SHAPES {
+        for pair in pairs(shape) {
+            measured.push(pair.measure());
+        }
+    }
+    if let Some(file) = file {
+        fs::write(&file, serde_json::to_string_pretty(&measured)? + "\n")?;
+        println!("written: {file}");
+    }
+    Ok(())
+}
+
+/// The same twice.
+struct Pair {
+    name: &'static str,
+    dims: String,
+    fused: Box<dyn Fn()>,
+    plain: Box<dyn Fn()>,
+}
+
+impl Pair {
+    fn measure(&self) -> Value {
+        let Self { name, dims, fused, plain } = self;
+        let begun = Instant::now();
+        let mut times = [Vec::new(), Vec::new()];
+        while begun.elapsed() < 2 * TIME || times[0].len() < 5 {
+            for (run, times) in [fused, plain].into_iter().zip(&mut times) {
+                let start = Instant::now();
+                run();
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        let [fused, plain] = times.map(|mut times| {
+            // Without the first, of memory that nobody has used.
+            times.remove(0);
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        });
+        let ratio = plain / fused;
+        println!("{name:36} {dims:>18} {fused:10.3} {plain:10.3} {ratio:7.2}");
+        json!({ "operation": name, "shape": dims, "fused_ms": fused, "plain_ms": plain, "ratio": ratio })
+    }
+}
+
+/// Inputs that take gradients, and the gradient of what comes out.
+#[derive(Clone)]
+struct Given {
+    inputs: Vec<Tensor<2>>,
+    bias: Tensor<1>,
+    grad: Tensor<2>,
+}
+
+impl Given {
+    fn new(inputs: &[[usize; 2]], out: [usize; 2]) -> Self {
+        let device = Device::flex();
+        let normal =
+            |dims: [usize; 2]| Tensor::random(dims, Distribution::Normal(0.0, 1.0), &device);
+        Self {
+            inputs: inputs.iter().copied().map(normal).collect(),
+            bias: Tensor::zeros([out[1]], &device),
+            grad: normal(out),
+        }
+    }
+
+    /// Forwards and backwards.
+    fn pass(&self, operation: impl Fn(&[Tensor<2>], Tensor<1>) -> Tensor<2>) {
+        let leaf = |x: &Tensor<2>| Tensor::<2>::from_inner(x.clone()).require_grad();
+        let inputs: Vec<Tensor<2>> = self.inputs.iter().map(leaf).collect();
+        let bias = Tensor::<1>::from_inner(self.bias.clone()).require_grad();
+        let made = operation(&inputs, bias);
+        drop((made * Tensor::from_inner(self.grad.clone())).sum().backward());
+    }
+}
+
+fn pair(
+    name: &'static str,
+    given: Given,
+    fused: impl Fn(&[Tensor<2>], Tensor<1>) -> Tensor<2> + 'static,
+    plain: impl Fn(&[Tensor<2>], Tensor<1>) -> Tensor<2> + 'static,
+) -> Pair {
+    let dims = format!("{:?}", given.grad.dims());
+    let other = given.clone();
+    Pair {
+        name,
+        dims,
+        fused: Box::new(move || given.pass(&fused)),
+        plain: Box::new(move || other.pass(&plain)),
+    }
+}
+
+fn pairs(shape: Shape) -> Vec<Pair> {
+    let Shape { tokens, width, inner, words, .. } = shape;
+    let device = Device::flex().autodiff();
+    let drops = DropoutConfig::new(0.1).init();
+    let (ours, theirs) =
+        (LayerNorm::new(width, 1e-5, &device), LayerNormConfig::new(width).init(&device));
+    let one = |dims| Given::new(&[dims], dims);
+    let [a, b, c, d] = [(); 4].map(|()| drops.clone());
+    let mut pairs = vec![
+        pair(
+            "linear",
+            Given::new(&[[tokens, width], [width, inner]], [tokens, inner]),
+            |x, bias| linear(x[0].clone(), x[1].clone(), Some(bias)),
+            |x, bias| module::linear(x[0].clone(), x[1].clone(), Some(bias)),
+        ),
+        pair(
+            "GELU",
+            one([tokens, inner]),
+            |x, _| gelu(x[0].clone()),
+            |x, _| activation::gelu(x[0].clone()),
+        ),
+        pair(
+            "layer norm",
+            one([tokens, width]),
+            move |x, _| ours.forward(x[0].clone()),
+            move |x, _| theirs.forward(x[0].clone()),
+        ),
+        pair(
+            "dropout",
+            one([tokens, width]),
+            move |x, _| dropout(x[0].clone(), &a),
+            move |x, _| b.forward(x[0].clone()),
+        ),
+        pair(
+            "residual and dropout",
+            Given::new(&[[tokens, width]; 2], [tokens, width]),
+            move |x, _| residual_dropout(x[0].clone(), x[1].clone(), &c),
+            move |x, _| x[0].clone() + d.forward(x[1].clone()),
+        ),
+        attention_pair(shape, drops),
+        cross_entropy_pair(shape),
+    ];
+    let [of_ours, of_theirs] = [(); 2].map(|()| ids(tokens, words));
+    pairs.push(pair(
+        "embedding, gradient of the table",
+        Given::new(&[[words, width]], [tokens, width]),
+        move |x, _| embedding(&Param::from_tensor(x[0].clone()), of_ours.clone()),
+        move |x, _| x[0].clone().select(0, of_theirs.clone()),
+    ));
+    pairs.extend(without_gradients(shape));
+    pairs
+}
+
+fn attention_pair(shape: Shape, drops: Dropout) -> Pair {
+    let Shape { tokens, width, heads, row, .. } = shape;
+    let rows = tokens / row;
+    let of = AttentionShape { batch: rows, seq: row, n_heads: heads };
+    let again = drops.clone();
+    pair(
+        "attention with dropout",
+        Given::new(&[[tokens, width]; 3], [tokens, width]),
+        move |x, _| {
+            let qkv = [x[0].clone(), x[1].clone(), x[2].clone()];
+            attention(qkv, None, &Visibility::default(), of, &drops)
+        },
+        move |x, _| {
+            let d_head = width / heads;
+            let [q, k, v] = [0, 1, 2]
+                .map(|at| x[at].clone().reshape([rows, row, heads, d_head]).swap_dims(1, 2));
+            let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt();
+            let weights = again.forward(activation::softmax(scores, 3));
+            weights.matmul(v).swap_dims(1, 2).reshape([tokens, width])
+        },
+    )
+}
+
+/// Words, here and there.
+fn ids(count: usize, words: usize) -> Tensor<1, Int> {
+    let id = |at: usize| i32::try_from(at * 7_919 % words).unwrap_or_default();
+    let ids: Vec<i32> = (0..count).map(id).collect();
+    Tensor::from_ints(ids.as_slice(), &Device::flex().autodiff())
+}
+
+/// Of the 15 in 100 tokens that are masked.
+fn cross_entropy_pair(Shape { tokens, width, words, .. }: Shape) -> Pair {
+    let masked = tokens * 15 / 100;
+    let [ours, theirs] = [(); 2].map(|()| ids(masked, words));
+    let bias = Tensor::<1>::zeros([words], &Device::flex());
+    let again = bias.clone();
+    let mut given = Given::new(&[[masked, width], [words, width]], [1, 1]);
+    given.bias = bias;
+    let mut pair = pair(
+        "decoder and cross-entropy",
+        given,
+        move |x, bias| decoder_cross_entropy(&x[0], &x[1], &bias, &ours).reshape([1, 1]),
+        move |x, bias| {
+            let logits = x[0].clone().matmul(x[1].clone().transpose()) + bias.unsqueeze::<2>();
+            let loss = CrossEntropyLossConfig::new().init(&again.device());
+            loss.forward(logits, theirs.clone()).reshape([1, 1])
+        },
+    );
+    pair.dims = format!("[{masked}, {words}]");
+    pair
+}
+
+/// What is done once for each parameter, and what widens weights.
+fn without_gradients(Shape { width, inner, .. }: Shape) -> Vec<Pair> {
+    let device = Device::flex();
+    let dims = [width * 4, inner];
+    let random = || Tensor::<2>::random(dims, Distribution::Normal(0.0, 1.0), &device);
+    let (parameter, gradient, m, v) = (random(), random(), random(), random().abs());
+    let step = AdamWStep {
+        learning_rate: 1e-4,
+        betas: [0.9, 0.999],
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        time: 5,
+    };
+    let given = (parameter.clone(), gradient.clone(), m, v);
+    let again = given.clone();
+    let small = QuantizedMatrix::quantize(parameter, Quantization::Bf16);
+    let half = gradient.clone().cast(isogloss::burn::tensor::DType::BF16);
+    let squares = gradient.clone();
+    let shown = format!("{dims:?}");
+    vec![
+        Pair {
+            name: "AdamW",
+            dims: shown.clone(),
+            fused: Box::new(move || {
+                let (parameter, gradient, m, v) = given.clone();
+                drop(adamw(parameter, gradient, Some([m, v]), step));
+            }),
+            plain: Box::new(move || {
+                let (parameter, gradient, m, v) = again.clone();
+                let m = m.mul_scalar(0.9) + gradient.clone().mul_scalar(0.1);
+                let v = v.mul_scalar(0.999) + gradient.square().mul_scalar(0.001);
+                let update =
+                    m.clone().div_scalar(0.4) / v.clone().div_scalar(0.005).sqrt().add_scalar(1e-8);
+                drop((parameter.mul_scalar(1.0 - 1e-6) - update.mul_scalar(1e-4), m, v));
+            }),
+        },
+        Pair {
+            name: "sum of squares",
+            dims: shown.clone(),
+            fused: Box::new(move || drop(sum_of_squares(squares.clone()))),
+            plain: Box::new(move || drop(gradient.clone().square().sum())),
+        },
+        Pair {
+            name: "16 bits to 32",
+            dims: shown,
+            fused: Box::new(move || drop(small.to_float())),
+            plain: Box::new(move || {
+                drop(half.clone().cast(isogloss::burn::tensor::DType::F32));
+            }),
+        },
+    ]
+}
