@@ -99,7 +99,7 @@ fn samples_have_the_probabilities_of_the_generator() {
 }
 
 /// The discriminator's mean loss on the samples that evaluation draws.
-fn detector_mean(model: &ReplacedTokenModel, batch: &isogloss_transformer::MlmBatch) -> f32 {
+fn detector_mean(model: &ReplacedTokenModel, batch: &MlmBatch) -> f32 {
     let replaced = model.replace(batch, Seed::new(0).derive("replaced tokens"));
     let scores = values(model.detect(&replaced.input));
     let labels = values(replaced.is_replaced);
