@@ -135,8 +135,8 @@ fn sixteen_bits_hold_the_first_digits() {
         -0.100_097_656,
         0.0,
         f32::INFINITY,
-        -2.990_482_7e38,
-        9.990_8e-38,
+        -3.004_055_3e38,
+        9.991_702e-38,
         0.0,
     ];
     for (found, expected) in found.iter().zip(expected) {

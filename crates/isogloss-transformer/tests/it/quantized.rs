@@ -35,7 +35,8 @@ fn a_model_rounded_as_it_is_read_is_the_one_rounded_in_memory() {
         let [read, rounded, full] = [read.model(), &rounded, &full]
             .map(|model| batch.at_tokens(&values(model.forward(&input))));
         assert_eq!(read, rounded, "{case}");
-        assert_ne!(read, full, "{case}");
+        // One of the cases was published in 16 bits, of which these lose nothing.
+        assert!(format == Quantization::Bf16 || read != full, "{case}");
         let cosine = cosine(&read, &full);
         assert!(cosine > near, "{case}, {format:?}: {cosine}");
     }
