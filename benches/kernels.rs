@@ -1,9 +1,12 @@
-//! Fused operations beside the plain operations that they stand for: `cargo bench --bench kernels [-- --json FILE]`.
+//! Fused operations beside the plain operations that they stand for:
+//! `cargo bench --bench kernels [-- --device NAME] [--json FILE]`.
 //!
-//! Both on Flex, forwards and backwards with gradients of all inputs, in turn, at the shape of a layer of XLM-R's body
-//! of 384 and of a small model; medians. An operation that is not faster here has no business in `isogloss-kernels`.
+//! Both on one device (Flex; with `--features isogloss/wgpu` or another such, what is named, and what has kernels there),
+//! forwards and backwards with gradients of all inputs, in turn, at the shape of a layer of XLM-R's body of 384 and of a
+//! small model; medians. An operation that is not faster here has no business in `isogloss-kernels`.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
+use std::any::Any;
 use std::error::Error;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,7 +14,7 @@ use std::time::{Duration, Instant};
 use isogloss::burn::module::Param;
 use isogloss::burn::nn::loss::CrossEntropyLossConfig;
 use isogloss::burn::nn::{Dropout, DropoutConfig, LayerNormConfig};
-use isogloss::burn::tensor::{Device, Distribution, Int, Tensor, activation, module};
+use isogloss::burn::tensor::{DType, Device, Distribution, Int, Tensor, activation, module};
 use isogloss::kernels::{
     AdamWStep, AttentionShape, LayerNorm, Quantization, QuantizedMatrix, Visibility, adamw,
     attention, decoder_cross_entropy, dropout, embedding, gelu, linear, residual_dropout,
@@ -44,19 +47,26 @@ const SHAPES: [Shape; 2] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let file = match (args.next().as_deref(), args.next()) {
-        (None, _) => None,
-        (Some("--json"), Some(file)) => Some(file),
-        (Some(other), _) => return Err(format!("expected --json FILE, found {other}").into()),
-    };
+    let (mut file, mut name) = (None, "flex".to_owned());
+    while let Some(arg) = args.next() {
+        match (arg.as_str(), args.next()) {
+            ("--json", Some(value)) => file = Some(value),
+            ("--device", Some(value)) => name = value,
+            (other, _) => {
+                let expected = "expected --device NAME or --json FILE";
+                return Err(format!("{expected}, found {other}").into());
+            }
+        }
+    }
+    let device = isogloss::device(&name)?;
     let mut measured = Vec::new();
     println!(
         "{:36} {:>18} {:>10} {:>10} {:>7}",
         "operation", "shape", "fused, ms", "plain, ms", "ratio"
     );
     for shape in SHAPES {
-        for pair in pairs(shape) {
-            measured.push(pair.measure());
+        for pair in pairs(shape, &device) {
+            measured.push(pair.measure(&device)?);
         }
     }
     if let Some(file) = file {
@@ -70,19 +80,24 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Pair {
     name: &'static str,
     dims: String,
-    fused: Box<dyn Fn()>,
-    plain: Box<dyn Fn()>,
+    fused: Run,
+    plain: Run,
 }
 
+/// Gives what it made, which is held until the device has made it: what nobody holds may never be computed.
+type Run = Box<dyn Fn() -> Box<dyn Any>>;
+
 impl Pair {
-    fn measure(&self) -> Value {
+    fn measure(&self, device: &Device) -> Result<Value, Box<dyn Error>> {
         let Self { name, dims, fused, plain } = self;
         let begun = Instant::now();
         let mut times = [Vec::new(), Vec::new()];
         while begun.elapsed() < 2 * TIME || times[0].len() < 5 {
             for (run, times) in [fused, plain].into_iter().zip(&mut times) {
                 let start = Instant::now();
-                run();
+                let made = run();
+                device.sync()?;
+                drop(made);
                 times.push(start.elapsed().as_secs_f64() * 1e3);
             }
         }
@@ -94,7 +109,13 @@ impl Pair {
         });
         let ratio = plain / fused;
         println!("{name:36} {dims:>18} {fused:10.3} {plain:10.3} {ratio:7.2}");
-        json!({ "operation": name, "shape": dims, "fused_ms": fused, "plain_ms": plain, "ratio": ratio })
+        Ok(json!({
+            "operation": name,
+            "shape": dims,
+            "fused_ms": fused,
+            "plain_ms": plain,
+            "ratio": ratio,
+        }))
     }
 }
 
@@ -107,24 +128,23 @@ struct Given {
 }
 
 impl Given {
-    fn new(inputs: &[[usize; 2]], out: [usize; 2]) -> Self {
-        let device = Device::flex();
+    fn new(inputs: &[[usize; 2]], out: [usize; 2], device: &Device) -> Self {
         let normal =
-            |dims: [usize; 2]| Tensor::random(dims, Distribution::Normal(0.0, 1.0), &device);
+            |dims: [usize; 2]| Tensor::random(dims, Distribution::Normal(0.0, 1.0), device);
         Self {
             inputs: inputs.iter().copied().map(normal).collect(),
-            bias: Tensor::zeros([out[1]], &device),
+            bias: Tensor::zeros([out[1]], device),
             grad: normal(out),
         }
     }
 
     /// Forwards and backwards.
-    fn pass(&self, operation: impl Fn(&[Tensor<2>], Tensor<1>) -> Tensor<2>) {
+    fn pass(&self, operation: impl Fn(&[Tensor<2>], Tensor<1>) -> Tensor<2>) -> Box<dyn Any> {
         let leaf = |x: &Tensor<2>| Tensor::<2>::from_inner(x.clone()).require_grad();
         let inputs: Vec<Tensor<2>> = self.inputs.iter().map(leaf).collect();
         let bias = Tensor::<1>::from_inner(self.bias.clone()).require_grad();
         let made = operation(&inputs, bias);
-        drop((made * Tensor::from_inner(self.grad.clone())).sum().backward());
+        Box::new((made * Tensor::from_inner(self.grad.clone())).sum().backward())
     }
 }
 
@@ -144,18 +164,22 @@ fn pair(
     }
 }
 
-fn pairs(shape: Shape) -> Vec<Pair> {
+fn pairs(shape: Shape, of: &Device) -> Vec<Pair> {
     let Shape { tokens, width, inner, words, .. } = shape;
-    let device = Device::flex().autodiff();
     let drops = DropoutConfig::new(0.1).init();
-    let (ours, theirs) =
-        (LayerNorm::new(width, 1e-5, &device), LayerNormConfig::new(width).init(&device));
-    let one = |dims| Given::new(&[dims], dims);
+    if !isogloss::is_cpu(of) {
+        return vec![
+            norm_pair(shape, of),
+            attention_pair(shape, drops, of),
+            cross_entropy_pair(shape, of),
+        ];
+    }
+    let one = |dims| Given::new(&[dims], dims, of);
     let [a, b, c, d] = [(); 4].map(|()| drops.clone());
     let mut pairs = vec![
         pair(
             "linear",
-            Given::new(&[[tokens, width], [width, inner]], [tokens, inner]),
+            Given::new(&[[tokens, width], [width, inner]], [tokens, inner], of),
             |x, bias| linear(x[0].clone(), x[1].clone(), Some(bias)),
             |x, bias| module::linear(x[0].clone(), x[1].clone(), Some(bias)),
         ),
@@ -165,12 +189,7 @@ fn pairs(shape: Shape) -> Vec<Pair> {
             |x, _| gelu(x[0].clone()),
             |x, _| activation::gelu(x[0].clone()),
         ),
-        pair(
-            "layer norm",
-            one([tokens, width]),
-            move |x, _| ours.forward(x[0].clone()),
-            move |x, _| theirs.forward(x[0].clone()),
-        ),
+        norm_pair(shape, of),
         pair(
             "dropout",
             one([tokens, width]),
@@ -179,32 +198,44 @@ fn pairs(shape: Shape) -> Vec<Pair> {
         ),
         pair(
             "residual and dropout",
-            Given::new(&[[tokens, width]; 2], [tokens, width]),
+            Given::new(&[[tokens, width]; 2], [tokens, width], of),
             move |x, _| residual_dropout(x[0].clone(), x[1].clone(), &c),
             move |x, _| x[0].clone() + d.forward(x[1].clone()),
         ),
-        attention_pair(shape, drops),
-        cross_entropy_pair(shape),
+        attention_pair(shape, drops, of),
+        cross_entropy_pair(shape, of),
     ];
-    let [of_ours, of_theirs] = [(); 2].map(|()| ids(tokens, words));
+    let [of_ours, of_theirs] = [(); 2].map(|()| ids(tokens, words, of));
     pairs.push(pair(
         "embedding, gradient of the table",
-        Given::new(&[[words, width]], [tokens, width]),
+        Given::new(&[[words, width]], [tokens, width], of),
         move |x, _| embedding(&Param::from_tensor(x[0].clone()), of_ours.clone()),
         move |x, _| x[0].clone().select(0, of_theirs.clone()),
     ));
-    pairs.extend(without_gradients(shape));
+    pairs.extend(without_gradients(shape, of));
     pairs
 }
 
-fn attention_pair(shape: Shape, drops: Dropout) -> Pair {
+fn norm_pair(Shape { tokens, width, .. }: Shape, of: &Device) -> Pair {
+    let device = of.clone().autodiff();
+    let ours = LayerNorm::new(width, 1e-5, &device);
+    let theirs = LayerNormConfig::new(width).init(&device);
+    pair(
+        "layer norm",
+        Given::new(&[[tokens, width]], [tokens, width], of),
+        move |x, _| ours.forward(x[0].clone()),
+        move |x, _| theirs.forward(x[0].clone()),
+    )
+}
+
+fn attention_pair(shape: Shape, drops: Dropout, device: &Device) -> Pair {
     let Shape { tokens, width, heads, row, .. } = shape;
     let rows = tokens / row;
     let of = AttentionShape { batch: rows, seq: row, n_heads: heads };
     let again = drops.clone();
     pair(
         "attention with dropout",
-        Given::new(&[[tokens, width]; 3], [tokens, width]),
+        Given::new(&[[tokens, width]; 3], [tokens, width], device),
         move |x, _| {
             let qkv = [x[0].clone(), x[1].clone(), x[2].clone()];
             attention(qkv, None, &Visibility::default(), of, &drops)
@@ -221,19 +252,20 @@ fn attention_pair(shape: Shape, drops: Dropout) -> Pair {
 }
 
 /// Words, here and there.
-fn ids(count: usize, words: usize) -> Tensor<1, Int> {
+fn ids(count: usize, words: usize, device: &Device) -> Tensor<1, Int> {
     let id = |at: usize| i32::try_from(at * 7_919 % words).unwrap_or_default();
     let ids: Vec<i32> = (0..count).map(id).collect();
-    Tensor::from_ints(ids.as_slice(), &Device::flex().autodiff())
+    Tensor::from_ints(ids.as_slice(), &device.clone().autodiff())
 }
 
 /// Of the 15 in 100 tokens that are masked.
-fn cross_entropy_pair(Shape { tokens, width, words, .. }: Shape) -> Pair {
+fn cross_entropy_pair(shape: Shape, device: &Device) -> Pair {
+    let Shape { tokens, width, words, .. } = shape;
     let masked = tokens * 15 / 100;
-    let [ours, theirs] = [(); 2].map(|()| ids(masked, words));
-    let bias = Tensor::<1>::zeros([words], &Device::flex());
+    let [ours, theirs] = [(); 2].map(|()| ids(masked, words, device));
+    let bias = Tensor::<1>::zeros([words], device);
     let again = bias.clone();
-    let mut given = Given::new(&[[masked, width], [words, width]], [1, 1]);
+    let mut given = Given::new(&[[masked, width], [words, width]], [1, 1], device);
     given.bias = bias;
     let mut pair = pair(
         "decoder and cross-entropy",
@@ -250,10 +282,9 @@ fn cross_entropy_pair(Shape { tokens, width, words, .. }: Shape) -> Pair {
 }
 
 /// What is done once for each parameter, and what widens weights.
-fn without_gradients(Shape { width, inner, .. }: Shape) -> Vec<Pair> {
-    let device = Device::flex();
+fn without_gradients(Shape { width, inner, .. }: Shape, device: &Device) -> Vec<Pair> {
     let dims = [width * 4, inner];
-    let random = || Tensor::<2>::random(dims, Distribution::Normal(0.0, 1.0), &device);
+    let random = || Tensor::<2>::random(dims, Distribution::Normal(0.0, 1.0), device);
     let (parameter, gradient, m, v) = (random(), random(), random(), random().abs());
     let step = AdamWStep {
         learning_rate: 1e-4,
@@ -265,7 +296,7 @@ fn without_gradients(Shape { width, inner, .. }: Shape) -> Vec<Pair> {
     let given = (parameter.clone(), gradient.clone(), m, v);
     let again = given.clone();
     let small = QuantizedMatrix::quantize(parameter, Quantization::Bf16);
-    let half = gradient.clone().cast(isogloss::burn::tensor::DType::BF16);
+    let half = gradient.clone().cast(DType::BF16);
     let squares = gradient.clone();
     let shown = format!("{dims:?}");
     vec![
@@ -274,7 +305,7 @@ fn without_gradients(Shape { width, inner, .. }: Shape) -> Vec<Pair> {
             dims: shown.clone(),
             fused: Box::new(move || {
                 let (parameter, gradient, m, v) = given.clone();
-                drop(adamw(parameter, gradient, Some([m, v]), step));
+                Box::new(adamw(parameter, gradient, Some([m, v]), step))
             }),
             plain: Box::new(move || {
                 let (parameter, gradient, m, v) = again.clone();
@@ -282,22 +313,20 @@ fn without_gradients(Shape { width, inner, .. }: Shape) -> Vec<Pair> {
                 let v = v.mul_scalar(0.999) + gradient.square().mul_scalar(0.001);
                 let update =
                     m.clone().div_scalar(0.4) / v.clone().div_scalar(0.005).sqrt().add_scalar(1e-8);
-                drop((parameter.mul_scalar(1.0 - 1e-6) - update.mul_scalar(1e-4), m, v));
+                Box::new((parameter.mul_scalar(1.0 - 1e-6) - update.mul_scalar(1e-4), m, v))
             }),
         },
         Pair {
             name: "sum of squares",
             dims: shown.clone(),
-            fused: Box::new(move || drop(sum_of_squares(squares.clone()))),
-            plain: Box::new(move || drop(gradient.clone().square().sum())),
+            fused: Box::new(move || Box::new(sum_of_squares(squares.clone()))),
+            plain: Box::new(move || Box::new(gradient.clone().square().sum())),
         },
         Pair {
             name: "16 bits to 32",
             dims: shown,
-            fused: Box::new(move || drop(small.to_float())),
-            plain: Box::new(move || {
-                drop(half.clone().cast(isogloss::burn::tensor::DType::F32));
-            }),
+            fused: Box::new(move || Box::new(small.to_float())),
+            plain: Box::new(move || Box::new(half.clone().cast(DType::F32))),
         },
     ]
 }

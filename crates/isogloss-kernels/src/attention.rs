@@ -1,5 +1,7 @@
 //! Scaled dot-product attention over all heads.
 
+#[cfg(feature = "cube")]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 
@@ -212,9 +214,11 @@ pub fn causal_bias(seq: usize, device: &Device) -> Tensor<4> {
 ///
 /// On Flex it is one kernel: heads are read and written where they stand, scores of a few rows at a time stay
 /// in the cache, what is hidden has weight 0, and backwards the weights, and which of them were dropped, are
-/// computed once more, so that none is kept. On other devices it is Burn's own fused kernel. Under autodiff
-/// that falls apart into elementwise operations, each of which is one pass over `[seq, seq]` scores; so
-/// there the division by the sum is moved behind the product with `v`, where it touches `[seq, d_head]`:
+/// computed once more, so that none is kept. On graphics processors, under autodiff, products are Burn's, and what is
+/// between them is one kernel each way; scores are computed once more there, too. What is left, which is other devices and
+/// graphics processors without autodiff, is Burn's own fused kernel. Under autodiff that falls apart into elementwise
+/// operations, each of which is one pass over `[seq, seq]` scores; so there the division by the sum is moved behind the
+/// product with `v`, where it touches `[seq, d_head]`:
 ///
 /// ```text
 /// E = exp(q kᵀ / √d_head + bias - max)        context = (dropout(E) v) / Σ E
@@ -268,6 +272,11 @@ pub fn attention(
             (joined(keys, k), joined(values, v), bias)
         }
     };
+    #[cfg(feature = "cube")]
+    if q.is_autodiff() && crate::cube::serves(&q) {
+        let context = cube::attention([q, k, v], bias, dropout);
+        return context.swap_dims(1, 2).reshape([tokens, d_model]);
+    }
     let context = if q.is_autodiff() {
         let scores = q.matmul(k.swap_dims(2, 3)); // [batch, heads, seq, seq]
         let scores = match bias {

@@ -1,6 +1,12 @@
 //! Cross-entropy of a linear layer over a vocabulary, whose gradient is computed together with its value.
 
+#[cfg(feature = "cube")]
+mod cube;
+
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, activation};
+
+/// Logits that are held at a time on devices other than Flex, unless 16 rows are more: 256 MiB.
+const LOGITS: usize = 1 << 26;
 
 /// Cross-entropy of a linear layer over a vocabulary, as a sum, without its logits staying in memory.
 ///
@@ -11,8 +17,9 @@ use burn::tensor::{IndexingUpdateOp, Int, Tensor, activation};
 ///
 /// Under autodiff every operation on `z`, which is by far the largest tensor of a step, would be
 /// recorded and taken back. The gradient of the last layer does not depend on anything that comes after it but
-/// a factor, so it is computed here, and only of what takes one. On Flex at most 64 MiB of logits are held
-/// at a time; elsewhere all are, for the time of the call. Second derivatives are not to be had this way.
+/// a factor, so it is computed here, and only of what takes one. Of logits, 64 MiB are held at a time on Flex,
+/// 256 MiB elsewhere, or 16 rows where those are more; on graphics processors one kernel makes gradients of them where
+/// they are. Second derivatives are not to be had this way.
 ///
 /// # Shapes
 ///
@@ -40,32 +47,91 @@ pub fn decoder_cross_entropy(
     if crate::flex::serves(hidden) {
         return flex::decoder_cross_entropy(hidden, weight, bias, targets);
     }
+    let step = (LOGITS / weight.dims()[0].max(1)).max(16);
+    in_pieces(hidden, weight, bias, targets, step)
+}
+
+/// The same, of `step` rows at a time.
+fn in_pieces(
+    hidden: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    targets: &Tensor<1, Int>,
+    step: usize,
+) -> Tensor<1> {
     let (h, e, b) = (hidden.clone().inner(), weight.clone().inner(), bias.clone().inner());
-    let count = targets.dims()[0];
-    let targets = targets.clone().inner().unsqueeze_dim::<2>(1); // [n, 1]
-    let logits = h.clone().matmul(e.clone().transpose()) + b.unsqueeze::<2>(); // [n, vocab]
-    if !hidden.is_autodiff() {
-        return activation::log_softmax(logits, 1).gather(1, targets).sum().neg();
+    let targets = targets.clone().inner();
+    let count = h.dims()[0];
+    assert_eq!(targets.dims(), [count], "a target for each row");
+    let mut value = Tensor::zeros([1], (&h.device(), h.dtype()));
+    let (mut of_hidden, mut of_weight, mut of_bias) = (Vec::new(), None, None);
+    for first in (0..count).step_by(step) {
+        let rows = first..count.min(first + step);
+        let h = h.clone().slice([rows.clone()]);
+        let targets = targets.clone().slice([rows]);
+        if !hidden.is_autodiff() {
+            let logits = h.matmul(e.clone().transpose()) + b.clone().unsqueeze();
+            let chosen = activation::log_softmax(logits, 1).gather(1, targets.unsqueeze_dim(1));
+            value = value - chosen.sum();
+            continue;
+        }
+        let (gradient, losses) = of_rows(h.clone(), e.clone(), b.clone(), targets);
+        value = value + losses.sum();
+        // A tensor that takes no gradient, such as the embedding under an adapter, costs no product.
+        if hidden.is_tracked() {
+            of_hidden.push(gradient.clone().matmul(e.clone()));
+        }
+        if weight.is_tracked() {
+            of_weight = sum(of_weight, gradient.clone().transpose().matmul(h));
+        }
+        if bias.is_tracked() {
+            of_bias = sum(of_bias, gradient.sum_dim(0).squeeze_dim(0));
+        }
     }
-    let chosen = logits.clone().gather(1, targets.clone()); // [n, 1]
-    let max = logits.clone().max_dim(1); // [n, 1]
-    let probabilities = activation::softmax(logits, 1); // [n, vocab]
+    if !hidden.is_autodiff() {
+        return value;
+    }
+    // What autodiff sees is a term that is linear in each and has these gradients, and the value.
+    let of_hidden = (!of_hidden.is_empty()).then(|| Tensor::cat(of_hidden, 0));
+    let terms = [
+        of_hidden.map(|gradient| (hidden.clone() * gradient).sum()),
+        of_weight.map(|gradient| (weight.clone() * gradient).sum()),
+        of_bias.map(|gradient: Tensor<1>| (bias.clone() * gradient).sum()),
+    ];
+    match terms.into_iter().flatten().reduce(|sum, term| sum + term) {
+        Some(linear) => linear.clone() - linear.detach() + value,
+        None => Tensor::from_inner(value),
+    }
+}
+
+fn sum<const D: usize>(sum: Option<Tensor<D>>, term: Tensor<D>) -> Option<Tensor<D>> {
+    Some(match sum {
+        Some(sum) => sum + term,
+        None => term,
+    })
+}
+
+/// The gradient of logits and the loss of each row. `[rows, vocab]`, `[rows]`
+fn of_rows(
+    hidden: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    targets: Tensor<1, Int>,
+) -> (Tensor<2>, Tensor<1>) {
+    #[cfg(feature = "cube")]
+    if crate::cube::serves(&hidden) {
+        return cube::of_rows(hidden, weight, bias, targets);
+    }
+    let logits = hidden.matmul(weight.transpose()) + bias.unsqueeze();
+    let targets = targets.unsqueeze_dim::<2>(1); // [rows, 1]
+    let chosen = logits.clone().gather(1, targets.clone());
+    let max = logits.clone().max_dim(1);
+    let probabilities = activation::softmax(logits, 1); // [rows, vocab]
     // The largest probability is exp(0) / Σ exp(z - max), which never underflows.
     let log_sum = max - probabilities.clone().max_dim(1).log();
-    let value = (log_sum - chosen).sum();
-
-    let minus_one = Tensor::full([count, 1], -1.0, &h.device());
-    let gradient = probabilities.scatter(1, targets, minus_one, IndexingUpdateOp::Add); // [n, vocab]
-    // What autodiff sees is a term that is linear in each and has these gradients, and the value. A tensor
-    // that takes no gradient, such as the embedding under an adapter, costs no product.
-    let mut linear = (hidden.clone() * gradient.clone().matmul(e)).sum();
-    if weight.is_tracked() {
-        linear = linear + (weight.clone() * gradient.clone().transpose().matmul(h)).sum();
-    }
-    if bias.is_tracked() {
-        linear = linear + (bias.clone() * gradient.sum_dim(0).squeeze_dim::<1>(0)).sum();
-    }
-    linear.clone() - linear.detach() + value
+    let minus_one = Tensor::full(targets.dims(), -1.0, &probabilities.device());
+    let gradient = probabilities.scatter(1, targets, minus_one, IndexingUpdateOp::Add);
+    (gradient, (log_sum - chosen).squeeze_dim(1))
 }
 
 #[cfg(feature = "flex")]
@@ -293,6 +359,43 @@ mod flex {
                     prep.finish(B::decoder_loss(hidden, weight, bias, targets))
                 }
             }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    #[test]
+    fn pieces_make_the_loss_and_the_gradients_of_the_whole() {
+        let device = Device::flex().autodiff();
+        let numbers = |dims: [usize; 2], step: f32| {
+            let numbers: Vec<f32> =
+                (0..dims[0] * dims[1]).map(|at| (at as f32 * step).sin()).collect();
+            Tensor::<2>::from_data(TensorData::new(numbers, dims), &device).require_grad()
+        };
+        let targets = Tensor::from_ints([3, 0, 5, 5, 1, 2, 6], &device);
+        let found = |step: Option<usize>| {
+            let (hidden, weight) = (numbers([7, 4], 0.7), numbers([9, 4], 0.3));
+            let bias = numbers([1, 9], 1.1).squeeze_dim::<1>(0).detach().require_grad();
+            let loss = match step {
+                Some(step) => in_pieces(&hidden, &weight, &bias, &targets, step),
+                None => decoder_cross_entropy(&hidden, &weight, &bias, &targets),
+            };
+            let value = loss.clone().inner();
+            let gradients = loss.mul_scalar(2.0).backward();
+            let of = |x: &Tensor<2>| x.grad(&gradients).map(|gradient| gradient.flatten(0, 1));
+            let parts = [Some(value), of(&hidden), of(&weight), bias.grad(&gradients)];
+            Tensor::cat(parts.into_iter().flatten().collect(), 0)
+        };
+        let expected: Tensor<1> = found(None);
+        assert_eq!(expected.dims(), [1 + 28 + 36 + 9]);
+        for step in [1, 3, 7, 100] {
+            let difference = (found(Some(step)) - expected.clone()).abs().max();
+            assert!(difference.into_scalar::<f32>() < 1e-5, "{step}");
         }
     }
 }

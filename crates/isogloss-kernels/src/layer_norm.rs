@@ -1,13 +1,16 @@
 //! Normalisation of layers.
 
+#[cfg(feature = "cube")]
+mod cube;
+
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 
 /// `γ ∘ (x - mean) / √(variance + ε) + β`, over the last dimension.
 ///
-/// The parameters are named as those of Burn's own, so that files of one serve the other. On Flex a row is
-/// read once forwards and once backwards, on all cores; elsewhere it is plain operations.
+/// The parameters are named as those of Burn's own, so that files of one serve the other. On Flex and on graphics
+/// processors kernels read a row once forwards and once backwards; elsewhere it is plain operations.
 ///
 /// # Source
 ///
@@ -37,15 +40,117 @@ impl LayerNorm {
     /// - `x`: `[…, d_model]`; returns: as `x`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        #[cfg(feature = "flex")]
-        if crate::flex::serves(&x) {
-            return flex::layer_norm(x, [gamma, beta], self.epsilon);
+        #[cfg(any(feature = "flex", feature = "cube"))]
+        if crate::serves(&x) {
+            return fused::layer_norm(x, [gamma, beta], self.epsilon);
         }
         let last = D - 1;
         let centred = x.clone() - x.mean_dim(last);
         let variance = centred.clone().square().mean_dim(last);
         let normal = centred / variance.add_scalar(self.epsilon).sqrt();
         normal * gamma.unsqueeze() + beta.unsqueeze()
+    }
+}
+
+/// What there are kernels for, and the way back through it.
+#[cfg(any(feature = "flex", feature = "cube"))]
+mod fused {
+    use burn::backend::autodiff::checkpoint::base::Checkpointer;
+    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::autodiff::grads::Gradients;
+    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+    use burn::backend::tensor::FloatTensor;
+    use burn::backend::{Autodiff, AutodiffBackend as _, Backend, Dispatch, backend_extension};
+    use burn::tensor::Tensor;
+
+    pub(super) fn layer_norm<const D: usize>(
+        x: Tensor<D>,
+        [gamma, beta]: [Tensor<1>; 2],
+        epsilon: f64,
+    ) -> Tensor<D> {
+        let width = x.dims()[D - 1];
+        for parameter in [&gamma, &beta] {
+            assert_eq!(parameter.dims(), [width], "a gain and a shift for each number of a row");
+            assert_eq!(parameter.dtype(), x.dtype(), "parameters of the kind of the numbers");
+        }
+        let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
+        Tensor::from_dispatch(<Dispatch as FusedNorm>::fused_norm(x, gamma, beta, epsilon))
+    }
+
+    #[backend_extension(
+        Autodiff,
+        Flex: cfg(feature = "flex"),
+        Cube: cfg(feature = "cube"),
+        Fusion: cfg(feature = "cube")
+    )]
+    #[expect(unreachable_pub, reason = "the macro names it from outside")]
+    pub trait FusedNorm: Backend {
+        #[fusion(dtype = x, shape = x)]
+        fn fused_norm(
+            x: FloatTensor<Self>,
+            gamma: FloatTensor<Self>,
+            beta: FloatTensor<Self>,
+            epsilon: f64,
+        ) -> FloatTensor<Self>;
+    }
+
+    /// What goes backwards, on the backends that compute: there is no derivative of the derivative.
+    #[backend_extension(
+        Flex: cfg(feature = "flex"),
+        Cube: cfg(feature = "cube"),
+        Fusion: cfg(feature = "cube")
+    )]
+    #[expect(unreachable_pub, reason = "the macro names it from outside")]
+    pub trait NormGradient: FusedNorm {
+        /// The gradients of `x`, gain and shift; of the latter two something else, unless they are learned.
+        #[fusion(meta = |x, gamma, _, _, _| (x.clone(), gamma.clone(), gamma.clone()))]
+        fn fused_norm_backward(
+            x: FloatTensor<Self>,
+            gamma: FloatTensor<Self>,
+            grad: FloatTensor<Self>,
+            epsilon: f64,
+            learned: bool,
+        ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    }
+
+    #[derive(Debug)]
+    struct Normed;
+
+    impl<B: NormGradient> Backward<B, 3> for Normed {
+        // `x`, gain and ε.
+        type State = (FloatTensor<B>, FloatTensor<B>, f64);
+
+        fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let grad = grads.consume::<B>(&ops.node);
+            let (x, gamma, epsilon) = ops.state;
+            let learned = ops.parents[1..].iter().any(Option::is_some);
+            let (of_x, of_gamma, of_beta) =
+                B::fused_norm_backward(x, gamma, grad, epsilon, learned);
+            for (parent, gradient) in ops.parents.into_iter().zip([of_x, of_gamma, of_beta]) {
+                if let Some(parent) = parent {
+                    grads.register::<B>(parent.id, gradient);
+                }
+            }
+        }
+    }
+
+    impl<B: NormGradient, C: CheckpointStrategy> FusedNorm for Autodiff<B, C> {
+        fn fused_norm(
+            x: FloatTensor<Self>,
+            gamma: FloatTensor<Self>,
+            beta: FloatTensor<Self>,
+            epsilon: f64,
+        ) -> FloatTensor<Self> {
+            let nodes = [x.node(), gamma.node(), beta.node()];
+            let [x, gamma, beta] = [x, gamma, beta].map(Self::inner);
+            match Normed.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => {
+                    let inputs = (x.clone(), gamma.clone(), epsilon);
+                    prep.finish(inputs, B::fused_norm(x, gamma, beta, epsilon))
+                }
+                OpsKind::UnTracked(prep) => prep.finish(B::fused_norm(x, gamma, beta, epsilon)),
+            }
+        }
     }
 }
 
@@ -56,55 +161,14 @@ mod flex {
         reason = "a call within a loop keeps it from becoming vectors"
     )]
 
-    use burn::backend::autodiff::checkpoint::base::Checkpointer;
-    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-    use burn::backend::autodiff::grads::Gradients;
-    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+    use burn::backend::Flex;
     use burn::backend::tensor::FloatTensor;
-    use burn::backend::{
-        Autodiff, AutodiffBackend as _, Backend, Dispatch, Flex, backend_extension,
-    };
-    use burn::tensor::Tensor;
     use pulp::{Arch, NullaryFnOnce};
     use rayon::prelude::*;
 
+    use super::fused::{FusedNorm, NormGradient};
     use crate::flex::{changed, numbers, numbers_mut, owned, rows_of_chunk, tensor};
     use crate::vectors::{dot, sum};
-
-    pub(super) fn layer_norm<const D: usize>(
-        x: Tensor<D>,
-        [gamma, beta]: [Tensor<1>; 2],
-        epsilon: f64,
-    ) -> Tensor<D> {
-        let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
-        Tensor::from_dispatch(<Dispatch as FusedNorm>::fused_norm(x, gamma, beta, epsilon))
-    }
-
-    #[backend_extension(Autodiff, Flex)]
-    trait FusedNorm: Backend {
-        fn fused_norm(
-            x: FloatTensor<Self>,
-            gamma: FloatTensor<Self>,
-            beta: FloatTensor<Self>,
-            epsilon: f64,
-        ) -> FloatTensor<Self>;
-    }
-
-    /// What goes backwards, on the backends that compute: there is no derivative of the derivative.
-    trait NormGradient: FusedNorm {
-        /// The gradients of `x`, gain and shift.
-        fn fused_norm_backward(
-            inputs: Inputs<Self>,
-            grad: FloatTensor<Self>,
-        ) -> [FloatTensor<Self>; 3];
-    }
-
-    #[derive(Clone, Debug)]
-    struct Inputs<B: Backend> {
-        x: FloatTensor<B>,
-        gamma: FloatTensor<B>,
-        epsilon: f64,
-    }
 
     impl FusedNorm for Flex {
         fn fused_norm(
@@ -125,10 +189,12 @@ mod flex {
 
     impl NormGradient for Flex {
         fn fused_norm_backward(
-            inputs: Inputs<Self>,
+            x: FloatTensor<Self>,
+            gamma: FloatTensor<Self>,
             grad: FloatTensor<Self>,
-        ) -> [FloatTensor<Self>; 3] {
-            let Inputs { x, gamma, epsilon } = inputs;
+            epsilon: f64,
+            learned: bool,
+        ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
             let (x, gamma) = (x.to_contiguous(), gamma.to_contiguous());
             let (x, gamma) = (numbers(&x), numbers(&gamma));
             let width = gamma.len().max(1);
@@ -140,7 +206,7 @@ mod flex {
             let of_chunk = |(grad, x)| {
                 let mut sums = [vec![0.0; width], vec![0.0; width]];
                 let mut normal = vec![0.0; width];
-                let (of_both, normal) = (&mut sums, &mut *normal);
+                let (of_both, normal) = (learned.then_some(&mut sums), &mut *normal);
                 arch.dispatch(Backwards { grad, x, gamma, epsilon, sums: of_both, normal });
                 sums
             };
@@ -152,7 +218,7 @@ mod flex {
                 }
             }
             let [of_gamma, of_beta] = totals.map(|total| tensor(total, [width]));
-            [of_x, of_gamma, of_beta]
+            (of_x, of_gamma, of_beta)
         }
     }
 
@@ -198,7 +264,7 @@ mod flex {
         x: &'a [f32],
         gamma: &'a [f32],
         epsilon: f64,
-        sums: &'a mut [Vec<f32>; 2],
+        sums: Option<&'a mut [Vec<f32>; 2]>,
         normal: &'a mut [f32],
     }
 
@@ -207,7 +273,7 @@ mod flex {
 
         #[inline(always)]
         fn call(self) {
-            let Self { grad, x, gamma, epsilon, sums: [of_gamma, of_beta], normal } = self;
+            let Self { grad, x, gamma, epsilon, mut sums, normal } = self;
             let width = gamma.len();
             for (grad, x) in grad.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
                 normal.copy_from_slice(x);
@@ -215,10 +281,13 @@ mod flex {
                 for value in normal.iter_mut() {
                     *value *= inverse;
                 }
-                let sums = of_gamma.iter_mut().zip(of_beta.iter_mut());
-                for ((grad, normal), (of_gamma, of_beta)) in grad.iter().zip(&*normal).zip(sums) {
-                    *of_gamma += grad * normal;
-                    *of_beta += grad;
+                if let Some([of_gamma, of_beta]) = &mut sums {
+                    let sums = of_gamma.iter_mut().zip(of_beta.iter_mut());
+                    for ((grad, normal), (of_gamma, of_beta)) in grad.iter().zip(&*normal).zip(sums)
+                    {
+                        *of_gamma += grad * normal;
+                        *of_beta += grad;
+                    }
                 }
                 for (grad, gamma) in grad.iter_mut().zip(gamma) {
                     *grad *= gamma;
@@ -228,47 +297,6 @@ mod flex {
                 for (grad, normal) in grad.iter_mut().zip(&*normal) {
                     *grad = (*grad - mean - normal * slope) * inverse;
                 }
-            }
-        }
-    }
-
-    impl<B: NormGradient, C: CheckpointStrategy> FusedNorm for Autodiff<B, C> {
-        fn fused_norm(
-            x: FloatTensor<Self>,
-            gamma: FloatTensor<Self>,
-            beta: FloatTensor<Self>,
-            epsilon: f64,
-        ) -> FloatTensor<Self> {
-            #[derive(Debug)]
-            struct Normed;
-
-            impl<B: NormGradient> Backward<B, 3> for Normed {
-                type State = Inputs<B>;
-
-                fn backward(
-                    self,
-                    ops: Ops<Self::State, 3>,
-                    grads: &mut Gradients,
-                    _: &mut Checkpointer,
-                ) {
-                    let grad = grads.consume::<B>(&ops.node);
-                    let gradients = B::fused_norm_backward(ops.state, grad);
-                    for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-                        if let Some(parent) = parent {
-                            grads.register::<B>(parent.id, gradient);
-                        }
-                    }
-                }
-            }
-
-            let nodes = [x.node(), gamma.node(), beta.node()];
-            let [x, gamma, beta] = [x, gamma, beta].map(Self::inner);
-            match Normed.prepare::<C>(nodes).compute_bound().stateful() {
-                OpsKind::Tracked(prep) => {
-                    let inputs = Inputs { x: x.clone(), gamma: gamma.clone(), epsilon };
-                    prep.finish(inputs, B::fused_norm(x, gamma, beta, epsilon))
-                }
-                OpsKind::UnTracked(prep) => prep.finish(B::fused_norm(x, gamma, beta, epsilon)),
             }
         }
     }

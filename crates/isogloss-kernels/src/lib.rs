@@ -3,6 +3,8 @@
 mod adamw;
 mod attention;
 mod cross_entropy;
+#[cfg(feature = "cube")]
+mod cube;
 mod dropout;
 mod either;
 mod embedding;
@@ -12,7 +14,7 @@ mod gelu;
 mod host;
 mod layer_norm;
 mod linear;
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod mask;
 #[cfg(feature = "flex")]
 mod product;
@@ -38,3 +40,17 @@ pub use random::{RandomStream, drawn_seed, seed_random};
 pub use row_adamw::{RowAdamW, RowMoments};
 pub use rows::{RowGradient, RowTape, RowsRead};
 pub use scale::{scaled, sum_of_squares};
+
+/// Whether there are kernels for the tensor on whichever device it is.
+#[cfg(any(feature = "flex", feature = "cube"))]
+fn serves<const D: usize>(x: &burn::tensor::Tensor<D>) -> bool {
+    #[cfg(feature = "flex")]
+    if flex::serves(x) {
+        return true;
+    }
+    #[cfg(feature = "cube")]
+    if cube::serves(x) {
+        return true;
+    }
+    false
+}

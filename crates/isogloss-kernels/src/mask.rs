@@ -4,22 +4,19 @@
 use burn::nn::Dropout;
 use burn::tensor::Device;
 
-use crate::drawn_seed;
-use crate::random::mixed;
-
-/// A mask of dropout over rows of numbers.
+/// How much is dropped.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mask {
-    seed: u64,
+#[expect(unreachable_pub, reason = "a macro names it from outside")]
+pub struct Rate {
     // What is below is dropped.
-    threshold: u32,
+    pub(crate) threshold: u32,
     // What is kept is multiplied with it.
-    scale: f32,
+    pub(crate) scale: f32,
 }
 
-impl Mask {
-    /// A mask drawn from the device's generator; `None` where nothing is dropped.
-    pub(crate) fn draw(dropout: &Dropout, device: &Device) -> Option<Self> {
+impl Rate {
+    /// That of a layer; `None` where nothing is dropped.
+    pub(crate) fn of(dropout: &Dropout, device: &Device) -> Option<Self> {
         let prob = dropout.prob;
         if !dropout.training.is_enabled() || !device.is_autodiff() || prob <= 0.0 {
             return None;
@@ -30,29 +27,46 @@ impl Mask {
             reason = "a whole number below 2³²"
         )]
         Some(Self {
-            seed: drawn_seed(device),
             threshold: (prob * 4_294_967_296.0) as u32,
             scale: (1.0 / (1.0 - prob)) as f32,
         })
     }
+}
+
+/// A mask of dropout over rows of numbers.
+#[cfg(feature = "flex")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mask {
+    seed: u64,
+    rate: Rate,
+}
+
+#[cfg(feature = "flex")]
+impl Mask {
+    /// A mask drawn from the device's generator; `None` where nothing is dropped.
+    pub(crate) fn draw(dropout: &Dropout, device: &Device) -> Option<Self> {
+        let rate = Rate::of(dropout, device)?;
+        Some(Self { seed: crate::drawn_seed(device), rate })
+    }
 
     /// What the numbers of a row are multiplied with.
     pub(crate) fn row(self, row: u64) -> MaskRow {
-        let key = mixed(self.seed ^ mixed(row));
+        let key = crate::random::mixed(self.seed ^ crate::random::mixed(row));
         #[expect(clippy::cast_possible_truncation, reason = "its two halves")]
         let keys = [key as u32, (key >> 32) as u32];
-        MaskRow { keys, threshold: self.threshold, scale: self.scale }
+        MaskRow { keys, rate: self.rate }
     }
 }
 
 /// One row of a mask.
+#[cfg(feature = "flex")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MaskRow {
     keys: [u32; 2],
-    threshold: u32,
-    scale: f32,
+    rate: Rate,
 }
 
+#[cfg(feature = "flex")]
 impl MaskRow {
     /// 0 or the scale of what is kept.
     #[inline(always)]
@@ -61,7 +75,7 @@ impl MaskRow {
         x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d) ^ self.keys[1];
         x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
         x ^= x >> 16;
-        if x < self.threshold { 0.0 } else { self.scale }
+        if x < self.rate.threshold { 0.0 } else { self.rate.scale }
     }
 
     /// Multiplies a row with its mask.

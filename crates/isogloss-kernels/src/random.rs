@@ -4,13 +4,16 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 use burn::tensor::{Device, Distribution, Tensor};
+#[cfg(feature = "cube")]
+use burn::tensor::{Int, IntDType};
 
 thread_local! {
     static STREAM: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// While it is there, what is drawn by [`drawn_seed`] on this thread, such as the masks of dropout on Flex, is of a stream of
-/// its own, so that several threads may compute on one device and each draws what it would draw alone.
+/// While it is there, what is drawn by [`drawn_seed`] on this thread, such as the masks of dropout on Flex and those in
+/// attention on graphics processors, is of a stream of its own, so that several threads may compute on one device and each
+/// draws what it would draw alone.
 ///
 /// Burn's own dropout draws from the device's generator, of which there is one.
 #[derive(Debug)]
@@ -59,6 +62,22 @@ pub fn drawn_seed(device: &Device) -> u64 {
         .into_data()
         .iter::<f32>()
         .fold(0, |seed, number| (seed << 21) ^ (number * 16_777_216.0) as u64)
+}
+
+/// A seed as two numbers that are left where they were drawn, so that no graphics processor is waited for.
+#[cfg(feature = "cube")]
+pub(crate) fn drawn_keys(device: &Device) -> Tensor<1, Int> {
+    let device = device.clone().inner();
+    let keys: Tensor<1, Int> = match STREAM.get() {
+        Some(_) => {
+            let seed = drawn_seed(&device);
+            #[expect(clippy::cast_possible_truncation, reason = "31 bits each")]
+            let keys = [(seed >> 33) as i32, (seed >> 2) as i32 & i32::MAX];
+            Tensor::from_ints(keys, &device)
+        }
+        None => Tensor::random([2], Distribution::Uniform(0.0, 2_147_483_520.0), &device),
+    };
+    keys.cast(IntDType::I32)
 }
 
 /// What the state of SplitMix64 grows by, Steele et al. (2014).

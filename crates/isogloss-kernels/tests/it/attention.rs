@@ -76,7 +76,7 @@ fn differences(shape: AttentionShape, d_model: usize, bias: Option<TensorData>) 
 #[test]
 fn values_and_gradients_are_those_of_the_definition() {
     for (batch, seq, n_heads, d_model) in
-        [(1, 1, 1, 4), (3, 7, 2, 8), (2, 150, 3, 24), (5, 64, 4, 64)]
+        [(1, 1, 1, 4), (3, 7, 2, 8), (2, 150, 3, 24), (5, 64, 4, 64), (1, 1_099, 1, 4)]
     {
         let shape = AttentionShape { batch, seq, n_heads };
         for bias in [None, Some(padding(shape)), Some(causal(seq))] {

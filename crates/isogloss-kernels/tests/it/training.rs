@@ -6,8 +6,8 @@ use burn::module::Param;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData, activation, module};
 use isogloss_kernels::{
-    AdamWStep, AttentionShape, LayerNorm, Visibility, adamw, attention, decoder_cross_entropy,
-    dropout, embedding, linear, residual_dropout, scaled, sum_of_squares,
+    AdamWStep, AttentionShape, LayerNorm, RandomStream, Visibility, adamw, attention,
+    decoder_cross_entropy, dropout, embedding, linear, residual_dropout, scaled, sum_of_squares,
 };
 use proptest::prelude::*;
 
@@ -89,6 +89,51 @@ fn a_linear_layer_of_nothing_is_its_bias_and_one_of_many_columns_burns() {
     }
 }
 
+/// A normalisation and its gradients beside the formula.
+fn assert_normalised(rows: usize, width: usize) {
+    let device = crate::device().autodiff();
+    let epsilon = 1e-3;
+    let mut norm = LayerNorm::new(width, epsilon, &device);
+    norm.gamma = Param::from_tensor(numbers([width], 2, &device));
+    norm.beta = Param::from_tensor(numbers([width], 3, &device));
+    let (x1, x2) = (leaf([rows, width], 1, &device), leaf([rows, width], 1, &device));
+    let (g1, b1) = (norm.gamma.val(), norm.beta.val());
+    let (g2, b2) = (leaf([width], 2, &device), leaf([width], 3, &device));
+    let mean = x2.clone().mean_dim(1);
+    let centred = x2.clone() - mean;
+    let deviation = (centred.clone().square().mean_dim(1) + epsilon).sqrt();
+    let theirs = centred / deviation * g2.clone().unsqueeze() + b2.clone().unsqueeze();
+    assert_same_gradients([norm.forward(x1.clone()), theirs], [all!(x1, g1, b1), all!(x2, g2, b2)]);
+}
+
+/// The loss of a vocabulary and its gradients beside those of logits.
+fn assert_loss_of_logits(rows: usize, width: usize, vocab: usize) {
+    let device = crate::device().autodiff();
+    let targets: Vec<i32> = (0..rows).map(|row| i32::try_from(row * 31 % vocab).unwrap()).collect();
+    let targets: Tensor<1, Int> = Tensor::from_data(TensorData::new(targets, [rows]), &device);
+    let leaves = || {
+        // Logits far apart, in which exponentials vanish.
+        let hidden = leaf([rows, width], 1, &device);
+        (hidden, leaf([vocab, width], 2, &device), leaf([vocab], 3, &device))
+    };
+    let ((h1, w1, b1), (h2, w2, b2)) = (leaves(), leaves());
+    let sharp = |x: &Tensor<2>| x.clone() * 30.0;
+    let ours = decoder_cross_entropy(&sharp(&h1), &w1, &b1, &targets);
+    let logits = sharp(&h2).matmul(w2.clone().transpose()) + b2.clone().unsqueeze();
+    let chosen = activation::log_softmax(logits, 1).gather(1, targets.unsqueeze_dim(1));
+    assert_same_gradients([ours, chosen.sum().neg()], [all!(h1, w1, b1), all!(h2, w2, b2)]);
+}
+
+#[test]
+fn rows_may_be_longer_than_what_is_computed_at_a_time() {
+    for (rows, width) in [(40, 260), (2, 1_030), (33, 1_024), (2, 4_099)] {
+        assert_normalised(rows, width);
+    }
+    for vocab in [1_100, 4_099] {
+        assert_loss_of_logits(3, 5, vocab);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -114,19 +159,7 @@ proptest! {
 
     #[test]
     fn a_normalisation_is_its_formula((rows, width) in (1_usize..200, 1_usize..70)) {
-        let device = crate::device().autodiff();
-        let epsilon = 1e-3;
-        let mut norm = LayerNorm::new(width, epsilon, &device);
-        norm.gamma = Param::from_tensor(numbers([width], 2, &device));
-        norm.beta = Param::from_tensor(numbers([width], 3, &device));
-        let (x1, x2) = (leaf([rows, width], 1, &device), leaf([rows, width], 1, &device));
-        let (g1, b1) = (norm.gamma.val(), norm.beta.val());
-        let (g2, b2) = (leaf([width], 2, &device), leaf([width], 3, &device));
-        let mean = x2.clone().mean_dim(1);
-        let centred = x2.clone() - mean;
-        let deviation = (centred.clone().square().mean_dim(1) + epsilon).sqrt();
-        let theirs = centred / deviation * g2.clone().unsqueeze() + b2.clone().unsqueeze();
-        assert_same_gradients([norm.forward(x1.clone()), theirs], [all!(x1, g1, b1), all!(x2, g2, b2)]);
+        assert_normalised(rows, width);
     }
 
     #[test]
@@ -154,20 +187,7 @@ proptest! {
     fn the_loss_of_a_vocabulary_is_that_of_its_logits(
         (rows, width, vocab) in (1_usize..40, 1_usize..20, 1_usize..90),
     ) {
-        let device = crate::device().autodiff();
-        let targets: Vec<i32> = (0..rows).map(|row| i32::try_from(row * 31 % vocab).unwrap()).collect();
-        let targets: Tensor<1, Int> = Tensor::from_data(TensorData::new(targets, [rows]), &device);
-        let leaves = || {
-            // Logits far apart, in which exponentials vanish.
-            let hidden = leaf([rows, width], 1, &device);
-            (hidden, leaf([vocab, width], 2, &device), leaf([vocab], 3, &device))
-        };
-        let ((h1, w1, b1), (h2, w2, b2)) = (leaves(), leaves());
-        let sharp = |x: &Tensor<2>| x.clone() * 30.0;
-        let ours = decoder_cross_entropy(&sharp(&h1), &w1, &b1, &targets);
-        let logits = sharp(&h2).matmul(w2.clone().transpose()) + b2.clone().unsqueeze();
-        let chosen = activation::log_softmax(logits, 1).gather(1, targets.unsqueeze_dim(1));
-        assert_same_gradients([ours, chosen.sum().neg()], [all!(h1, w1, b1), all!(h2, w2, b2)]);
+        assert_loss_of_logits(rows, width, vocab);
     }
 
     #[test]
@@ -336,4 +356,22 @@ fn attention_that_drops_weights_has_the_gradient_of_what_it_computes() {
             "{at}: {slope} {expected}"
         );
     }
+}
+
+#[test]
+fn a_stream_drops_the_same_whatever_the_device_drew() {
+    let _alone = generator();
+    let device = crate::device().autodiff();
+    let shape = AttentionShape { batch: 2, seq: 12, n_heads: 2 };
+    let qkv = [1, 2, 3].map(|seed| leaf([24, 8], seed, &device));
+    let attend = || values(attention(qkv.clone(), None, &Visibility::default(), shape, &rate(0.5)));
+    let drawn = |seed: u64| {
+        let _stream = RandomStream::begin(&device, seed);
+        let first = attend();
+        (first, attend())
+    };
+    let (first, second) = drawn(7);
+    assert_ne!(first, second);
+    assert_eq!(drawn(7), (first.clone(), second));
+    assert_ne!(drawn(8).0, first);
 }

@@ -1,0 +1,183 @@
+//! What all kernels for CubeCL's devices share, which are graphics processors behind CUDA, Vulkan or WebGPU.
+
+use burn::backend::ops::FloatTensorOps as _;
+use burn::backend::{DispatchDevice, TensorMetadata as _};
+use burn::tensor::{DType, Shape, Tensor};
+use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{CubeBackend, cubecl};
+use cubecl::calculate_cube_count_elemwise;
+use cubecl::prelude::*;
+
+/// Units that share a row, at most.
+const UNITS: usize = 256;
+
+/// Whether there are kernels for the tensor.
+pub(crate) fn serves<const D: usize>(x: &Tensor<D>) -> bool {
+    let device = x.device().inner();
+    matches!(device.as_dispatch(), DispatchDevice::Cube(_)) && x.dtype() == DType::F32
+}
+
+/// A tensor of numbers that nobody has written yet.
+pub(crate) fn empty(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    empty_device_contiguous_dtype(client, device, shape.into(), like.dtype)
+}
+
+/// `a bᵀ`, contiguous and held by nobody else. `[…, n, k]`, `[…, m, k]` to `[…, n, m]`
+pub(crate) fn times_transposed(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+    let (rank, mut shape) = (a.rank(), a.shape());
+    shape[rank - 1] = b.shape()[rank - 2];
+    // Not what `float_matmul` gives, whose rows may be apart.
+    let out = empty(&a, shape);
+    let (dtype, b) = (a.dtype, CubeBackend::float_swap_dims(b, rank - 2, rank - 1));
+    match matmul(a, b, Some(out), MatmulStrategy::default(), dtype) {
+        Ok(out) => out,
+        // As in `float_matmul`: shapes that do not fit.
+        Err(error) => panic!("a product of matrices: {error:?}"),
+    }
+}
+
+/// Rows of a tensor and who computes them: a cube for each row, of whose parts each unit takes every `units`-th one.
+pub(crate) struct Rows {
+    pub(crate) count: u32,
+    /// Parts of a row.
+    pub(crate) width: u32,
+    /// Numbers of a part.
+    pub(crate) lanes: usize,
+    /// Units of a cube, a power of two.
+    pub(crate) units: usize,
+    /// Parts of a unit, at most.
+    pub(crate) each: usize,
+}
+
+impl Rows {
+    /// So many rows of so many numbers, unless there are none.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rows and columns of a tensor, each below 2³²"
+    )]
+    pub(crate) fn new(x: &CubeTensor, count: usize, numbers: usize) -> Option<Self> {
+        if count * numbers == 0 {
+            return None;
+        }
+        let lanes = if numbers.is_multiple_of(4) { 4 } else { 1 };
+        let width = numbers / lanes;
+        let most = 1 << x.client.properties().hardware.max_units_per_cube.max(1).ilog2();
+        let units = (width / 2).next_power_of_two().clamp(32, UNITS).min(most);
+        Some(Self {
+            count: count as u32,
+            width: width as u32,
+            lanes,
+            units,
+            each: width.div_ceil(units),
+        })
+    }
+
+    /// The cubes of all rows.
+    #[expect(clippy::cast_possible_truncation, reason = "not above the limit")]
+    pub(crate) fn cubes(&self, x: &CubeTensor) -> (CubeCount, CubeDim) {
+        let dim = CubeDim::new_1d(self.units as u32);
+        (calculate_cube_count_elemwise(&x.client, self.count as usize * self.units, dim), dim)
+    }
+
+    /// A unit for each part of so many rows.
+    #[expect(clippy::cast_possible_truncation, reason = "not above the limit")]
+    pub(crate) fn cubes_of_parts(&self, x: &CubeTensor, rows: usize) -> (CubeCount, CubeDim) {
+        let dim = CubeDim::new_1d(self.units as u32);
+        (calculate_cube_count_elemwise(&x.client, rows * self.width as usize, dim), dim)
+    }
+}
+
+/// The sum over the units of a cube, in an order that depends on their number alone.
+#[cube]
+pub(crate) fn sum_of_units(
+    value: f32,
+    shared: &mut Shared<[f32]>,
+    #[comptime] units: usize,
+) -> f32 {
+    of_units(value, shared, false, units)
+}
+
+/// The largest number that a unit of a cube has.
+#[cube]
+pub(crate) fn largest_of_units(
+    value: f32,
+    shared: &mut Shared<[f32]>,
+    #[comptime] units: usize,
+) -> f32 {
+    of_units(value, shared, true, units)
+}
+
+#[cube]
+fn of_units(
+    value: f32,
+    shared: &mut Shared<[f32]>,
+    #[comptime] largest: bool,
+    #[comptime] units: usize,
+) -> f32 {
+    let unit = UNIT_POS as usize;
+    // Whoever read what was there before has read it.
+    sync_cube();
+    shared[unit] = value;
+    let steps = comptime!(units.ilog2());
+    #[unroll]
+    for step in 0..steps {
+        let half = comptime!(units >> (step + 1));
+        sync_cube();
+        if unit < half {
+            let (own, other) = (shared[unit], shared[unit + half]);
+            if comptime!(largest) {
+                shared[unit] = max(own, other);
+            } else {
+                shared[unit] = own + other;
+            }
+        }
+    }
+    sync_cube();
+    shared[0]
+}
+
+/// The sum of what a unit has.
+#[cube]
+pub(crate) fn total<N: Size>(x: Vector<f32, N>) -> f32 {
+    let mut sum = 0.0f32;
+    #[unroll]
+    for lane in 0..N::value() {
+        sum += x.extract(lane);
+    }
+    sum
+}
+
+/// The largest of what a unit has.
+#[cube]
+pub(crate) fn largest_of<N: Size>(x: Vector<f32, N>) -> f32 {
+    let mut largest = x.extract(0usize);
+    #[unroll]
+    for lane in 1..N::value() {
+        largest = max(largest, x.extract(lane));
+    }
+    largest
+}
+
+/// What numbers are multiplied with by dropout: 0, or the scale of what is kept, as `MaskRow::at` says it.
+#[cube]
+pub(crate) fn kept<N: Size>(
+    place: usize,
+    seed: &[i32],
+    threshold: u32,
+    scale: f32,
+) -> Vector<f32, N> {
+    let first = (place * N::value()) as u32;
+    let mut x = Vector::<u32, N>::new(first);
+    #[unroll]
+    for lane in 0..N::value() {
+        x.insert(lane, first + comptime!(lane as u32));
+    }
+    let x = x ^ Vector::new(seed[0] as u32);
+    let x = ((x ^ (x >> Vector::new(16))) * Vector::new(0x7feb_352d)) ^ Vector::new(seed[1] as u32);
+    let x = (x ^ (x >> Vector::new(15))) * Vector::new(0x846c_a68b);
+    let x = x ^ (x >> Vector::new(16));
+    select_many(x.less_than(&Vector::new(threshold)), Vector::new(0.0), Vector::new(scale))
+}
