@@ -82,10 +82,10 @@ fn in_pieces(
             of_hidden.push(gradient.clone().matmul(e.clone()));
         }
         if weight.is_tracked() {
-            of_weight = sum(of_weight, gradient.clone().transpose().matmul(h));
+            of_weight = Some(sum(of_weight, gradient.clone().transpose().matmul(h)));
         }
         if bias.is_tracked() {
-            of_bias = sum(of_bias, gradient.sum_dim(0).squeeze_dim(0));
+            of_bias = Some(sum(of_bias, gradient.sum_dim(0).squeeze_dim(0)));
         }
     }
     if !hidden.is_autodiff() {
@@ -104,11 +104,11 @@ fn in_pieces(
     }
 }
 
-fn sum<const D: usize>(sum: Option<Tensor<D>>, term: Tensor<D>) -> Option<Tensor<D>> {
-    Some(match sum {
+fn sum<const D: usize>(sum: Option<Tensor<D>>, term: Tensor<D>) -> Tensor<D> {
+    match sum {
         Some(sum) => sum + term,
         None => term,
-    })
+    }
 }
 
 /// The gradient of logits and the loss of each row. `[rows, vocab]`, `[rows]`

@@ -32,11 +32,9 @@ pub(crate) fn times_transposed(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     // Not what `float_matmul` gives, whose rows may be apart.
     let out = empty(&a, shape);
     let (dtype, b) = (a.dtype, CubeBackend::float_swap_dims(b, rank - 2, rank - 1));
-    match matmul(a, b, Some(out), MatmulStrategy::default(), dtype) {
-        Ok(out) => out,
-        // As in `float_matmul`: shapes that do not fit.
-        Err(error) => panic!("a product of matrices: {error:?}"),
-    }
+    let product = matmul(a, b, Some(out.clone()), MatmulStrategy::default(), dtype);
+    assert!(product.is_ok(), "matrices that can be multiplied: {:?}", product.err());
+    out
 }
 
 /// Rows of a tensor and who computes them: a cube for each row, of whose parts each unit takes every `units`-th one.
@@ -169,14 +167,15 @@ pub(crate) fn kept<N: Size>(
     threshold: u32,
     scale: f32,
 ) -> Vector<f32, N> {
-    let first = (place * N::value()) as u32;
+    let first = u32::cast_from(place * N::value());
     let mut x = Vector::<u32, N>::new(first);
     #[unroll]
     for lane in 0..N::value() {
-        x.insert(lane, first + comptime!(lane as u32));
+        x.insert(lane, first + u32::cast_from(lane));
     }
-    let x = x ^ Vector::new(seed[0] as u32);
-    let x = ((x ^ (x >> Vector::new(16))) * Vector::new(0x7feb_352d)) ^ Vector::new(seed[1] as u32);
+    let x = x ^ Vector::new(u32::cast_from(seed[0]));
+    let x = ((x ^ (x >> Vector::new(16))) * Vector::new(0x7feb_352d))
+        ^ Vector::new(u32::cast_from(seed[1]));
     let x = (x ^ (x >> Vector::new(15))) * Vector::new(0x846c_a68b);
     let x = x ^ (x >> Vector::new(16));
     select_many(x.less_than(&Vector::new(threshold)), Vector::new(0.0), Vector::new(scale))

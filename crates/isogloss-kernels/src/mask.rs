@@ -1,5 +1,8 @@
 //! Which numbers are dropped: a function of a seed and a place, so that no mask need be kept.
-#![expect(clippy::inline_always, reason = "a call within a loop keeps it from becoming vectors")]
+#![cfg_attr(
+    feature = "flex",
+    expect(clippy::inline_always, reason = "a call within a loop keeps it from becoming vectors")
+)]
 
 use burn::nn::Dropout;
 use burn::tensor::Device;

@@ -193,7 +193,7 @@ fn layout_of(
 }
 
 /// Rows of scores and their bias, counted in parts of a row, and what is dropped of them.
-#[derive(CubeType, CubeLaunch)]
+#[derive(Clone, Copy, CubeType, CubeLaunch)]
 struct Layout {
     rows: u32,
     width: u32,
@@ -226,7 +226,7 @@ fn softmax<N: Size>(
 ) {
     let width = layout.width as usize;
     let first = CUBE_POS * width;
-    let bias_first = bias_of(layout, CUBE_POS as u32);
+    let bias_first = bias_of(layout, u32::cast_from(CUBE_POS));
     let mut largest = Vector::<f32, N>::min_value();
     #[unroll]
     for part in 0..each {

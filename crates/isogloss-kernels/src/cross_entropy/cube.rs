@@ -111,7 +111,7 @@ fn gradient<N: Size>(
     }
     let sum = sum_of_units(total(sum), &mut shared, units);
     let inverse = Vector::<f32, N>::new(1.0 / sum);
-    let target = targets[row] as usize;
+    let target = usize::cast_from(targets[row]);
     // What the target's logit is below the largest one, which one unit knows.
     let mut chosen = f32::min_value();
     let mut at = UNIT_POS as usize;
