@@ -2,8 +2,9 @@
 //! `cargo bench --bench kernels [-- --device NAME] [--json FILE]`.
 //!
 //! Both on one device (Flex; with `--features isogloss/wgpu` or another such, what is named, and what has kernels there),
-//! forwards and backwards with gradients of all inputs, in turn, at the shape of a layer of XLM-R's body of 384 and of a
-//! small model; medians. An operation that is not faster here has no business in `isogloss-kernels`.
+//! forwards and backwards with gradients of all inputs, in turn, at the shape of a layer of XLM-R's body of 384, of a
+//! small model, of long rows and of narrow ones; medians. Where the device counts its memory, also what is held of it between the way
+//! there and the way back. An operation that is neither faster here nor holds less has no business in `isogloss-kernels`.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
 use std::any::Any;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use isogloss::burn::module::Param;
 use isogloss::burn::nn::loss::CrossEntropyLossConfig;
-use isogloss::burn::nn::{Dropout, DropoutConfig, LayerNormConfig};
+use isogloss::burn::nn::{DropoutConfig, LayerNormConfig};
 use isogloss::burn::tensor::{DType, Device, Distribution, Int, Tensor, activation, module};
 use isogloss::kernels::{
     AdamWStep, AttentionShape, LayerNorm, Quantization, QuantizedMatrix, Visibility, adamw,
@@ -45,6 +46,13 @@ const SHAPES: [Shape; 2] = [
     Shape { tokens: 2_048, width: 256, inner: 1_024, heads: 4, row: 128, words: 8_192 },
 ];
 
+/// Of rows that attend to one another, long ones, and such that are narrow, so that products are less and what is
+/// between them shows.
+const LONG: Shape =
+    Shape { tokens: 512, width: 768, inner: 3_072, heads: 12, row: 512, words: 30_000 };
+const NARROW: Shape =
+    Shape { tokens: 2_048, width: 48, inner: 192, heads: 12, row: 128, words: 8_192 };
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let (mut file, mut name) = (None, "flex".to_owned());
@@ -61,13 +69,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = isogloss::device(&name)?;
     let mut measured = Vec::new();
     println!(
-        "{:36} {:>18} {:>10} {:>10} {:>7}",
-        "operation", "shape", "fused, ms", "plain, ms", "ratio"
+        "{:36} {:>18} {:>10} {:>10} {:>7} {:>10} {:>10}",
+        "operation", "shape", "fused, ms", "plain, ms", "ratio", "held, MiB", "plain, MiB"
     );
-    for shape in SHAPES {
-        for pair in pairs(shape, &device) {
-            measured.push(pair.measure(&device)?);
-        }
+    let attention = |shape| attention_pair(shape, &device);
+    let others = [LONG, NARROW].map(attention).into_iter();
+    let others = others.chain([cross_entropy_pair(NARROW, &device)]);
+    for pair in SHAPES.into_iter().flat_map(|shape| pairs(shape, &device)).chain(others) {
+        measured.push(pair.measure(&device)?);
     }
     if let Some(file) = file {
         fs::write(&file, serde_json::to_string_pretty(&measured)? + "\n")?;
@@ -84,18 +93,26 @@ struct Pair {
     plain: Run,
 }
 
+/// How far an operation is computed.
+#[derive(Clone, Copy)]
+enum Way {
+    There,
+    Back,
+}
+
 /// Gives what it made, which is held until the device has made it: what nobody holds may never be computed.
-type Run = Box<dyn Fn() -> Box<dyn Any>>;
+type Run = Box<dyn Fn(Way) -> Box<dyn Any>>;
 
 impl Pair {
     fn measure(&self, device: &Device) -> Result<Value, Box<dyn Error>> {
         let Self { name, dims, fused, plain } = self;
+        let held = [held(fused, device)?, held(plain, device)?];
         let begun = Instant::now();
         let mut times = [Vec::new(), Vec::new()];
-        while begun.elapsed() < 2 * TIME || times[0].len() < 5 {
+        while begun.elapsed() < 2 * TIME || times[0].len() < 4 {
             for (run, times) in [fused, plain].into_iter().zip(&mut times) {
                 let start = Instant::now();
-                let made = run();
+                let made = run(Way::Back);
                 device.sync()?;
                 drop(made);
                 times.push(start.elapsed().as_secs_f64() * 1e3);
@@ -108,15 +125,37 @@ impl Pair {
             times[times.len() / 2]
         });
         let ratio = plain / fused;
-        println!("{name:36} {dims:>18} {fused:10.3} {plain:10.3} {ratio:7.2}");
+        let [shown_fused, shown_plain] =
+            held.map(|held| held.map_or_else(|| "—".to_owned(), |held| format!("{held:.1}")));
+        println!(
+            "{name:36} {dims:>18} {fused:10.3} {plain:10.3} {ratio:7.2} {shown_fused:>10} {shown_plain:>10}"
+        );
         Ok(json!({
             "operation": name,
             "shape": dims,
             "fused_ms": fused,
             "plain_ms": plain,
             "ratio": ratio,
+            "fused_held_mib": held[0],
+            "plain_held_mib": held[1],
         }))
     }
+}
+
+/// What the device's memory holds more, in MiB, when an operation was computed and its gradients were not; `None` where
+/// nobody counts it.
+fn held(run: &Run, device: &Device) -> Result<Option<f64>, Box<dyn Error>> {
+    let in_use = || -> Result<Option<u64>, Box<dyn Error>> {
+        device.sync()?;
+        Ok(device.memory_pool_usage().map(|usage| usage.bytes_in_use))
+    };
+    // Once before, since what is compiled and laid out for good is no part of it.
+    drop(run(Way::There));
+    let before = in_use()?;
+    let made = run(Way::There);
+    let after = in_use()?;
+    drop(made);
+    Ok(before.zip(after).map(|(before, after)| (after as f64 - before as f64) / f64::from(1 << 20)))
 }
 
 /// Inputs that take gradients, and the gradient of what comes out.
@@ -138,13 +177,21 @@ impl Given {
         }
     }
 
-    /// Forwards and backwards.
-    fn pass(&self, operation: impl Fn(&[Tensor<2>], Tensor<1>) -> Tensor<2>) -> Box<dyn Any> {
+    /// Forwards, and backwards.
+    fn pass(
+        &self,
+        way: Way,
+        operation: impl Fn(&[Tensor<2>], Tensor<1>) -> Tensor<2>,
+    ) -> Box<dyn Any> {
         let leaf = |x: &Tensor<2>| Tensor::<2>::from_inner(x.clone()).require_grad();
         let inputs: Vec<Tensor<2>> = self.inputs.iter().map(leaf).collect();
         let bias = Tensor::<1>::from_inner(self.bias.clone()).require_grad();
         let made = operation(&inputs, bias);
-        Box::new((made * Tensor::from_inner(self.grad.clone())).sum().backward())
+        let loss = (made * Tensor::from_inner(self.grad.clone())).sum();
+        match way {
+            Way::There => Box::new(loss),
+            Way::Back => Box::new(loss.backward()),
+        }
     }
 }
 
@@ -159,23 +206,20 @@ fn pair(
     Pair {
         name,
         dims,
-        fused: Box::new(move || given.pass(&fused)),
-        plain: Box::new(move || other.pass(&plain)),
+        fused: Box::new(move |way| given.pass(way, &fused)),
+        plain: Box::new(move |way| other.pass(way, &plain)),
     }
 }
 
 fn pairs(shape: Shape, of: &Device) -> Vec<Pair> {
     let Shape { tokens, width, inner, words, .. } = shape;
-    let drops = DropoutConfig::new(0.1).init();
+    let shared = [norm_pair(shape, of), attention_pair(shape, of)];
     if !isogloss::is_cpu(of) {
-        return vec![
-            norm_pair(shape, of),
-            attention_pair(shape, drops, of),
-            cross_entropy_pair(shape, of),
-        ];
+        // The loss of a vocabulary is products, which are Burn's there, but for the narrow shape.
+        return shared.into();
     }
     let one = |dims| Given::new(&[dims], dims, of);
-    let [a, b, c, d] = [(); 4].map(|()| drops.clone());
+    let [a, b, c, d] = [(); 4].map(|()| DropoutConfig::new(0.1).init());
     let mut pairs = vec![
         pair(
             "linear",
@@ -189,7 +233,6 @@ fn pairs(shape: Shape, of: &Device) -> Vec<Pair> {
             |x, _| gelu(x[0].clone()),
             |x, _| activation::gelu(x[0].clone()),
         ),
-        norm_pair(shape, of),
         pair(
             "dropout",
             one([tokens, width]),
@@ -202,9 +245,9 @@ fn pairs(shape: Shape, of: &Device) -> Vec<Pair> {
             move |x, _| residual_dropout(x[0].clone(), x[1].clone(), &c),
             move |x, _| x[0].clone() + d.forward(x[1].clone()),
         ),
-        attention_pair(shape, drops, of),
-        cross_entropy_pair(shape, of),
     ];
+    pairs.extend(shared);
+    pairs.push(cross_entropy_pair(shape, of));
     let [of_ours, of_theirs] = [(); 2].map(|()| ids(tokens, words, of));
     pairs.push(pair(
         "embedding, gradient of the table",
@@ -228,11 +271,11 @@ fn norm_pair(Shape { tokens, width, .. }: Shape, of: &Device) -> Pair {
     )
 }
 
-fn attention_pair(shape: Shape, drops: Dropout, device: &Device) -> Pair {
+fn attention_pair(shape: Shape, device: &Device) -> Pair {
     let Shape { tokens, width, heads, row, .. } = shape;
     let rows = tokens / row;
     let of = AttentionShape { batch: rows, seq: row, n_heads: heads };
-    let again = drops.clone();
+    let [drops, again] = [(); 2].map(|()| DropoutConfig::new(0.1).init());
     pair(
         "attention with dropout",
         Given::new(&[[tokens, width]; 3], [tokens, width], device),
@@ -303,11 +346,11 @@ fn without_gradients(Shape { width, inner, .. }: Shape, device: &Device) -> Vec<
         Pair {
             name: "AdamW",
             dims: shown.clone(),
-            fused: Box::new(move || {
+            fused: Box::new(move |_| {
                 let (parameter, gradient, m, v) = given.clone();
                 Box::new(adamw(parameter, gradient, Some([m, v]), step))
             }),
-            plain: Box::new(move || {
+            plain: Box::new(move |_| {
                 let (parameter, gradient, m, v) = again.clone();
                 let m = m.mul_scalar(0.9) + gradient.clone().mul_scalar(0.1);
                 let v = v.mul_scalar(0.999) + gradient.square().mul_scalar(0.001);
@@ -319,14 +362,14 @@ fn without_gradients(Shape { width, inner, .. }: Shape, device: &Device) -> Vec<
         Pair {
             name: "sum of squares",
             dims: shown.clone(),
-            fused: Box::new(move || Box::new(sum_of_squares(squares.clone()))),
-            plain: Box::new(move || Box::new(gradient.clone().square().sum())),
+            fused: Box::new(move |_| Box::new(sum_of_squares(squares.clone()))),
+            plain: Box::new(move |_| Box::new(gradient.clone().square().sum())),
         },
         Pair {
             name: "16 bits to 32",
             dims: shown,
-            fused: Box::new(move || Box::new(small.to_float())),
-            plain: Box::new(move || Box::new(half.clone().cast(DType::F32))),
+            fused: Box::new(move |_| Box::new(small.to_float())),
+            plain: Box::new(move |_| Box::new(half.clone().cast(DType::F32))),
         },
     ]
 }

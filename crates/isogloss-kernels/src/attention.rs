@@ -215,7 +215,8 @@ pub fn causal_bias(seq: usize, device: &Device) -> Tensor<4> {
 /// On Flex it is one kernel: heads are read and written where they stand, scores of a few rows at a time stay
 /// in the cache, what is hidden has weight 0, and backwards the weights, and which of them were dropped, are
 /// computed once more, so that none is kept. On graphics processors, under autodiff, products are Burn's, and what is
-/// between them is one kernel each way; scores are computed once more there, too. What is left, which is other devices and
+/// between them is one kernel each way; scores are computed once more there, too, unless they are no more numbers than `q`,
+/// `k`, `v` and what is returned. What is left, which is other devices and
 /// graphics processors without autodiff, is Burn's own fused kernel. Under autodiff that falls apart into elementwise
 /// operations, each of which is one pass over `[seq, seq]` scores; so there the division by the sum is moved behind the
 /// product with `v`, where it touches `[seq, d_head]`:

@@ -3,6 +3,7 @@
 use burn::backend::ops::FloatTensorOps as _;
 use burn::backend::{DispatchDevice, TensorMetadata as _};
 use burn::tensor::{DType, Shape, Tensor};
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -12,6 +13,9 @@ use cubecl::prelude::*;
 
 /// Units that share a row, at most.
 const UNITS: usize = 256;
+
+/// Units of which one adds up what they have, so that there are two steps of at most so many.
+const GROUP: usize = 16;
 
 /// Whether there are kernels for the tensor.
 pub(crate) fn serves<const D: usize>(x: &Tensor<D>) -> bool {
@@ -23,6 +27,12 @@ pub(crate) fn serves<const D: usize>(x: &Tensor<D>) -> bool {
 pub(crate) fn empty(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
     empty_device_contiguous_dtype(client, device, shape.into(), like.dtype)
+}
+
+/// The same numbers, contiguous and held by nobody else: the tensor itself, where it is that.
+pub(crate) fn owned(x: CubeTensor) -> CubeTensor {
+    let x = into_contiguous(x);
+    if x.can_mut() { x } else { x.copy() }
 }
 
 /// `a bᵀ`, contiguous and held by nobody else. `[…, n, k]`, `[…, m, k]` to `[…, n, m]`
@@ -63,7 +73,7 @@ impl Rows {
         let lanes = if numbers.is_multiple_of(4) { 4 } else { 1 };
         let width = numbers / lanes;
         let most = 1 << x.client.properties().hardware.max_units_per_cube.max(1).ilog2();
-        let units = (width / 2).next_power_of_two().clamp(32, UNITS).min(most);
+        let units = (width / 4).next_power_of_two().clamp(32, UNITS).min(most);
         Some(Self {
             count: count as u32,
             width: width as u32,
@@ -86,6 +96,12 @@ impl Rows {
         let dim = CubeDim::new_1d(self.units as u32);
         (calculate_cube_count_elemwise(&x.client, rows * self.width as usize, dim), dim)
     }
+}
+
+/// Where the units of a cube put what others are to read.
+#[cube]
+pub(crate) fn places(#[comptime] units: usize) -> Shared<[f32]> {
+    Shared::<[f32]>::new_slice(comptime!(units + GROUP))
 }
 
 /// The sum over the units of a cube, in an order that depends on their number alone.
@@ -115,26 +131,38 @@ fn of_units(
     #[comptime] largest: bool,
     #[comptime] units: usize,
 ) -> f32 {
-    let unit = UNIT_POS as usize;
+    let (groups, unit) = (comptime!(units.div_ceil(GROUP)), UNIT_POS as usize);
     // Whoever read what was there before has read it.
     sync_cube();
     shared[unit] = value;
-    let steps = comptime!(units.ilog2());
-    #[unroll]
-    for step in 0..steps {
-        let half = comptime!(units >> (step + 1));
-        sync_cube();
-        if unit < half {
-            let (own, other) = (shared[unit], shared[unit + half]);
-            if comptime!(largest) {
-                shared[unit] = max(own, other);
-            } else {
-                shared[unit] = own + other;
-            }
-        }
+    sync_cube();
+    if unit < groups {
+        shared[units + unit] =
+            of_some(&*shared, unit * GROUP, largest, comptime!(units.min(GROUP)));
     }
     sync_cube();
-    shared[0]
+    of_some(&*shared, units, largest, groups)
+}
+
+/// What so many places come to from the first one on. Waiting for one another costs more than to read what all others
+/// have.
+#[cube]
+fn of_some(
+    shared: &Shared<[f32]>,
+    first: usize,
+    #[comptime] largest: bool,
+    #[comptime] count: usize,
+) -> f32 {
+    let mut all = shared[first];
+    #[unroll]
+    for place in 1..count {
+        if comptime!(largest) {
+            all = max(all, shared[first + place]);
+        } else {
+            all += shared[first + place];
+        }
+    }
+    all
 }
 
 /// The sum of what a unit has.

@@ -1,11 +1,15 @@
 //! The Gaussian error linear unit.
 
+use std::f64::consts::FRAC_1_SQRT_2;
+
 use burn::tensor::{Tensor, activation};
 
 /// `x Φ(x)`, with `Φ` the distribution function of the standard normal distribution.
 ///
-/// On Flex both the function and its derivative `Φ(x) + x φ(x)` are computed in one pass on all cores; the
-/// absolute error is at most `|x| · 8e-8` beyond rounding. Elsewhere it is Burn's own.
+/// Backwards it is the derivative `Φ(x) + x φ(x)`, where Burn's own is that of the approximation by a hyperbolic tangent.
+/// On Flex both are computed in one pass on all cores; the absolute error is at most `|x| · 8e-8` beyond rounding. On
+/// graphics processors they are Burn's operations, which its fusion joins. `x` alone is kept for the way back, on devices
+/// without kernels `Φ(x)` as well.
 ///
 /// # Shapes
 ///
@@ -16,11 +20,103 @@ use burn::tensor::{Tensor, activation};
 /// Hendrycks and Gimpel (2016), "Gaussian Error Linear Units", <https://arxiv.org/abs/1606.08415>. `Φ` by
 /// the error function of Abramowitz and Stegun (1964), "Handbook of Mathematical Functions", 7.1.26.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    #[cfg(feature = "flex")]
-    if crate::flex::serves(&x) {
-        return flex::gelu(x);
+    #[cfg(any(feature = "flex", feature = "cube"))]
+    if crate::serves(&x) {
+        return fused::gelu(x);
+    }
+    if x.is_autodiff() {
+        let distribution = x.clone().mul_scalar(FRAC_1_SQRT_2).erf().add_scalar(1.0);
+        return x.mul_scalar(0.5) * distribution;
     }
     activation::gelu(x)
+}
+
+#[cfg(any(feature = "flex", feature = "cube"))]
+mod fused {
+    use std::f32::consts::{FRAC_1_SQRT_2, PI};
+
+    use burn::backend::autodiff::checkpoint::base::Checkpointer;
+    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::autodiff::grads::Gradients;
+    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+    use burn::backend::tensor::FloatTensor;
+    use burn::backend::{Autodiff, Backend, Dispatch, backend_extension};
+    use burn::tensor::Tensor;
+
+    pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        Tensor::from_dispatch(<Dispatch as Gelu>::fused_gelu(x.into_dispatch()))
+    }
+
+    #[backend_extension(
+        Autodiff,
+        Flex: cfg(feature = "flex"),
+        Cube: cfg(feature = "cube"),
+        Fusion: cfg(feature = "cube")
+    )]
+    #[expect(unreachable_pub, reason = "the macro names it from outside")]
+    pub trait Gelu: Backend {
+        #[fusion(default)]
+        fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+            Self::gelu(x)
+        }
+    }
+
+    /// What goes backwards, on the backends that compute: there is no derivative of the derivative.
+    #[backend_extension(
+        Flex: cfg(feature = "flex"),
+        Cube: cfg(feature = "cube"),
+        Fusion: cfg(feature = "cube")
+    )]
+    #[expect(unreachable_pub, reason = "the macro names it from outside")]
+    pub trait GeluGradient: Gelu {
+        #[fusion(default)]
+        fn fused_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+            let z = Self::float_mul_scalar(x.clone(), FRAC_1_SQRT_2.into());
+            let distribution = Self::float_add_scalar(Self::float_erf(z.clone()), 1.0.into());
+            let distribution = Self::float_mul_scalar(distribution, 0.5.into());
+            let exponential = Self::float_exp(Self::float_neg(Self::float_mul(z.clone(), z)));
+            let density = Self::float_mul_scalar(exponential, (0.5 / PI).sqrt().into());
+            let slope = Self::float_add(distribution, Self::float_mul(x, density));
+            Self::float_mul(grad, slope)
+        }
+    }
+
+    #[cfg(feature = "cube")]
+    impl Gelu for burn_cubecl::CubeBackend {}
+
+    #[cfg(feature = "cube")]
+    impl GeluGradient for burn_cubecl::CubeBackend {}
+
+    impl<B: GeluGradient, C: CheckpointStrategy> Gelu for Autodiff<B, C> {
+        fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+            #[derive(Debug)]
+            struct FusedGelu;
+
+            impl<B: GeluGradient> Backward<B, 1> for FusedGelu {
+                type State = FloatTensor<B>;
+
+                fn backward(
+                    self,
+                    ops: Ops<Self::State, 1>,
+                    grads: &mut Gradients,
+                    _: &mut Checkpointer,
+                ) {
+                    let grad = grads.consume::<B>(&ops.node);
+                    if let [Some(parent)] = ops.parents {
+                        grads.register::<B>(parent.id, B::fused_gelu_backward(ops.state, grad));
+                    }
+                }
+            }
+
+            match FusedGelu.prepare::<C>([x.node()]).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => {
+                    let x = x.into_primitive();
+                    prep.finish(x.clone(), B::fused_gelu(x))
+                }
+                OpsKind::UnTracked(prep) => prep.finish(B::fused_gelu(x.into_primitive())),
+            }
+        }
+    }
 }
 
 #[cfg(feature = "flex")]
@@ -32,32 +128,13 @@ mod flex {
 
     use std::f32::consts::FRAC_1_SQRT_2;
 
-    use burn::backend::autodiff::checkpoint::base::Checkpointer;
-    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-    use burn::backend::autodiff::grads::Gradients;
-    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+    use burn::backend::Flex;
     use burn::backend::tensor::FloatTensor;
-    use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-    use burn::tensor::Tensor;
     use pulp::{Arch, NullaryFnOnce};
 
+    use super::fused::{Gelu, GeluGradient};
     use crate::flex::{CHUNK, changed, numbers};
     use crate::vectors::exp_of_negative;
-
-    pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-        Tensor::from_dispatch(<Dispatch as Gelu>::fused_gelu(x.into_dispatch()))
-    }
-
-    #[backend_extension(Autodiff, Flex)]
-    #[expect(unreachable_pub, reason = "the macro names it from outside")]
-    pub trait Gelu: Backend {
-        fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
-    }
-
-    /// What goes backwards, on the backends that compute: there is no derivative of the derivative.
-    trait GeluGradient: Gelu {
-        fn fused_gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
-    }
 
     impl Gelu for Flex {
         fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -108,37 +185,6 @@ mod flex {
                 let (distribution, exponential) = distribution(x);
                 // φ(x) = exp(-x²/2) / √(2π)
                 *grad *= distribution + x * exponential * 0.398_942_3;
-            }
-        }
-    }
-
-    impl<B: GeluGradient, C: CheckpointStrategy> Gelu for Autodiff<B, C> {
-        fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-            #[derive(Debug)]
-            struct FusedGelu;
-
-            impl<B: GeluGradient> Backward<B, 1> for FusedGelu {
-                type State = FloatTensor<B>;
-
-                fn backward(
-                    self,
-                    ops: Ops<Self::State, 1>,
-                    grads: &mut Gradients,
-                    _: &mut Checkpointer,
-                ) {
-                    let grad = grads.consume::<B>(&ops.node);
-                    if let [Some(parent)] = ops.parents {
-                        grads.register::<B>(parent.id, B::fused_gelu_backward(ops.state, grad));
-                    }
-                }
-            }
-
-            match FusedGelu.prepare::<C>([x.node()]).compute_bound().stateful() {
-                OpsKind::Tracked(prep) => {
-                    let x = x.into_primitive();
-                    prep.finish(x.clone(), B::fused_gelu(x))
-                }
-                OpsKind::UnTracked(prep) => prep.finish(B::fused_gelu(x.into_primitive())),
             }
         }
     }

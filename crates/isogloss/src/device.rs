@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(any(feature = "wgpu", feature = "vulkan"))]
+use burn::tensor::DeviceKind;
 use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 
@@ -174,22 +176,12 @@ fn opener(name: &str, kind: &str, index: Option<&str>) -> Result<Open, DeviceErr
         }
         #[cfg(feature = "wgpu")]
         "wgpu" => {
-            use burn_wgpu::WgpuDevice;
-            let device = match adapter(name, index)? {
-                Adapter::Best => WgpuDevice::default(),
-                Adapter::Software => WgpuDevice::Cpu,
-                Adapter::Discrete(index) => WgpuDevice::DiscreteGpu(index),
-            };
-            Ok(Box::new(move || Ok(Device::from(device))))
+            let kind = adapter(name, index)?;
+            Ok(Box::new(move || Ok(Device::wgpu(kind))))
         }
         #[cfg(feature = "vulkan")]
         "vulkan" => {
-            use burn::tensor::DeviceKind;
-            let kind = match adapter(name, index)? {
-                Adapter::Best => DeviceKind::DefaultDevice,
-                Adapter::Software => DeviceKind::Cpu,
-                Adapter::Discrete(index) => DeviceKind::DiscreteGpu(index),
-            };
+            let kind = adapter(name, index)?;
             Ok(Box::new(move || Ok(Device::vulkan(kind))))
         }
         #[cfg(feature = "cuda")]
@@ -228,18 +220,11 @@ fn opener(name: &str, kind: &str, index: Option<&str>) -> Result<Open, DeviceErr
 }
 
 #[cfg(any(feature = "wgpu", feature = "vulkan"))]
-enum Adapter {
-    Best,
-    Software,
-    Discrete(usize),
-}
-
-#[cfg(any(feature = "wgpu", feature = "vulkan"))]
-fn adapter(name: &str, index: Option<&str>) -> Result<Adapter, DeviceError> {
+fn adapter(name: &str, index: Option<&str>) -> Result<DeviceKind, DeviceError> {
     match index {
-        None => Ok(Adapter::Best),
-        Some("cpu") => Ok(Adapter::Software),
-        Some(found) => found.parse().map(Adapter::Discrete).map_err(|_| DeviceError::Index {
+        None => Ok(DeviceKind::DefaultDevice),
+        Some("cpu") => Ok(DeviceKind::Cpu),
+        Some(found) => found.parse().map(DeviceKind::DiscreteGpu).map_err(|_| DeviceError::Index {
             name: name.to_owned(),
             found: found.to_owned(),
             expected: "a number or `cpu`",

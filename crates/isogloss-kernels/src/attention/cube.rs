@@ -17,12 +17,14 @@ use burn_cubecl::{CubeBackend, cubecl};
 use cubecl::prelude::*;
 
 use crate::cube::{
-    Rows, kept, largest_of, largest_of_units, sum_of_units, times_transposed, total,
+    Rows, empty, kept, largest_of, largest_of_units, owned, places, sum_of_units, times_transposed,
+    total,
 };
 use crate::mask::Rate;
 use crate::random::drawn_keys;
 
-/// `softmax(q kᵀ + bias) v` with dropout of the weights, none of which is kept for the way back.
+/// `softmax(q kᵀ + bias) v` with dropout of the weights, of which none is kept for the way back, and the scores only where
+/// they are no more numbers than `q`, `k`, `v` and what comes out: what is kept grows with the tokens, never with their square.
 ///
 /// - `q`: `[batch, heads, queries, d_head]`; `k`, `v`: `[batch, heads, keys, d_head]`
 /// - `bias`: `[batch or 1, 1, queries or 1, keys]`
@@ -51,12 +53,12 @@ pub(super) fn attention(
     };
     let [q, k, v, bias] = [q, k, v, bias].map(Tensor::into_dispatch);
     let seed = seed.into_dispatch();
-    Tensor::from_dispatch(<Dispatch as Scored>::attended(q, k, v, bias, seed, rate))
+    Tensor::from_dispatch(<Dispatch as Attention>::attended(q, k, v, bias, seed, rate))
 }
 
 #[backend_extension(Autodiff, Cube, Fusion)]
 #[expect(unreachable_pub, reason = "the macro names it from outside")]
-pub trait Scored: Backend {
+pub trait Attention: Backend {
     #[fusion(dtype = q, shape = q)]
     fn attended(
         q: FloatTensor<Self>,
@@ -68,24 +70,39 @@ pub trait Scored: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// What goes backwards, on the backends that compute: there is no derivative of the derivative.
+/// What attention is made of, on the backends that compute: there is no derivative of the derivative.
 #[backend_extension(Cube, Fusion)]
 #[expect(unreachable_pub, reason = "the macro names it from outside")]
-pub trait ScoredGradient: Scored {
-    /// The gradients of queries, keys and values.
-    #[fusion(meta = |q, k, v, _, _, _, _| (q.clone(), k.clone(), v.clone()))]
-    fn attended_backward(
-        q: FloatTensor<Self>,
-        k: FloatTensor<Self>,
-        v: FloatTensor<Self>,
+pub trait Weights: Attention {
+    /// `a bᵀ`
+    #[fusion(meta = |a, b| {
+        let mut product = a.clone();
+        product.shape[3] = b.shape[2];
+        product
+    })]
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The weights of values, by the scores of their keys.
+    #[fusion(dtype = scores, shape = scores)]
+    fn weights(
+        scores: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         seed: IntTensor<Self>,
-        grad: FloatTensor<Self>,
         rate: Option<Rate>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> FloatTensor<Self>;
+
+    /// The same weights, and the gradient of the scores by that of the weights.
+    #[fusion(meta = |scores, grad, _, _, _| (scores.clone(), grad.clone()))]
+    fn weights_backward(
+        scores: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        seed: IntTensor<Self>,
+        rate: Option<Rate>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-impl Scored for CubeBackend {
+impl Attention for CubeBackend {
     fn attended(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -94,18 +111,35 @@ impl Scored for CubeBackend {
         seed: IntTensor<Self>,
         rate: Option<Rate>,
     ) -> FloatTensor<Self> {
-        let scores = times_transposed(q, k);
-        let Some(rows) = rows_of(&scores) else { return Self::float_matmul(scores, v) };
+        let scores = Self::product(q, k);
+        Self::float_matmul(Self::weights(scores, bias, seed, rate), v)
+    }
+}
+
+impl Weights for CubeBackend {
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        times_transposed(a, b)
+    }
+
+    fn weights(
+        scores: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        seed: IntTensor<Self>,
+        rate: Option<Rate>,
+    ) -> FloatTensor<Self> {
+        let scores = into_contiguous(scores);
+        let Some(rows) = rows_of(&scores) else { return scores };
         let (bias, layout) = layout_of(&scores, bias, &rows, rate);
         let (count, dim) = rows.cubes(&scores);
-        let client = scores.client.clone();
-        weights::launch(
-            &client,
+        let weights = empty(&scores, scores.shape());
+        forward::launch(
+            &weights.client,
             count,
             dim,
             scores.required_address_type(),
             rows.lanes,
-            scores.clone().into_buffer_arg(),
+            scores.into_buffer_arg(),
+            weights.clone().into_buffer_arg(),
             bias.into_buffer_arg(),
             seed.into_buffer_arg(),
             layout,
@@ -113,47 +147,36 @@ impl Scored for CubeBackend {
             rows.units,
             rows.each,
         );
-        Self::float_matmul(scores, v)
+        weights
     }
-}
 
-impl ScoredGradient for CubeBackend {
-    fn attended_backward(
-        q: FloatTensor<Self>,
-        k: FloatTensor<Self>,
-        v: FloatTensor<Self>,
+    fn weights_backward(
+        scores: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         seed: IntTensor<Self>,
-        grad: FloatTensor<Self>,
         rate: Option<Rate>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let scores = times_transposed(q.clone(), k.clone());
-        let of_weights = times_transposed(grad.clone(), v);
-        if let Some(rows) = rows_of(&scores) {
-            let (bias, layout) = layout_of(&scores, bias, &rows, rate);
-            let (count, dim) = rows.cubes(&scores);
-            let client = scores.client.clone();
-            weights_backward::launch(
-                &client,
-                count,
-                dim,
-                scores.required_address_type(),
-                rows.lanes,
-                scores.clone().into_buffer_arg(),
-                of_weights.clone().into_buffer_arg(),
-                bias.into_buffer_arg(),
-                seed.into_buffer_arg(),
-                layout,
-                rate.is_some(),
-                rows.units,
-                rows.each,
-            );
-        }
-        let (weights, of_scores) = (scores, of_weights);
-        let transposed = |x: CubeTensor| Self::float_swap_dims(x, 2, 3);
-        let of_v = Self::float_matmul(transposed(weights), grad);
-        let of_k = Self::float_matmul(transposed(of_scores.clone()), q);
-        (Self::float_matmul(of_scores, k), of_k, of_v)
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let [scores, grad] = [scores, grad].map(owned);
+        let Some(rows) = rows_of(&scores) else { return (scores, grad) };
+        let (bias, layout) = layout_of(&scores, bias, &rows, rate);
+        let (count, dim) = rows.cubes(&scores);
+        backward::launch(
+            &scores.client,
+            count,
+            dim,
+            scores.required_address_type(),
+            rows.lanes,
+            scores.clone().into_buffer_arg(),
+            grad.clone().into_buffer_arg(),
+            bias.into_buffer_arg(),
+            seed.into_buffer_arg(),
+            layout,
+            rate.is_some(),
+            rows.units,
+            rows.each,
+        );
+        (scores, grad)
     }
 }
 
@@ -258,10 +281,11 @@ fn softmax<N: Size>(
     }
 }
 
-/// Scores become weights.
+/// Weights by scores.
 #[cube(launch, address_type = "dynamic")]
-fn weights<N: Size>(
-    scores: &mut [Vector<f32, N>],
+fn forward<N: Size>(
+    scores: &[Vector<f32, N>],
+    weights: &mut [Vector<f32, N>],
     bias: &[Vector<f32, N>],
     seed: &[i32],
     layout: Layout,
@@ -273,9 +297,9 @@ fn weights<N: Size>(
         terminate!();
     }
     let width = layout.width as usize;
-    let mut shared = Shared::<[f32]>::new_slice(units);
+    let mut shared = places(units);
     let mut row = Array::<Vector<f32, N>>::new(each);
-    softmax(&*scores, bias, &mut row, &layout, &mut shared, units, each);
+    softmax(scores, bias, &mut row, &layout, &mut shared, units, each);
     #[unroll]
     for part in 0..each {
         let at = UNIT_POS as usize + part * units;
@@ -285,7 +309,7 @@ fn weights<N: Size>(
             if comptime!(drops) {
                 weight *= kept(place, seed, layout.threshold, layout.scale);
             }
-            scores[place] = weight;
+            weights[place] = weight;
         }
     }
 }
@@ -296,7 +320,7 @@ fn weights<N: Size>(
 ///
 /// Scores become weights, the gradients of weights those of scores.
 #[cube(launch, address_type = "dynamic")]
-fn weights_backward<N: Size>(
+fn backward<N: Size>(
     scores: &mut [Vector<f32, N>],
     grads: &mut [Vector<f32, N>],
     bias: &[Vector<f32, N>],
@@ -310,7 +334,7 @@ fn weights_backward<N: Size>(
         terminate!();
     }
     let width = layout.width as usize;
-    let mut shared = Shared::<[f32]>::new_slice(units);
+    let mut shared = places(units);
     let mut row = Array::<Vector<f32, N>>::new(each);
     softmax(&*scores, bias, &mut row, &layout, &mut shared, units, each);
     let mut row_grads = Array::<Vector<f32, N>>::new(each);
@@ -342,28 +366,55 @@ fn weights_backward<N: Size>(
     }
 }
 
+/// Attention of some inputs, and the scores.
+fn attended<B: Weights>(
+    [q, k, v, bias]: [FloatTensor<B>; 4],
+    seed: IntTensor<B>,
+    rate: Option<Rate>,
+) -> [FloatTensor<B>; 2] {
+    let scores = B::product(q, k);
+    let weights = B::weights(scores.clone(), bias, seed, rate);
+    [B::float_matmul(weights, v), scores]
+}
+
 #[derive(Debug)]
 struct Attended;
 
-/// What attention is computed of, and of what its weights are dropped.
-type Inputs<B> = ([FloatTensor<B>; 4], IntTensor<B>, Option<Rate>);
+/// What attention was computed of, and of what its weights were dropped.
+#[derive(Clone, Debug)]
+struct Held<B: Backend> {
+    inputs: [FloatTensor<B>; 4],
+    /// None where they would be more than what goes in and comes out, and are computed once more.
+    scores: Option<FloatTensor<B>>,
+    seed: IntTensor<B>,
+    rate: Option<Rate>,
+}
 
-impl<B: ScoredGradient> Backward<B, 3> for Attended {
-    type State = Inputs<B>;
+impl<B: Weights> Backward<B, 3> for Attended {
+    type State = Held<B>;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<B>(&ops.node);
-        let ([q, k, v, bias], seed, rate) = ops.state;
-        let (q, k, v) = B::attended_backward(q, k, v, bias, seed, grad, rate);
-        for (parent, gradient) in ops.parents.into_iter().zip([q, k, v]) {
-            if let Some(parent) = parent {
-                grads.register::<B>(parent.id, gradient);
-            }
+        let [of_q, of_k, of_v] = ops.parents;
+        let Held { inputs: [q, k, v, bias], scores, seed, rate } = ops.state;
+        let scores = scores.unwrap_or_else(|| B::product(q.clone(), k.clone()));
+        let of_weights = B::product(grad.clone(), v);
+        let (weights, of_scores) = B::weights_backward(scores, of_weights, bias, seed, rate);
+        let transposed = |x| B::float_swap_dims(x, 2, 3);
+        if let Some(parent) = of_v {
+            grads.register::<B>(parent.id, B::float_matmul(transposed(weights), grad));
+        }
+        if let Some(parent) = of_k {
+            let product = B::float_matmul(transposed(of_scores.clone()), q);
+            grads.register::<B>(parent.id, product);
+        }
+        if let Some(parent) = of_q {
+            grads.register::<B>(parent.id, B::float_matmul(of_scores, k));
         }
     }
 }
 
-impl<B: ScoredGradient, C: CheckpointStrategy> Scored for Autodiff<B, C> {
+impl<B: Weights, C: CheckpointStrategy> Attention for Autodiff<B, C> {
     fn attended(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -373,14 +424,19 @@ impl<B: ScoredGradient, C: CheckpointStrategy> Scored for Autodiff<B, C> {
         rate: Option<Rate>,
     ) -> FloatTensor<Self> {
         let nodes = [q.node(), k.node(), v.node()];
-        let [q, k, v, bias] = [q, k, v, bias].map(Self::inner);
+        let inputs = [q, k, v, bias].map(Self::inner);
         match Attended.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let inputs = [&q, &k, &v, &bias].map(Clone::clone);
-                let value = B::attended(q, k, v, bias, seed.clone(), rate);
-                prep.finish((inputs, seed, rate), value)
+                let [context, scores] = attended::<B>(inputs.clone(), seed.clone(), rate);
+                let numbers = |x: &FloatTensor<B>| x.shape().num_elements();
+                let of_others = inputs[..3].iter().chain([&context]).map(numbers).sum();
+                let scores = (numbers(&scores) <= of_others).then_some(scores);
+                prep.finish(Held { inputs, scores, seed, rate }, context)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::attended(q, k, v, bias, seed, rate)),
+            OpsKind::UnTracked(prep) => {
+                let [q, k, v, bias] = inputs;
+                prep.finish(B::attended(q, k, v, bias, seed, rate))
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use burn_cubecl::{CubeBackend, cubecl};
 use cubecl::prelude::*;
 
 use crate::cube::{
-    Rows, empty, largest_of, largest_of_units, sum_of_units, times_transposed, total,
+    Rows, empty, largest_of, largest_of_units, places, sum_of_units, times_transposed, total,
 };
 
 /// The gradient of logits and the loss of each row, as [`super::of_rows`] has it.
@@ -94,7 +94,7 @@ fn gradient<N: Size>(
     }
     let width = width as usize;
     let first = row * width;
-    let mut shared = Shared::<[f32]>::new_slice(units);
+    let mut shared = places(units);
     let mut largest = Vector::<f32, N>::min_value();
     let mut at = UNIT_POS as usize;
     while at < width {

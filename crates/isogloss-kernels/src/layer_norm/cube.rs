@@ -9,7 +9,7 @@ use burn_cubecl::{CubeBackend, cubecl};
 use cubecl::prelude::*;
 
 use super::fused::{FusedNorm, NormGradient};
-use crate::cube::{Rows, empty, sum_of_units, total};
+use crate::cube::{Rows, empty, places, sum_of_units, total};
 
 /// Rows whose gradients of gain and shift one unit adds up.
 const BLOCK: u32 = 32;
@@ -166,7 +166,7 @@ fn forward<N: Size>(
         terminate!();
     }
     let width = width as usize;
-    let mut shared = Shared::<[f32]>::new_slice(units);
+    let mut shared = places(units);
     let mut row = Array::<Vector<f32, N>>::new(each);
     let (_, inverse) = centre(x, &mut row, width, epsilon, &mut shared, units, each);
     let inverse = Vector::<f32, N>::new(inverse);
@@ -200,7 +200,7 @@ fn backward<N: Size>(
     }
     let width = width as usize;
     let first = CUBE_POS * width;
-    let mut shared = Shared::<[f32]>::new_slice(units);
+    let mut shared = places(units);
     let mut row = Array::<Vector<f32, N>>::new(each);
     let (mean, inverse) = centre(x, &mut row, width, epsilon, &mut shared, units, each);
     if UNIT_POS == 0 {

@@ -200,10 +200,6 @@ fn step_of(case: &str) -> (f32, Tensors) {
 
 #[test]
 fn a_step_of_training_is_that_of_transformers() {
-    // On Flex the derivative of GELU is exact; Burn's default for other devices is that of the tanh
-    // approximation, which is off by up to 2e-3 here, alike on NdArray and wgpu.
-    let elsewhere = std::env::var("ISOGLOSS_TEST_DEVICE").is_ok_and(|name| name != "flex");
-    let tolerance = if elsewhere { 2e-3 } else { 1e-4 };
     for case in CASES.into_iter().filter(|case| !case.ends_with("encoder")) {
         let (loss, found) = step_of(case);
         let expected = Tensors::read(&dir(case).join("expected.safetensors"));
@@ -214,7 +210,7 @@ fn a_step_of_training_is_that_of_transformers() {
         for name in names {
             let what = format!("{case} {name}");
             assert_eq!(found.floats[name].0, expected.floats[name].0, "{what}");
-            assert_close(&what, found.floats(name), expected.floats(name), tolerance);
+            assert_close(&what, found.floats(name), expected.floats(name), 1e-4);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Replaced token detection: what is sampled, what it costs, and that it learns.
 
-use burn::optim::{AdamWConfig, GradientsParams};
+use std::path::Path;
+
+use burn::optim::{AdamWConfig, GradientsParams, SgdConfig};
 use burn::tensor::Tensor;
 use isogloss_core::Seed;
 use isogloss_transformer::{
@@ -8,6 +10,7 @@ use isogloss_transformer::{
     ReplacedTokenObjective, binary_cross_entropy, load_checkpoint, save_checkpoint,
 };
 
+use crate::reference::Tensors;
 use crate::tiny::{self, values};
 
 fn config() -> ReplacedTokenConfig {
@@ -23,6 +26,46 @@ fn the_cross_entropy_of_yes_and_no_is_that_of_pytorch() {
     assert!((values(loss.mean())[0] - 0.471_422).abs() < 1e-6);
     let far = binary_cross_entropy(vector(&[200.0, -200.0]), vector(&[0.0, 0.0]));
     assert_eq!(values(far), [200.0, 0.0]);
+}
+
+#[test]
+fn a_step_of_training_is_that_of_transformers() {
+    // Samples are the same whoever draws: the generator is sure of one token (`generate.py`).
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/replaced_tokens");
+    let [given, stepped] =
+        ["expected", "stepped"].map(|name| Tensors::read(&dir.join(format!("{name}.safetensors"))));
+    let device = crate::device().autodiff();
+    let model: ReplacedTokenModel = load_checkpoint(&dir, &device).unwrap();
+    let config = model.config();
+    let (shape, ids) = &given.ints["ids"];
+    let rows = ids.chunks(shape[1]).zip(given.ints["labels"].1.chunks(shape[1]));
+    let unsigned = |id: i64| u32::try_from(id).ok();
+    let rows: Vec<_> = rows
+        .map(|(ids, labels)| {
+            let ids = ids.iter().filter_map(|&id| unsigned(id));
+            let ids: Vec<u32> = ids.filter(|&id| id != config.encoder.pad_id).collect();
+            let gaps = labels.iter().enumerate();
+            let (positions, labels): (Vec<usize>, Vec<u32>) =
+                gaps.filter_map(|(place, &label)| Some((place, unsigned(label)?))).unzip();
+            tiny::masked(&ids, &positions, &labels)
+        })
+        .collect();
+    let batch = MlmBatch::try_new(&config.encoder, &rows, &device).unwrap();
+    let loss = ReplacedTokenObjective.loss(&model, &batch).mean();
+    let (value, expected) = (values(loss.clone())[0], given.floats("loss")[0]);
+    assert!((value - expected).abs() < 1e-5 * expected, "{value}, expected {expected}");
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let model = SgdConfig::new().init().step(0.01, model, gradients);
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().join("stepped");
+    save_checkpoint(&out, &model).unwrap();
+    let found = Tensors::read(&out.join("model.safetensors"));
+    assert!(found.floats.keys().eq(stepped.floats.keys()));
+    for (name, (shape, expected)) in &stepped.floats {
+        assert_eq!(&found.floats[name].0, shape, "{name}");
+        let difference = tiny::largest_difference(found.floats(name), expected);
+        assert!(difference < 1e-4, "{name}: {difference}");
+    }
 }
 
 #[test]
