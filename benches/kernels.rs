@@ -3,8 +3,9 @@
 //!
 //! Both on one device (Flex; with `--features isogloss/wgpu` or another such, what is named, and what has kernels there),
 //! forwards and backwards with gradients of all inputs, in turn, at the shape of a layer of XLM-R's body of 384, of a
-//! small model, of long rows and of narrow ones; medians. Where the device counts its memory, also what is held of it between the way
-//! there and the way back. An operation that is neither faster here nor holds less has no business in `isogloss-kernels`.
+//! small model, of long rows and of narrow ones; medians. Where the device counts its memory, also what is held of it
+//! between the way there and the way back. An operation that is neither faster here nor holds less has no business in
+//! `isogloss-kernels`.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
 use std::any::Any;

@@ -11,11 +11,11 @@ use burn_cubecl::{CubeBackend, cubecl};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-/// Units that share a row, at most.
-const UNITS: usize = 256;
-
-/// Units of which one adds up what they have, so that there are two steps of at most so many.
+/// Units of which one adds up what they have.
 const GROUP: usize = 16;
+
+/// Units that share a row, at most: so many that there are two steps of adding up.
+const UNITS: usize = GROUP * GROUP;
 
 /// Whether there are kernels for the tensor.
 pub(crate) fn serves<const D: usize>(x: &Tensor<D>) -> bool {
