@@ -137,8 +137,8 @@ pub(crate) fn at_step(dir: &Path, step: u64) -> PathBuf {
     dir.join(format!("{PREFIX}{step:010}"))
 }
 
-/// Checkpoint directories under `dir`, oldest first.
-fn all(dir: &Path) -> Result<Vec<PathBuf>, TrainingError> {
+/// Checkpoint directories under `dir` with their steps, oldest first.
+fn all(dir: &Path) -> Result<Vec<(u64, PathBuf)>, TrainingError> {
     let read = |source| TrainingError::Read { path: dir.to_owned(), source };
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -154,19 +154,24 @@ fn all(dir: &Path) -> Result<Vec<PathBuf>, TrainingError> {
         }
     }
     found.sort();
-    Ok(found.into_iter().map(|(_, path)| path).collect())
+    Ok(found)
 }
 
 pub(crate) fn newest(dir: &Path) -> Result<Option<PathBuf>, TrainingError> {
-    Ok(all(dir)?.pop())
+    Ok(all(dir)?.pop().map(|(_, path)| path))
 }
 
-/// Removes all checkpoints but the newest and that of the step that was best.
-pub(crate) fn remove_old(dir: &Path, keep: usize, best: Option<u64>) -> Result<(), TrainingError> {
-    let best = best.map(|step| at_step(dir, step));
+/// Removes all checkpoints but the newest, and for each of those that of the step that was best by then: it is read with
+/// it.
+pub(crate) fn remove_old(
+    dir: &Path,
+    keep: usize,
+    best_by: impl Fn(u64) -> Option<u64>,
+) -> Result<(), TrainingError> {
     let all = all(dir)?;
-    let old = &all[..all.len().saturating_sub(keep)];
-    for path in old.iter().filter(|path| Some(*path) != best.as_ref()) {
+    let (old, kept) = all.split_at(all.len().saturating_sub(keep));
+    let best: Vec<u64> = kept.iter().filter_map(|&(step, _)| best_by(step)).collect();
+    for (_, path) in old.iter().filter(|(step, _)| !best.contains(step)) {
         fs::remove_dir_all(path).map_err(|source| WriteError::new(path, "remove", source))?;
     }
     Ok(())

@@ -26,8 +26,8 @@ pub struct TrainingConfig {
     pub max_grad_norm: Option<f64>,
     /// Steps between checkpoints. `None` writes one at the end only. Default: `None`.
     pub checkpoint_every: Option<u64>,
-    /// How many checkpoints stay on disk; the newest always does, and so does that of the least
-    /// held-out loss, beside them. Default: 2.
+    /// How many checkpoints stay on disk; the newest always does, and so does, for each that stays, that of the
+    /// least held-out loss by then, which a run that goes on from there reads as well. Default: 2.
     pub keep_checkpoints: usize,
     /// Steps between validations, where the run has some to do. `None` validates at the end only.
     /// Default: `None`.

@@ -529,8 +529,11 @@ impl<M: Module> Trainer<M> {
             hooks: &self.hooks,
         };
         checkpoint::write(dir, &state, &parts)?;
-        let best = self.best.as_ref().map(|best| best.step);
-        checkpoint::remove_old(dir, self.config.keep_checkpoints, best)
+        let best_by = |step| {
+            let end = self.validation.partition_point(|record| record.step <= step);
+            best(&self.validation[..end]).map(|(step, _)| step)
+        };
+        checkpoint::remove_old(dir, self.config.keep_checkpoints, best_by)
     }
 }
 

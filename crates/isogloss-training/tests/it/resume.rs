@@ -139,6 +139,75 @@ fn a_run_that_is_killed_twenty_times_comes_to_the_same_bits() {
     assert_eq!(resumed.history, whole.history);
 }
 
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_torn_checkpoint_is_named_and_the_one_before_it_goes_on() {
+    let _turn = turn();
+    let whole = uninterrupted();
+    let dir = tempfile::tempdir().unwrap();
+    let (first, _) = trainer(dir.path(), Sums::new("second", 3)).unwrap();
+    first.run(&StopFlag::new(), &()).unwrap();
+    let newest = dir.path().join("step-0000000012");
+    let files = names(&newest);
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        let path = newest.join(file);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let error = trainer(dir.path(), Sums::new("second", 3)).err().unwrap().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+        std::fs::write(&path, bytes).unwrap();
+    }
+    // What is torn is for its owner to remove, and nothing else is touched.
+    assert_eq!(names(dir.path()), ["step-0000000009", "step-0000000010", "step-0000000012"]);
+    std::fs::remove_dir_all(newest).unwrap();
+    let (second, from) = trainer(dir.path(), Sums::new("second", 3)).unwrap();
+    assert_eq!(from, 10);
+    let resumed = second.run(&StopFlag::new(), &()).unwrap();
+    if isogloss_testing::slack() <= 1.0 {
+        assert_eq!(bits(&resumed.model), bits(&whole.model));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_without_room_leaves_the_last_checkpoint() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    let flag = StopFlag::new();
+    let (first, _) = trainer_of(6 * KILLS, dir.path(), Sums::new("second", 3)).unwrap();
+    first.run(&flag, &StopAfter(7, flag.clone())).unwrap();
+    let before = names(dir.path());
+    assert_eq!(before.last().unwrap(), "step-0000000007");
+    // No file may have a byte, and whoever writes one is told so.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "resume::child_that_is_killed", "--test-threads=1"])
+        .envs([(CHILD[0], dir.path().as_os_str()), (CHILD[1], "1000000".as_ref())])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && said.contains("cannot write to"), "{said}");
+    assert_eq!(names(dir.path()), before);
+    let (second, from) = trainer_of(6 * KILLS, dir.path(), Sums::new("second", 3)).unwrap();
+    assert_eq!(from, 7);
+    let resumed = second.run(&StopFlag::new(), &()).unwrap();
+    let whole = tempfile::tempdir().unwrap();
+    let (trainer, _) = trainer_of(6 * KILLS, whole.path(), Sums::new("second", 3)).unwrap();
+    let whole = trainer.run(&StopFlag::new(), &()).unwrap();
+    if isogloss_testing::slack() <= 1.0 {
+        assert_eq!(bits(&resumed.model), bits(&whole.model));
+    }
+}
+
 #[test]
 fn a_checkpoint_of_another_run_is_refused_by_the_field_that_differs() {
     let _turn = turn();
@@ -172,13 +241,10 @@ fn a_checkpoint_of_another_run_is_refused_by_the_field_that_differs() {
 }
 
 #[test]
-fn old_checkpoints_go_and_the_newest_two_stay() {
+fn old_checkpoints_go_and_the_newest_two_stay_with_the_best_of_each() {
     let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let (trainer, _) = trainer(dir.path(), Sums::new("second", 3)).unwrap();
     trainer.run(&StopFlag::new(), &()).unwrap();
-    let mut names: Vec<_> =
-        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["step-0000000010", "step-0000000012"]);
+    assert_eq!(names(dir.path()), ["step-0000000009", "step-0000000010", "step-0000000012"]);
 }
